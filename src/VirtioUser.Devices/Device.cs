@@ -1,0 +1,35 @@
+// The class that a device author writes first: identity, versions, and how an instance is made.
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Devices;
+
+/// <summary>
+/// A kind of device. The daemon makes one object of each public class that derives from this one and has
+/// a public constructor without parameters, when it loads the assembly, and keeps it while it runs.
+/// </summary>
+public abstract class Device
+{
+    /// <summary>Vendor, device and version under which guests find the device. Must not change.</summary>
+    public abstract DeviceIdentity Identity { get; }
+
+    /// <summary>
+    /// Decides whether a guest that asks for a version gets an instance, and of which version
+    /// (draft: "deemed compatible ... determined by the particular device implementation").
+    /// As it stands, only the version in <see cref="Identity"/> is accepted.
+    /// </summary>
+    /// <param name="requested">The version that the guest asked for.</param>
+    /// <param name="version">The version that the instance will have.</param>
+    /// <returns>False to refuse.</returns>
+    public virtual bool AcceptVersion(uint requested, out uint version)
+    {
+        version = Identity.Version;
+        return requested == Identity.Version;
+    }
+
+    /// <summary>
+    /// Makes an instance: a guest program has opened the device. Called on a thread of the daemon, for
+    /// several instances at once. An exception refuses the instance and is logged.
+    /// </summary>
+    /// <param name="context">What the instance can ask of the host; it may be kept.</param>
+    public abstract DeviceInstance CreateInstance(InstanceContext context);
+}

@@ -1,0 +1,35 @@
+// A range of shared memory that may be longer than a span can be.
+namespace VirtioUser.Devices;
+
+/// <summary>Bytes shared with the guest. Holds nothing: whoever made it guarantees that the memory stays.</summary>
+public readonly struct SharedRange
+{
+    private readonly ISharedMemory? _memory;
+    private readonly ulong _offset;
+
+    /// <summary>Names a range.</summary>
+    /// <param name="memory">The memory that the range is in.</param>
+    /// <param name="offset">Where it begins, in bytes.</param>
+    /// <param name="length">Its length in bytes; the maker has checked that it fits.</param>
+    public SharedRange(ISharedMemory memory, ulong offset, ulong length)
+    {
+        _memory = memory;
+        _offset = offset;
+        Length = length;
+    }
+
+    /// <summary>The length in bytes.</summary>
+    public ulong Length { get; }
+
+    /// <summary>A part of the range.</summary>
+    /// <param name="offset">Where the part begins, in bytes from the range's beginning.</param>
+    /// <param name="length">Its length in bytes.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The part is not inside the range.</exception>
+    public Span<byte> Slice(ulong offset, int length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((ulong)length, Length - offset, nameof(length));
+        return length == 0 ? [] : _memory!.GetSpan(_offset + offset, length);
+    }
+}

@@ -1,0 +1,36 @@
+// The numbers both sides agree on.
+namespace VirtioUser.Protocol;
+
+/// <summary>Sizes and bounds of the protocol.</summary>
+public static class Limits
+{
+    /// <summary>The virtio device ID of the draft. Both sides can be told another.</summary>
+    public const uint VirtioDeviceId = 21;
+
+    /// <summary>The number of virtqueues.</summary>
+    public const int QueueCount = 4;
+
+    /// <summary>Queue 0: config requests, driver to device.</summary>
+    public const int ConfigTxQueue = 0;
+
+    /// <summary>Queue 1: config replies, device to driver.</summary>
+    public const int ConfigRxQueue = 1;
+
+    /// <summary>Queue 2: pings, driver to device.</summary>
+    public const int PingQueue = 2;
+
+    /// <summary>Queue 3: events, device to driver.</summary>
+    public const int EventQueue = 3;
+
+    /// <summary>The VIRTIO shared memory region that is the arena.</summary>
+    public const byte ArenaRegionId = 0;
+
+    /// <summary>The most devices that one enumeration can list.</summary>
+    public const int MaxDevices = 32;
+
+    /// <summary>Shared-memory objects begin at, and are rounded up to, multiples of this many bytes.</summary>
+    public const int PageSize = 4096;
+
+    /// <summary>Bytes of the configuration space that have a meaning: <c>le32 enumeration_space_id</c>.</summary>
+    public const int ConfigSpaceSize = 4;
+}
