@@ -47,4 +47,10 @@ public readonly ref struct Ping
     /// <param name="length">Its length in bytes.</param>
     /// <exception cref="ArgumentOutOfRangeException">The part is not inside the named bytes.</exception>
     public Span<byte> Slice(ulong offset, int length) => _range.Slice(offset, length);
+
+    /// <summary>A part of the named bytes as a stream, for code that wants one. To be used during the callback only.</summary>
+    /// <param name="offset">Where the part begins, in bytes.</param>
+    /// <param name="length">Its length in bytes, which the stream can not exceed: writing more is an <see cref="EndOfStreamException"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The part is not inside the named bytes.</exception>
+    public Stream OpenStream(ulong offset, ulong length) => new SharedRangeStream(_range.Part(offset, length));
 }

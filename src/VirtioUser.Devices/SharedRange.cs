@@ -32,4 +32,15 @@ public readonly struct SharedRange
         ArgumentOutOfRangeException.ThrowIfGreaterThan((ulong)length, Length - offset, nameof(length));
         return length == 0 ? [] : _memory!.GetSpan(_offset + offset, length);
     }
+
+    /// <summary>A part of the range, of any length.</summary>
+    /// <param name="offset">Where the part begins, in bytes from the range's beginning.</param>
+    /// <param name="length">Its length in bytes.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The part is not inside the range.</exception>
+    internal SharedRange Part(ulong offset, ulong length)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length - offset);
+        return length == 0 ? default : new SharedRange(_memory!, _offset + offset, length);
+    }
 }
