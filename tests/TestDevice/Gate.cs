@@ -1,0 +1,23 @@
+// Named gates, through which one instance lets another one go on.
+using System.Collections.Concurrent;
+
+namespace TestDevice;
+
+/// <summary>Gates live as long as the assembly; tests choose names that nobody else has.</summary>
+internal static class Gate
+{
+    // A test that was killed must not leave a callback behind for good.
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(2);
+
+    private static readonly ConcurrentDictionary<ulong, ManualResetEventSlim> s_gates = new();
+
+    public static void Wait(ulong name)
+    {
+        if (!Named(name).Wait(s_patience))
+            throw new TimeoutException($"Nobody opened gate {name:x}.");
+    }
+
+    public static void Open(ulong name) => Named(name).Set();
+
+    private static ManualResetEventSlim Named(ulong name) => s_gates.GetOrAdd(name, _ => new ManualResetEventSlim());
+}

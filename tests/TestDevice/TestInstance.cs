@@ -1,0 +1,72 @@
+// An instance that does what its pings say.
+using TestDevice.Dependency;
+using VirtioUser.Devices;
+
+namespace TestDevice;
+
+/// <summary>See <see cref="TestOperation"/>.</summary>
+internal sealed class TestInstance(InstanceContext context) : DeviceInstance
+{
+    private uint _count;
+
+    public override uint OnPing(in Ping ping)
+    {
+        _count++;
+        var argument = ping.Metadata & 0x00FF_FFFF_FFFF_FFFF;
+        switch ((TestOperation)(ping.Metadata >> 56))
+        {
+            case TestOperation.Echo:
+                return (uint)argument;
+            case TestOperation.EchoEvents:
+                return ping.Events;
+            case TestOperation.Checksum:
+                return Pattern.Checksum(ping.Bytes);
+            case TestOperation.Fill:
+                Pattern.Fill(ping.Bytes, argument);
+                return 1;
+            case TestOperation.Copy:
+                var half = ping.Bytes.Length / 2;
+                ping.Bytes[..half].CopyTo(ping.Bytes[half..]);
+                return 1;
+            case TestOperation.Throw:
+                throw new InvalidOperationException("The guest asked for an exception.");
+            case TestOperation.Wait:
+                Gate.Wait(argument);
+                return 1;
+            case TestOperation.Release:
+                Gate.Open(argument);
+                return 1;
+            case TestOperation.RaiseEvents:
+                new Thread(() => RaiseEvents((uint)argument)) { IsBackground = true, Name = "raise events" }.Start();
+                return 1;
+            case TestOperation.Version:
+                return context.Identity.Version;
+            case TestOperation.Count:
+                return _count;
+            case TestOperation.Garbage:
+                MakeGarbage(argument);
+                return 1;
+            case TestOperation.DependencyVersion:
+                return DependencyVersion.Major;
+            case TestOperation.PhysicalPage:
+                return (uint)(ping.PhysicalAddress >> 12);
+            case TestOperation.Length:
+                return (uint)ping.Length;
+            default:
+                throw new NotSupportedException($"No operation {ping.Metadata >> 56}.");
+        }
+    }
+
+    private void RaiseEvents(uint count)
+    {
+        for (uint i = 1; i <= count; i++)
+            context.TrySendEvent(i);
+    }
+
+    private static void MakeGarbage(ulong mebibytes)
+    {
+        for (ulong i = 0; i < mebibytes * 1024; i++)
+            GC.KeepAlive(new byte[1024]);
+        GC.Collect();
+    }
+}
