@@ -1,0 +1,87 @@
+// Waiting for many descriptors at once (epoll).
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+
+namespace Virtio.Linux;
+
+/// <summary>
+/// Waits for any of a set of descriptors, level-triggered. <see cref="Add"/> and <see cref="Remove"/> may come from any
+/// thread, also while another one waits; <see cref="Wait"/> from one thread at a time. <see cref="Wait"/> allocates nothing.
+/// </summary>
+public sealed unsafe class EventPoll : IDisposable
+{
+    const int MaximumPerWait = 64;
+
+    // struct epoll_event is packed on x86-64 and nowhere else.
+    static readonly int EventSize = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
+    static readonly int DataOffset = EventSize - sizeof(ulong);
+
+    readonly FileDescriptor _poll;
+
+    /// <summary>Makes an empty set.</summary>
+    /// <exception cref="LinuxException">No descriptor is left.</exception>
+    public EventPoll()
+    {
+        int number = Native.EPollCreate(Native.EPOLL_CLOEXEC);
+        if (number < 0)
+            LinuxException.ThrowLast("epoll_create1");
+        _poll = new FileDescriptor(number);
+    }
+
+    /// <summary>Adds a descriptor. It must be removed, or closed with all its duplicates, to leave the set.</summary>
+    /// <param name="descriptor">The descriptor; stays the caller's.</param>
+    /// <param name="token">What <see cref="Wait"/> reports for it.</param>
+    /// <param name="events">What to wait for.</param>
+    /// <exception cref="LinuxException">It is in the set already (<see cref="Errno.EEXIST"/>), or cannot be polled
+    /// (<see cref="Errno.EPERM"/>).</exception>
+    public void Add(FileDescriptor descriptor, ulong token, PollEvents events = PollEvents.In)
+    {
+        byte* added = stackalloc byte[EventSize];
+        BinaryPrimitives.WriteUInt64LittleEndian(new Span<byte>(added + DataOffset, sizeof(ulong)), token);
+        *(uint*)added = (uint)events;
+        if (Native.EPollControl(_poll, Native.EPOLL_CTL_ADD, descriptor, added) < 0)
+            LinuxException.ThrowLast("epoll_ctl EPOLL_CTL_ADD");
+    }
+
+    /// <summary>Takes a descriptor out. An event that another thread's <see cref="Wait"/> already has is still reported there.</summary>
+    /// <exception cref="LinuxException">It is not in the set (<see cref="Errno.ENOENT"/>).</exception>
+    public void Remove(FileDescriptor descriptor)
+    {
+        byte* ignored = stackalloc byte[EventSize];
+        if (Native.EPollControl(_poll, Native.EPOLL_CTL_DEL, descriptor, ignored) < 0)
+            LinuxException.ThrowLast("epoll_ctl EPOLL_CTL_DEL");
+    }
+
+    /// <summary>Waits until something happens on a descriptor of the set.</summary>
+    /// <param name="ready">Receives the token and events of each descriptor that is ready; what does not fit is reported next time.</param>
+    /// <param name="timeoutMilliseconds">How long to wait; -1 = for ever, 0 = only look.</param>
+    /// <returns>How many were written to <paramref name="ready"/>; 0 if the time ran out.</returns>
+    /// <exception cref="ArgumentException"><paramref name="ready"/> is empty.</exception>
+    /// <exception cref="LinuxException">The wait failed.</exception>
+    public int Wait(Span<ReadyDescriptor> ready, int timeoutMilliseconds = -1)
+    {
+        if (ready.IsEmpty)
+            throw new ArgumentException("There must be room for at least one event.", nameof(ready));
+        int room = Math.Min(ready.Length, MaximumPerWait);
+        byte* events = stackalloc byte[MaximumPerWait * 16];
+        long deadline = timeoutMilliseconds < 0 ? 0 : Environment.TickCount64 + timeoutMilliseconds;
+        int count;
+        while ((count = Native.EPollWait(_poll, events, room, timeoutMilliseconds)) < 0)
+        {
+            if (LinuxException.LastErrno != Errno.EINTR)
+                LinuxException.ThrowLast("epoll_wait");
+            if (timeoutMilliseconds > 0)
+                timeoutMilliseconds = (int)Math.Max(0, deadline - Environment.TickCount64);
+        }
+        for (int i = 0; i < count; i++)
+        {
+            byte* one = events + i * EventSize;
+            ulong token = BinaryPrimitives.ReadUInt64LittleEndian(new ReadOnlySpan<byte>(one + DataOffset, sizeof(ulong)));
+            ready[i] = new ReadyDescriptor(token, (PollEvents)(*(uint*)one));
+        }
+        return count;
+    }
+
+    /// <summary>Closes the set; the descriptors in it stay open.</summary>
+    public void Dispose() => _poll.Dispose();
+}

@@ -1,0 +1,152 @@
+// The system calls, as libc declares them. Wrappers in the other files give them contracts.
+using System.Runtime.InteropServices;
+
+namespace Virtio.Linux;
+
+internal static unsafe partial class Native
+{
+    const string LibC = "libc";
+
+    internal const int O_RDWR = 2, O_NONBLOCK = 0x800, O_CLOEXEC = 0x80000;
+    internal const int F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, F_ADD_SEALS = 1033, F_GET_SEALS = 1034;
+    internal const uint MFD_CLOEXEC = 1, MFD_ALLOW_SEALING = 2;
+    internal const int FALLOC_FL_KEEP_SIZE = 1, FALLOC_FL_PUNCH_HOLE = 2;
+    internal const int PROT_NONE = 0, PROT_READ = 1, PROT_WRITE = 2;
+    internal const int MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20, MAP_NORESERVE = 0x4000;
+    internal const int EFD_NONBLOCK = O_NONBLOCK, EFD_CLOEXEC = O_CLOEXEC;
+    internal const int EPOLL_CLOEXEC = O_CLOEXEC, EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2;
+    internal const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = O_CLOEXEC, SOL_SOCKET = 1, SCM_RIGHTS = 1, SHUT_RDWR = 2;
+    internal const int MSG_CTRUNC = 8, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000;
+    internal const int AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000;
+    internal const uint STATX_SIZE_AND_INODE = 0x100 | 0x200;
+
+    /// <summary><c>struct pollfd</c></summary>
+    internal struct PollFd
+    {
+        internal int Descriptor;
+        internal short Events;
+        internal short Returned;
+    }
+
+    /// <summary><c>struct iovec</c></summary>
+    internal struct IoVec
+    {
+        internal void* Base;
+        internal nuint Length;
+    }
+
+    /// <summary><c>struct msghdr</c> of 64-bit Linux.</summary>
+    internal struct MessageHeader
+    {
+        internal void* Name;
+        internal uint NameLength;
+        internal IoVec* Vectors;
+        internal nuint VectorCount;
+        internal void* Control;
+        internal nuint ControlLength;
+        internal int Flags;
+    }
+
+    /// <summary><c>struct cmsghdr</c> of 64-bit Linux.</summary>
+    internal struct ControlHeader
+    {
+        internal nuint Length;
+        internal int Level;
+        internal int Type;
+    }
+
+    /// <summary>The fields that we read of <c>struct statx</c>, which is the same on every architecture.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    internal struct StatX
+    {
+        [FieldOffset(4)] internal uint BlockSize;
+        [FieldOffset(32)] internal ulong Inode;
+        [FieldOffset(40)] internal ulong Size;
+        [FieldOffset(136)] internal uint DeviceMajor;
+        [FieldOffset(140)] internal uint DeviceMinor;
+    }
+
+    [LibraryImport(LibC, EntryPoint = "close", SetLastError = true)]
+    internal static partial int Close(int descriptor);
+
+    [LibraryImport(LibC, EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int Open(string path, int flags, uint mode);
+
+    [LibraryImport(LibC, EntryPoint = "read", SetLastError = true)]
+    internal static partial nint Read(FileDescriptor descriptor, void* buffer, nuint count);
+
+    [LibraryImport(LibC, EntryPoint = "write", SetLastError = true)]
+    internal static partial nint Write(FileDescriptor descriptor, void* buffer, nuint count);
+
+    [LibraryImport(LibC, EntryPoint = "ioctl", SetLastError = true)]
+    internal static partial int IoCtl(FileDescriptor descriptor, nuint request, void* argument);
+
+    [LibraryImport(LibC, EntryPoint = "fcntl", SetLastError = true)]
+    internal static partial int FCntl(FileDescriptor descriptor, int command, nint argument);
+
+    [LibraryImport(LibC, EntryPoint = "fchmod", SetLastError = true)]
+    internal static partial int FChMod(FileDescriptor descriptor, uint mode);
+
+    [LibraryImport(LibC, EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int GetStatus(FileDescriptor descriptor, string path, int flags, uint mask, StatX* result);
+
+    [LibraryImport(LibC, EntryPoint = "readlink", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial nint ReadLink(string path, byte* buffer, nuint size);
+
+    [LibraryImport(LibC, EntryPoint = "poll", SetLastError = true)]
+    internal static partial int Poll(PollFd* descriptors, nuint count, int timeoutMilliseconds);
+
+    [LibraryImport(LibC, EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int MemFdCreate(string name, uint flags);
+
+    [LibraryImport(LibC, EntryPoint = "ftruncate", SetLastError = true)]
+    internal static partial int FTruncate(FileDescriptor descriptor, long length);
+
+    [LibraryImport(LibC, EntryPoint = "fallocate", SetLastError = true)]
+    internal static partial int FAllocate(FileDescriptor descriptor, int mode, long offset, long length);
+
+    [LibraryImport(LibC, EntryPoint = "mmap", SetLastError = true)]
+    internal static partial nint MMap(nint address, nuint length, int protection, int flags, int descriptor, long offset);
+
+    [LibraryImport(LibC, EntryPoint = "munmap", SetLastError = true)]
+    internal static partial int MUnmap(nint address, nuint length);
+
+    [LibraryImport(LibC, EntryPoint = "eventfd", SetLastError = true)]
+    internal static partial int EventFd(uint initial, int flags);
+
+    [LibraryImport(LibC, EntryPoint = "epoll_create1", SetLastError = true)]
+    internal static partial int EPollCreate(int flags);
+
+    [LibraryImport(LibC, EntryPoint = "epoll_ctl", SetLastError = true)]
+    internal static partial int EPollControl(FileDescriptor poll, int operation, FileDescriptor descriptor, void* epollEvent);
+
+    [LibraryImport(LibC, EntryPoint = "epoll_wait", SetLastError = true)]
+    internal static partial int EPollWait(FileDescriptor poll, void* events, int maximum, int timeoutMilliseconds);
+
+    [LibraryImport(LibC, EntryPoint = "socket", SetLastError = true)]
+    internal static partial int Socket(int family, int type, int protocol);
+
+    [LibraryImport(LibC, EntryPoint = "socketpair", SetLastError = true)]
+    internal static partial int SocketPair(int family, int type, int protocol, int* pair);
+
+    [LibraryImport(LibC, EntryPoint = "bind", SetLastError = true)]
+    internal static partial int Bind(FileDescriptor socket, byte* address, uint length);
+
+    [LibraryImport(LibC, EntryPoint = "listen", SetLastError = true)]
+    internal static partial int Listen(FileDescriptor socket, int backlog);
+
+    [LibraryImport(LibC, EntryPoint = "accept4", SetLastError = true)]
+    internal static partial int Accept(FileDescriptor socket, void* address, void* length, int flags);
+
+    [LibraryImport(LibC, EntryPoint = "connect", SetLastError = true)]
+    internal static partial int Connect(FileDescriptor socket, byte* address, uint length);
+
+    [LibraryImport(LibC, EntryPoint = "shutdown", SetLastError = true)]
+    internal static partial int Shutdown(FileDescriptor socket, int how);
+
+    [LibraryImport(LibC, EntryPoint = "sendmsg", SetLastError = true)]
+    internal static partial nint SendMessage(FileDescriptor socket, MessageHeader* message, int flags);
+
+    [LibraryImport(LibC, EntryPoint = "recvmsg", SetLastError = true)]
+    internal static partial nint ReceiveMessage(FileDescriptor socket, MessageHeader* message, int flags);
+}

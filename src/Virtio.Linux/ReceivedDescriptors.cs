@@ -1,0 +1,69 @@
+// The descriptors that came with a message.
+namespace Virtio.Linux;
+
+/// <summary>
+/// Owns the descriptors that <see cref="UnixSocket.Receive"/> received, until someone takes them. Disposing or clearing
+/// it closes the rest, so that no descriptor of a refused message leaks. Not for several threads at once.
+/// </summary>
+public sealed class ReceivedDescriptors : IDisposable
+{
+    readonly FileDescriptor?[] _descriptors;
+
+    /// <summary>Makes an empty collection.</summary>
+    /// <param name="capacity">How many descriptors a message may carry, 0 to 253 (the kernel's limit).</param>
+    public ReceivedDescriptors(int capacity)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(capacity);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(capacity, UnixSocket.MaximumDescriptors);
+        _descriptors = new FileDescriptor?[capacity];
+    }
+
+    /// <summary>How many descriptors it can hold.</summary>
+    public int Capacity => _descriptors.Length;
+
+    /// <summary>How many descriptors came, taken ones included.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Looks at a descriptor that was not taken yet; it stays owned by the collection.</summary>
+    /// <exception cref="InvalidOperationException">It was taken.</exception>
+    public FileDescriptor this[int index]
+    {
+        get
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(index);
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Count);
+            return _descriptors[index] ?? throw new InvalidOperationException($"Descriptor {index} was taken.");
+        }
+    }
+
+    /// <summary>Takes a descriptor out; the caller owns it from now on.</summary>
+    /// <exception cref="InvalidOperationException">It was taken before.</exception>
+    public FileDescriptor Take(int index)
+    {
+        FileDescriptor descriptor = this[index];
+        _descriptors[index] = null;
+        return descriptor;
+    }
+
+    /// <summary>Closes what was not taken and makes the collection empty.</summary>
+    public void Clear()
+    {
+        for (int i = 0; i < Count; i++)
+        {
+            _descriptors[i]?.Dispose();
+            _descriptors[i] = null;
+        }
+        Count = 0;
+    }
+
+    /// <summary>Closes what was not taken.</summary>
+    public void Dispose() => Clear();
+
+    internal bool TryAdd(FileDescriptor descriptor)
+    {
+        if (Count == _descriptors.Length)
+            return false;
+        _descriptors[Count++] = descriptor;
+        return true;
+    }
+}
