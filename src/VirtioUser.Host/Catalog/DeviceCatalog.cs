@@ -1,0 +1,49 @@
+// The devices of a host, in the order in which a guest sees them.
+using VirtioUser.Devices;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Host.Catalog;
+
+/// <summary>At most 32 devices, each vendor/device pair once. Fixed once made.</summary>
+public sealed class DeviceCatalog
+{
+    private readonly CatalogEntry[] _entries;
+
+    /// <summary>Checks and keeps a list of devices.</summary>
+    /// <param name="entries">The devices and where each came from.</param>
+    /// <exception cref="DeviceLoadException">A vendor/device pair stands twice, or there are more than 32.</exception>
+    public DeviceCatalog(IEnumerable<CatalogEntry> entries)
+    {
+        _entries = [.. entries];
+        if (_entries.Length > Limits.MaxDevices)
+        {
+            throw new DeviceLoadException($"{_entries.Length} devices were given; one host can offer {Limits.MaxDevices}.");
+        }
+
+        foreach (var pair in _entries.GroupBy(entry => (entry.Identity.Vendor, entry.Identity.Device)).Where(pair => pair.Count() > 1))
+        {
+            var places = string.Join(" and ", pair.Select(entry => $"{entry.Device.GetType()} in {entry.Source}"));
+            throw new DeviceLoadException($"Vendor {pair.Key.Vendor:x4}, device {pair.Key.Device:x4} stands twice: {places}.");
+        }
+    }
+
+    /// <summary>The devices.</summary>
+    public IReadOnlyList<CatalogEntry> Entries => _entries;
+
+    /// <summary>Finds a device; vendor and device must match exactly.</summary>
+    /// <param name="vendor">The vendor ID.</param>
+    /// <param name="device">The device ID.</param>
+    /// <returns>Null when there is none.</returns>
+    public Device? Find(uint vendor, uint device)
+    {
+        foreach (var entry in _entries)
+        {
+            if (entry.Identity.Vendor == vendor && entry.Identity.Device == device)
+            {
+                return entry.Device;
+            }
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,57 @@
+// Makes devices from assemblies.
+using System.Reflection;
+using VirtioUser.Devices;
+
+namespace VirtioUser.Host.Catalog;
+
+/// <summary>Loads assemblies and makes one object of each device class in them.</summary>
+public static class DeviceLoader
+{
+    /// <summary>Loads every device of one assembly.</summary>
+    /// <param name="path">The assembly's file.</param>
+    /// <returns>At least one device.</returns>
+    /// <exception cref="DeviceLoadException">No such file, not a .NET assembly, no device in it, or a device's constructor threw.</exception>
+    public static IReadOnlyList<CatalogEntry> Load(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        path = Path.GetFullPath(path);
+        if (!File.Exists(path))
+        {
+            throw new DeviceLoadException($"There is no file {path}.");
+        }
+
+        Type[] types;
+        try
+        {
+            types = new DeviceLoadContext(path).LoadFromAssemblyPath(path).GetExportedTypes();
+        }
+        catch (BadImageFormatException e)
+        {
+            throw new DeviceLoadException($"{path} is not a .NET assembly that this machine can run.", e);
+        }
+        catch (Exception e) when (e is IOException or TypeLoadException or ReflectionTypeLoadException or InvalidOperationException)
+        {
+            throw new DeviceLoadException($"{path} could not be loaded: {e.Message}", e);
+        }
+
+        var entries = types
+            .Where(type => type.IsSubclassOf(typeof(Device)) && !type.IsAbstract && type.GetConstructor(Type.EmptyTypes) is not null)
+            .Select(type => new CatalogEntry(Make(type, path), path))
+            .ToList();
+        return entries.Count > 0
+            ? entries
+            : throw new DeviceLoadException($"{path} has no public class that derives from {typeof(Device)} and has a public constructor without parameters.");
+    }
+
+    private static Device Make(Type type, string path)
+    {
+        try
+        {
+            return (Device)Activator.CreateInstance(type)!;
+        }
+        catch (TargetInvocationException e)
+        {
+            throw new DeviceLoadException($"The constructor of {type} in {path} threw: {e.InnerException?.Message}", e.InnerException);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+// Answers config requests, one at a time.
+using VirtioUser.Host.Catalog;
+using VirtioUser.Host.Instances;
+using VirtioUser.Host.Memory;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Host.Config;
+
+/// <summary>The seven operations of the config queues (draft, "Config Virtqueue Messages"). One thread at a time.</summary>
+internal sealed class ConfigHandler(
+    DeviceCatalog catalog,
+    InstanceLife life,
+    InstanceTable instances,
+    ObjectTable objects,
+    HostCounters counters,
+    GuestLog guestLog)
+{
+    /// <summary>Answers a request.</summary>
+    /// <param name="request">A copy of what the guest sent, of any length.</param>
+    public ConfigMessage Handle(ReadOnlySpan<byte> request)
+    {
+        counters.Add(Counter.ConfigRequests);
+        var reply = default(ConfigMessage);
+        if (request.Length != ConfigMessage.Size)
+        {
+            // What there is of the type is repeated, so that the driver can tell which request this answers.
+            reply.Operation = request.Length >= 4 ? (ConfigOperation)BitConverter.ToUInt32(request) : 0;
+            return Refused(ref reply, ConfigError.BadRequest, $"the message has {request.Length} bytes, not {ConfigMessage.Size}");
+        }
+
+        var message = ConfigMessage.Read(request);
+        reply.Operation = message.Operation;
+        reply.InstanceHandle = message.InstanceHandle;
+        reply.ShmId = message.ShmId;
+        if (message.ShmFlags != 0 && message.Operation != ConfigOperation.EnumerateDevices)
+        {
+            return Refused(ref reply, ConfigError.BadRequest, $"shm_flags is {message.ShmFlags:x}, not 0");
+        }
+
+        return message.Operation switch
+        {
+            ConfigOperation.EnumerateDevices => Enumerate(ref reply),
+            ConfigOperation.CreateInstance => Create(in message, ref reply),
+            ConfigOperation.DestroyInstance => Destroy(in message, ref reply),
+            ConfigOperation.AllocateMemory => Allocate(in message, ref reply),
+            ConfigOperation.FreeMemory => Free(in message, ref reply),
+            ConfigOperation.ExportMemory => Export(in message, ref reply),
+            ConfigOperation.ImportMemory => Import(in message, ref reply),
+            _ => Refused(ref reply, ConfigError.BadRequest, "there is no such operation"),
+        };
+    }
+
+    private ConfigMessage Enumerate(ref ConfigMessage reply)
+    {
+        reply.InstanceHandle = 0;
+        reply.ShmId = 0;
+        reply.DeviceCount = (uint)catalog.Entries.Count;
+        for (var i = 0; i < catalog.Entries.Count; i++)
+        {
+            reply.SetDevice(i, catalog.Entries[i].Identity);
+        }
+
+        return reply;
+    }
+
+    private ConfigMessage Create(in ConfigMessage message, ref ConfigMessage reply)
+    {
+        var wanted = message.FirstDevice;
+        reply.InstanceHandle = 0;
+        reply.FirstDevice = wanted;
+        if (catalog.Find(wanted.Vendor, wanted.Device) is not { } device)
+        {
+            return Refused(ref reply, ConfigError.DeviceInitializationFailed, $"this host has no device {wanted.Vendor:x4}:{wanted.Device:x4}");
+        }
+
+        if (life.Create(device, wanted, out var reason) is not { } instance)
+        {
+            return Refused(ref reply, ConfigError.InstanceCreationFailed, reason);
+        }
+
+        reply.DeviceCount = 1;
+        reply.InstanceHandle = instance.Handle;
+        reply.FirstDevice = instance.Identity;
+        return reply;
+    }
+
+    private ConfigMessage Destroy(in ConfigMessage message, ref ConfigMessage reply)
+    {
+        if (!instances.TryGet(message.InstanceHandle, out var instance))
+        {
+            return Refused(ref reply, ConfigError.InstanceDestructionFailed, NoInstance(in message));
+        }
+
+        life.Destroy(instance);
+        return reply;
+    }
+
+    private ConfigMessage Allocate(in ConfigMessage message, ref ConfigMessage reply)
+    {
+        reply.ShmId = 0;
+        if (!instances.TryGet(message.InstanceHandle, out var instance))
+        {
+            return Refused(ref reply, ConfigError.AllocationFailed, NoInstance(in message));
+        }
+
+        if (objects.Allocate(instance.Handle, message.ShmSize) is not { } held)
+        {
+            return Refused(ref reply, ConfigError.AllocationFailed, $"no room for {message.ShmSize} bytes");
+        }
+
+        return Take(instance, held, ref reply, ConfigError.AllocationFailed);
+    }
+
+    private ConfigMessage Import(in ConfigMessage message, ref ConfigMessage reply)
+    {
+        if (!instances.TryGet(message.InstanceHandle, out var instance))
+        {
+            return Refused(ref reply, ConfigError.ImportFailed, NoInstance(in message));
+        }
+
+        if (objects.Import(instance.Handle, message.ShmId) is not { } held)
+        {
+            return Refused(ref reply, ConfigError.ImportFailed, $"object {message.ShmId} does not exist or was not exported");
+        }
+
+        return Take(instance, held, ref reply, ConfigError.ImportFailed);
+    }
+
+    private ConfigMessage Free(in ConfigMessage message, ref ConfigMessage reply)
+    {
+        if (!TryFind(in message, out var instance, out _) || !instance.TryRemoveHeld(message.ShmId, out var held))
+        {
+            return Refused(ref reply, ConfigError.FreeFailed, NotHeld(in message));
+        }
+
+        objects.Drop(held);
+        return reply;
+    }
+
+    private ConfigMessage Export(in ConfigMessage message, ref ConfigMessage reply)
+    {
+        if (!TryFind(in message, out _, out var held))
+        {
+            return Refused(ref reply, ConfigError.ExportFailed, NotHeld(in message));
+        }
+
+        objects.Export(held.Object);
+        return reply;
+    }
+
+    private ConfigMessage Take(Instance instance, HeldObject held, ref ConfigMessage reply, ConfigError error)
+    {
+        if (!instance.TryAddHeld(held))
+        {
+            objects.Drop(held);
+            return Refused(ref reply, error, $"instance {instance.Handle} holds object {held.Object.ShmId} already, or has ended");
+        }
+
+        reply.ShmId = held.Object.ShmId;
+        reply.ShmOffset = held.Object.Offset;
+        reply.ShmSize = held.Object.Size;
+        return reply;
+    }
+
+    private bool TryFind(in ConfigMessage message, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Instance? instance, out HeldObject held)
+    {
+        held = default;
+        return instances.TryGet(message.InstanceHandle, out instance) && instance.TryGetHeld(message.ShmId, out held);
+    }
+
+    private ConfigMessage Refused(ref ConfigMessage reply, ConfigError error, string reason)
+    {
+        counters.Add(Counter.ConfigErrors);
+        if (error == ConfigError.BadRequest)
+        {
+            counters.Add(Counter.MessagesRejected);
+        }
+
+        if (guestLog.Allows(out var log))
+        {
+            Log.ConfigRefused(log, reply.Operation, error, reason);
+        }
+
+        reply.Error = error;
+        return reply;
+    }
+
+    private static string NoInstance(in ConfigMessage message) => $"there is no instance {message.InstanceHandle}";
+
+    private static string NotHeld(in ConfigMessage message) => $"instance {message.InstanceHandle} holds no object {message.ShmId}";
+}

@@ -1,0 +1,135 @@
+// The device model as a transport sees it.
+using Microsoft.Extensions.Logging;
+using VirtioUser.Host.Catalog;
+using VirtioUser.Host.Config;
+using VirtioUser.Host.Events;
+using VirtioUser.Host.Instances;
+using VirtioUser.Host.Memory;
+using VirtioUser.Host.Pings;
+using VirtioUser.Host.State;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Host;
+
+/// <summary>
+/// The virtio-user device of one VM at a time: takes messages, runs devices, sends events. It knows no
+/// socket, no hypervisor and no system call; a transport gives it queues and memory. It lives as long as the
+/// daemon: drivers and connections come and go. Members may be called from any thread unless they say otherwise;
+/// attaching and detaching are for one thread at a time.
+/// </summary>
+public sealed class DeviceModel : IDisposable
+{
+    private readonly GuestLog _guestLog;
+    private readonly PingRunner _runner;
+    private readonly EventSender _events;
+    private readonly PingPump _pump;
+    private readonly InstanceLife _life;
+    private readonly ObjectTable _objects;
+    private readonly ConfigHandler _config;
+    private bool _pingsAttached;
+    private bool _eventsAttached;
+
+    /// <summary>Puts the parts together. <see cref="Start"/> begins.</summary>
+    /// <param name="catalog">The devices.</param>
+    /// <param name="arena">The memory of region 0.</param>
+    /// <param name="state">Where the state is kept.</param>
+    /// <param name="waiter">How to wait for the guest.</param>
+    /// <param name="options">Bounds.</param>
+    /// <param name="loggers">Logs.</param>
+    public DeviceModel(
+        DeviceCatalog catalog, IArenaMemory arena, HostState state, IQueueWaiter waiter, HostOptions options, ILoggerFactory loggers)
+    {
+        var logger = loggers.CreateLogger<DeviceModel>();
+        Counters = new HostCounters(state);
+        _guestLog = new GuestLog(logger);
+        _objects = new ObjectTable(arena, state, Counters);
+        var instances = new InstanceTable(state, options.MaxInstances);
+        var pings = new PingTable(state);
+        var returns = new PingReturns();
+        _events = new EventSender(pings, Counters);
+        _runner = new PingRunner(pings, returns, _events, instances, _objects, arena, Counters, options, _guestLog, logger);
+        _pump = new PingPump(waiter, pings, returns, _runner, _events, instances, Counters, options, _guestLog, logger);
+        _life = new InstanceLife(instances, _runner, _events, Counters, options, _guestLog, loggers, logger);
+        _config = new ConfigHandler(catalog, _life, instances, _objects, Counters, _guestLog);
+    }
+
+    /// <summary>What was counted.</summary>
+    public HostCounters Counters { get; }
+
+    /// <summary>The guest-physical address of the arena's first byte; 0 while the front-end has not told.</summary>
+    public ulong ArenaAddress
+    {
+        get => _runner.ArenaAddress;
+        set => _runner.ArenaAddress = value;
+    }
+
+    /// <summary>Starts the threads.</summary>
+    public void Start() => _pump.Start();
+
+    /// <summary>
+    /// Answers a config request; may run a device's callback and so take as long as
+    /// <see cref="HostOptions.CreateTimeout"/>. One thread at a time.
+    /// </summary>
+    /// <param name="request">A copy of what the guest sent, of any length.</param>
+    public ConfigMessage HandleConfig(ReadOnlySpan<byte> request) => _config.Handle(request);
+
+    /// <summary>Begins to take pings.</summary>
+    /// <param name="queue">The queue; used until <see cref="DetachPings"/>.</param>
+    /// <param name="newDriver">The queue was set up anew; false when it only was stopped for a while.</param>
+    public void AttachPings(IPingQueue queue, bool newDriver)
+    {
+        DetachPings();
+        _pump.Attach(queue, newDriver);
+        _pingsAttached = true;
+    }
+
+    /// <summary>Ends taking pings. When this returns the queue is not touched any more; callbacks may still run.</summary>
+    public void DetachPings()
+    {
+        if (_pingsAttached)
+        {
+            _pump.Detach();
+            _pingsAttached = false;
+        }
+    }
+
+    /// <summary>Begins to send events.</summary>
+    /// <param name="queue">The queue; used until <see cref="DetachEvents"/>.</param>
+    public void AttachEvents(IEventQueue queue)
+    {
+        DetachEvents();
+        _events.Attach(queue);
+        _eventsAttached = true;
+    }
+
+    /// <summary>Ends sending. When this returns the queue is not touched any more; events wait.</summary>
+    public void DetachEvents()
+    {
+        if (_eventsAttached)
+        {
+            _events.Detach();
+            _eventsAttached = false;
+        }
+    }
+
+    /// <summary>The guest has added buffers to the event queue.</summary>
+    public void EventBuffersAdded() => _events.Pump();
+
+    /// <summary>The driver is gone, without a word or with a reset: all its instances end, its memory is given back.</summary>
+    /// <returns>Complete when the last callback has returned.</returns>
+    public async Task EndDriverAsync()
+    {
+        await _life.AbandonAll().ConfigureAwait(false);
+        _objects.DiscardFree();
+    }
+
+    /// <summary>Ends the threads; those in a callback end when it returns.</summary>
+    public void Dispose()
+    {
+        DetachPings();
+        DetachEvents();
+        _pump.Dispose();
+        _life.Dispose();
+        _guestLog.Dispose();
+    }
+}

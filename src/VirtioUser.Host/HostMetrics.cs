@@ -1,0 +1,48 @@
+// The counters as System.Diagnostics.Metrics instruments, for any exporter.
+using System.Diagnostics.Metrics;
+
+namespace VirtioUser.Host;
+
+/// <summary>Publishes the counters of a host. Reading costs the ping path nothing.</summary>
+public sealed class HostMetrics : IDisposable
+{
+    /// <summary>The name of the meter.</summary>
+    public const string MeterName = "VirtioUser.Host";
+
+    private readonly Meter _meter = new(MeterName);
+
+    /// <summary>Makes the instruments.</summary>
+    /// <param name="counters">What they show.</param>
+    public HostMetrics(HostCounters counters)
+    {
+        ArgumentNullException.ThrowIfNull(counters);
+        Count(Counter.Connections, "connections", "Front-ends that connected");
+        Count(Counter.InstancesCreated, "instances.created", "Instances made");
+        Count(Counter.InstancesFailed, "instances.failed", "Instances ended by an exception");
+        Count(Counter.ObjectsAllocated, "objects.allocated", "Shared-memory objects made");
+        Count(Counter.ConfigRequests, "config.requests", "Config requests answered");
+        Count(Counter.ConfigErrors, "config.errors", "Config requests answered with an error");
+        Count(Counter.Pings, "pings", "Pings taken");
+        Count(Counter.PingsRejected, "pings.rejected", "Pings that ran no callback");
+        Count(Counter.PingsCancelled, "pings.cancelled", "Pings whose instance went away first");
+        Count(Counter.PingsTakenOver, "pings.taken_over", "Pings kept by the host to free the ring");
+        Count(Counter.PingBytes, "pings.bytes", "Bytes of shared memory that pings named", "By");
+        Count(Counter.Events, "events", "Events sent");
+        Count(Counter.EventsDropped, "events.dropped", "Own events dropped");
+        Count(Counter.MessagesRejected, "messages.rejected", "Malformed messages");
+        Count(Counter.QueueWaits, "queue.waits", "Times that pings had to wait");
+        Count(Counter.LeadersReplaced, "leaders.replaced", "Callbacks that took long");
+        Level(Counter.InstancesCreated, Counter.InstancesEnded, "instances", "Instances that live");
+        Level(Counter.ObjectsAllocated, Counter.ObjectsFreed, "objects", "Shared-memory objects that live");
+        Level(Counter.BytesAllocated, Counter.BytesFreed, "memory", "Bytes of shared memory in use", "By");
+
+        void Count(Counter counter, string name, string description, string? unit = null) =>
+            _meter.CreateObservableCounter("virtio_user." + name, () => counters[counter], unit, description);
+
+        void Level(Counter up, Counter down, string name, string description, string? unit = null) =>
+            _meter.CreateObservableUpDownCounter("virtio_user." + name, () => counters[up] - counters[down], unit, description);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _meter.Dispose();
+}

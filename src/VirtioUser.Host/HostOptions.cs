@@ -1,0 +1,27 @@
+// What can be set on a host, with the numbers that hold if nothing is said.
+namespace VirtioUser.Host;
+
+/// <summary>Bounds of a host. The times bound how long others may wait, not how long a callback may run.</summary>
+public sealed record HostOptions
+{
+    /// <summary>The most instances at a time, up to 8192.</summary>
+    public int MaxInstances { get; init; } = 8192;
+
+    /// <summary>Answers that one instance may have waiting for the guest before its pings wait too.</summary>
+    public int MaxAnswersWaiting { get; init; } = 256;
+
+    /// <summary>Own events that one instance may have waiting for the guest before they are dropped.</summary>
+    public int MaxOwnEventsWaiting { get; init; } = 256;
+
+    /// <summary>Pings of one busy instance that the host keeps itself, so that the ring stays free for others.</summary>
+    public int MaxPingsTakenOver { get; init; } = 64;
+
+    /// <summary>How long a device may take to make an instance.</summary>
+    public TimeSpan CreateTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long the reply to a destroy request waits for the instance's last callbacks.</summary>
+    public TimeSpan DestroyTimeout { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>A callback that runs longer than about this lets another thread go on with the ping queue.</summary>
+    public TimeSpan LeaderPatience { get; init; } = TimeSpan.FromMilliseconds(1);
+}

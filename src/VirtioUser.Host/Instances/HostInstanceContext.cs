@@ -1,0 +1,44 @@
+// What an instance of a device sees of the host.
+using Microsoft.Extensions.Logging;
+using VirtioUser.Devices;
+using VirtioUser.Host.Events;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Host.Instances;
+
+/// <summary>The host's side of <see cref="InstanceContext"/>.</summary>
+internal sealed class HostInstanceContext(
+    Instance instance, ILogger logger, EventSender events, HostCounters counters, HostOptions options) : InstanceContext
+{
+    /// <inheritdoc/>
+    public override ulong Handle => instance.Handle;
+
+    /// <inheritdoc/>
+    public override DeviceIdentity Identity => instance.Identity;
+
+    /// <inheritdoc/>
+    public override ILogger Logger => logger;
+
+    /// <inheritdoc/>
+    public override bool TrySendEvent(uint revents)
+    {
+        if (instance.Abandoned || instance.Failed || instance.Ended.IsCompleted)
+        {
+            return false;
+        }
+
+        if (instance.TryReserveOwnEvent(options.MaxOwnEventsWaiting, out var reportLoss))
+        {
+            events.Post(new EventItem(instance, Handle, (revents & Revents.DeviceMask) | Revents.Unsolicited, -1));
+            return true;
+        }
+
+        counters.Add(Counter.EventsDropped);
+        if (reportLoss)
+        {
+            events.Post(new EventItem(instance, Handle, Revents.NoticeEventsLost, -1));
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,227 @@
+// One instance: its place in line, what it holds, and whether it still lives.
+using System.Collections.Concurrent;
+using VirtioUser.Devices;
+using VirtioUser.Host.Memory;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Host.Instances;
+
+/// <summary>
+/// The strict order of an instance comes from one number, <c>_work</c>: how many pings were admitted and
+/// not finished, plus <see cref="Ending"/> once the end was asked for. Who raises it from 0 runs the instance
+/// until it is 0 again; so at most one thread at a time runs callbacks of an instance, without a lock.
+/// </summary>
+internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
+{
+    private const long Ending = 1L << 32;
+
+    private readonly ConcurrentDictionary<ulong, HeldObject> _held = new(concurrencyLevel: 1, capacity: 1);
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _holdLock = new();
+    private bool _holdsNoMore;
+    private volatile bool _failed;
+    private volatile bool _abandoned;
+    private long _work;
+    private int _answersWaiting;
+    private int _ownEventsWaiting;
+    private int _lossReported;
+    private int _takenOver;
+    private object? _roomGate;
+
+    public ulong Handle { get; } = handle;
+
+    public DeviceIdentity Identity { get; } = identity;
+
+    /// <summary>The row in the state.</summary>
+    public int Slot { get; } = slot;
+
+    /// <summary>The device's own object. Set before the instance can be found.</summary>
+    public DeviceInstance? Implementation { get; set; }
+
+    /// <summary>The ping admitted last, and its number. For the thread that leads the ping queue only.</summary>
+    public (int Slot, ulong Number) Last { get; set; } = (-1, 0);
+
+    /// <summary>A callback threw: no callback runs any more, pings are answered as failed.</summary>
+    public bool Failed => _failed;
+
+    /// <summary>The guest's side is gone: pings that have not begun are dropped, events go nowhere.</summary>
+    public bool Abandoned => _abandoned;
+
+    /// <summary>Complete when the last callback has returned and everything held was given back.</summary>
+    public Task Ended => _ended.Task;
+
+    /// <summary>Puts a ping in line; it must be whole before. For the leading thread only.</summary>
+    public Admission Admit()
+    {
+        var seen = Volatile.Read(ref _work);
+        while (true)
+        {
+            if (seen >= Ending)
+            {
+                return Admission.Refused;
+            }
+
+            var was = Interlocked.CompareExchange(ref _work, seen + 1, seen);
+            if (was == seen)
+            {
+                return seen == 0 ? Admission.Run : Admission.Behind;
+            }
+
+            seen = was;
+        }
+    }
+
+    /// <summary>One ping is done.</summary>
+    /// <param name="mustEnd">True for the one who has to run the end: nothing is left and the end was asked for.</param>
+    /// <returns>True when another ping is in line.</returns>
+    public bool Finish(out bool mustEnd)
+    {
+        var left = Interlocked.Decrement(ref _work);
+        mustEnd = left == Ending;
+        return (left & (Ending - 1)) != 0;
+    }
+
+    /// <summary>Asks for the end, after the pings that are in line.</summary>
+    /// <returns>True for the one who has to run the end: the instance is idle.</returns>
+    public bool RequestEnd()
+    {
+        var seen = Volatile.Read(ref _work);
+        while (seen < Ending)
+        {
+            var was = Interlocked.CompareExchange(ref _work, seen + Ending, seen);
+            if (was == seen)
+            {
+                return seen == 0;
+            }
+
+            seen = was;
+        }
+
+        return false;
+    }
+
+    /// <summary>The guest went away.</summary>
+    public void Abandon()
+    {
+        _abandoned = true;
+        Interlocked.MemoryBarrier(); // pairs with the one in WaitForRoom: the waiter sees this, or is woken
+        WakeWaiter();
+    }
+
+    /// <summary>A callback threw.</summary>
+    public void MarkFailed() => _failed = true;
+
+    /// <summary>Everything was given back.</summary>
+    public void MarkEnded() => _ended.TrySetResult();
+
+    /// <summary>Whether the instance holds an object. Any thread, no lock.</summary>
+    public bool TryGetHeld(ulong shmId, out HeldObject held) => _held.TryGetValue(shmId, out held);
+
+    /// <summary>Adds a reference.</summary>
+    /// <returns>False when the instance holds the object already, or has ended: the caller keeps the reference.</returns>
+    public bool TryAddHeld(HeldObject held)
+    {
+        lock (_holdLock)
+        {
+            return !_holdsNoMore && _held.TryAdd(held.Object.ShmId, held);
+        }
+    }
+
+    /// <summary>Takes a reference away from the instance.</summary>
+    public bool TryRemoveHeld(ulong shmId, out HeldObject held) => _held.TryRemove(shmId, out held);
+
+    /// <summary>Takes all references away, for good.</summary>
+    public IReadOnlyList<HeldObject> TakeAllHeld()
+    {
+        lock (_holdLock)
+        {
+            _holdsNoMore = true;
+        }
+
+        var taken = new List<HeldObject>();
+        foreach (var shmId in _held.Keys)
+        {
+            if (_held.TryRemove(shmId, out var held))
+            {
+                taken.Add(held);
+            }
+        }
+
+        return taken;
+    }
+
+    /// <summary>Reserves a place for an answer; waits while the guest takes none. For the running thread only.</summary>
+    /// <returns>False when the instance was abandoned meanwhile.</returns>
+    public bool WaitForRoom(int bound, HostCounters counters)
+    {
+        if (Volatile.Read(ref _answersWaiting) >= bound)
+        {
+            counters.Add(Counter.QueueWaits);
+            var gate = Volatile.Read(ref _roomGate) ?? Interlocked.CompareExchange(ref _roomGate, new object(), null) ?? _roomGate!;
+            lock (gate)
+            {
+                Interlocked.MemoryBarrier(); // pairs with Abandon and with the decrement in AnswerDelivered
+                while (Volatile.Read(ref _answersWaiting) >= bound && !Abandoned)
+                {
+                    Monitor.Wait(gate);
+                }
+            }
+        }
+
+        Interlocked.Increment(ref _answersWaiting);
+        return !Abandoned;
+    }
+
+    /// <summary>An answer reached the guest's queue, or was dropped with its instance.</summary>
+    public void AnswerDelivered()
+    {
+        Interlocked.Decrement(ref _answersWaiting);
+        WakeWaiter();
+    }
+
+    /// <summary>Reserves a place for an own event. Any thread.</summary>
+    /// <param name="bound">The most that may wait.</param>
+    /// <param name="reportLoss">True for the one who has to tell the guest that events were lost.</param>
+    public bool TryReserveOwnEvent(int bound, out bool reportLoss)
+    {
+        reportLoss = false;
+        if (Interlocked.Increment(ref _ownEventsWaiting) <= bound)
+        {
+            return true;
+        }
+
+        Interlocked.Decrement(ref _ownEventsWaiting);
+        reportLoss = Interlocked.Exchange(ref _lossReported, 1) == 0;
+        return false;
+    }
+
+    /// <summary>An event that was no answer reached the guest's queue, or was dropped with its instance.</summary>
+    public void OwnEventDelivered(uint revents)
+    {
+        if (revents == Revents.NoticeEventsLost)
+        {
+            Volatile.Write(ref _lossReported, 0);
+        }
+        else if (!Revents.IsNotice(revents))
+        {
+            Interlocked.Decrement(ref _ownEventsWaiting);
+        }
+    }
+
+    /// <summary>Counts a ping that the host keeps itself.</summary>
+    public bool MayTakeOver(int bound) => Volatile.Read(ref _takenOver) < bound;
+
+    /// <summary>One more, or one less, ping that the host keeps itself.</summary>
+    public void CountTakenOver(int change) => Interlocked.Add(ref _takenOver, change);
+
+    private void WakeWaiter()
+    {
+        if (Volatile.Read(ref _roomGate) is { } gate)
+        {
+            lock (gate)
+            {
+                Monitor.PulseAll(gate);
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+// How an instance begins and how it ends.
+using Microsoft.Extensions.Logging;
+using VirtioUser.Devices;
+using VirtioUser.Host.Config;
+using VirtioUser.Host.Events;
+using VirtioUser.Host.Pings;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Host.Instances;
+
+/// <summary>Makes and ends instances. Callbacks that take too long hold nobody up for longer than a bound.</summary>
+internal sealed class InstanceLife(
+    InstanceTable instances,
+    PingRunner runner,
+    EventSender events,
+    HostCounters counters,
+    HostOptions options,
+    GuestLog guestLog,
+    ILoggerFactory loggers,
+    ILogger logger) : IDisposable
+{
+    private readonly CallbackThread _callbacks = new();
+
+    // Raised when a driver goes away.
+    private int _era;
+
+    /// <summary>Makes an instance. One thread at a time.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="wanted">What the guest asked for.</param>
+    /// <param name="reason">Why there is none.</param>
+    /// <returns>An instance that the guest can reach, or null.</returns>
+    public Instance? Create(Device device, DeviceIdentity wanted, out string reason)
+    {
+        var era = Volatile.Read(ref _era);
+        var attempt = new Attempt();
+        var inTime = _callbacks.Run(
+            () =>
+            {
+                var (made, why) = Make(device, wanted);
+                if (!attempt.TryFinish(made, why))
+                {
+                    ThrowAway(made);
+                }
+            },
+            options.CreateTimeout);
+        if (!inTime && attempt.TryGiveUp())
+        {
+            reason = $"the device took longer than {options.CreateTimeout.TotalSeconds} s";
+            if (guestLog.Allows(out var log))
+            {
+                Log.CreateTimedOut(log, wanted, options.CreateTimeout.TotalSeconds);
+            }
+
+            return null;
+        }
+
+        reason = attempt.Reason;
+        if (attempt.Instance is not { } instance)
+        {
+            return null;
+        }
+
+        instances.Publish(instance);
+        counters.Add(Counter.InstancesCreated);
+        Log.InstanceCreated(logger, instance.Handle, instance.Identity);
+        if (era != Volatile.Read(ref _era))
+        {
+            Abandon(instance); // its driver went away meanwhile, and nobody else knows of it
+        }
+
+        return instance;
+    }
+
+    /// <summary>Ends an instance that the guest closed: its pings first. Waits for a bounded time. One thread at a time.</summary>
+    public void Destroy(Instance instance)
+    {
+        if (!instances.Hide(instance))
+        {
+            return;
+        }
+
+        var inTime = instance.RequestEnd()
+            ? _callbacks.Run(() => runner.End(instance), options.DestroyTimeout)
+            : instance.Ended.Wait(options.DestroyTimeout);
+        instance.Abandon(); // no event may reach a driver that has forgotten the handle
+        if (!inTime && guestLog.Allows(out var log))
+        {
+            Log.DestroyTimedOut(log, instance.Handle, instance.Identity, options.DestroyTimeout.TotalSeconds);
+        }
+    }
+
+    /// <summary>Ends all instances: their driver is gone. Waits for nothing. Any thread.</summary>
+    /// <returns>Complete when all have ended.</returns>
+    public Task AbandonAll()
+    {
+        Interlocked.Increment(ref _era);
+        var all = instances.All.ToList();
+        all.ForEach(Abandon);
+        return Task.WhenAll(all.Select(instance => instance.Ended));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _callbacks.Dispose();
+
+    private void Abandon(Instance instance)
+    {
+        instance.Abandon();
+        if (instances.Hide(instance) && instance.RequestEnd())
+        {
+            ThreadPool.QueueUserWorkItem(_ => runner.End(instance));
+        }
+    }
+
+    private (Instance? Instance, string Reason) Make(Device device, DeviceIdentity wanted)
+    {
+        Instance? instance = null;
+        try
+        {
+            if (!device.AcceptVersion(wanted.Version, out var version))
+            {
+                return (null, $"{wanted} does not accept version {wanted.Version}");
+            }
+
+            instance = instances.Reserve(wanted with { Version = version });
+            if (instance is null)
+            {
+                return (null, "there are too many instances");
+            }
+
+            var log = new InstanceLogger(loggers.CreateLogger(device.GetType().FullName!), instance.Handle);
+            instance.Implementation = device.CreateInstance(new HostInstanceContext(instance, log, events, counters, options))
+                ?? throw new InvalidOperationException("CreateInstance returned null.");
+            return (instance, "");
+        }
+#pragma warning disable CA1031 // whatever a device throws refuses this instance and nothing else
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            if (guestLog.Allows(out var line))
+            {
+                Log.CreateThrew(line, wanted, e);
+            }
+
+            ThrowAway(instance);
+            return (null, "the device threw");
+        }
+    }
+
+    private void ThrowAway(Instance? instance)
+    {
+        if (instance is not null)
+        {
+            counters.Add(Counter.InstancesCreated); // End counts the other half
+            runner.End(instance);
+        }
+    }
+
+    /// <summary>A creation that may come too late: it counts for the one who finishes it or for the one who gives up, not both.</summary>
+    private sealed class Attempt
+    {
+        private int _settled;
+
+        public Instance? Instance { get; private set; }
+
+        public string Reason { get; private set; } = "";
+
+        public bool TryFinish(Instance? instance, string reason)
+        {
+            (Instance, Reason) = (instance, reason);
+            return TryGiveUp();
+        }
+
+        public bool TryGiveUp() => Interlocked.Exchange(ref _settled, 1) == 0;
+    }
+}

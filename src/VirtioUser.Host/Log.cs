@@ -1,0 +1,47 @@
+// Every line that the device model can write.
+using Microsoft.Extensions.Logging;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Host;
+
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Warning, "{Count} lines about what the guest did were left out")]
+    public static partial void LinesLeftOut(ILogger logger, long count);
+
+    [LoggerMessage(2, LogLevel.Debug, "Instance {Handle} of {Device} created")]
+    public static partial void InstanceCreated(ILogger logger, ulong handle, DeviceIdentity device);
+
+    [LoggerMessage(3, LogLevel.Debug, "Instance {Handle} of {Device} ended")]
+    public static partial void InstanceEnded(ILogger logger, ulong handle, DeviceIdentity device);
+
+    [LoggerMessage(4, LogLevel.Error, "Instance {Handle} of {Device} ended: its ping callback threw")]
+    public static partial void PingThrew(ILogger logger, ulong handle, DeviceIdentity device, Exception exception);
+
+    [LoggerMessage(5, LogLevel.Error, "Instance {Handle} of {Device}: ending it threw")]
+    public static partial void DisposeThrew(ILogger logger, ulong handle, DeviceIdentity device, Exception exception);
+
+    [LoggerMessage(6, LogLevel.Error, "{Device} refused an instance: making it threw")]
+    public static partial void CreateThrew(ILogger logger, DeviceIdentity device, Exception exception);
+
+    [LoggerMessage(7, LogLevel.Error, "{Device} did not make an instance within {Seconds} s")]
+    public static partial void CreateTimedOut(ILogger logger, DeviceIdentity device, double seconds);
+
+    [LoggerMessage(8, LogLevel.Warning, "Instance {Handle} of {Device} is still in a callback {Seconds} s after the guest closed it; it ends when the callback returns")]
+    public static partial void DestroyTimedOut(ILogger logger, ulong handle, DeviceIdentity device, double seconds);
+
+    [LoggerMessage(9, LogLevel.Warning, "Ping rejected: {Reason} (instance {Handle}, object {ShmId}, offset {Offset}, size {Size})")]
+    public static partial void PingRejected(ILogger logger, string reason, ulong handle, ulong shmId, ulong offset, ulong size);
+
+    [LoggerMessage(10, LogLevel.Warning, "Ping rejected: the buffer is not {Size} readable bytes")]
+    public static partial void PingMalformed(ILogger logger, int size);
+
+    [LoggerMessage(11, LogLevel.Warning, "Config request {Operation} answered with {Error}: {Reason}")]
+    public static partial void ConfigRefused(ILogger logger, ConfigOperation operation, ConfigError error, string reason);
+
+    [LoggerMessage(12, LogLevel.Information, "Device {Device} from {Path}")]
+    public static partial void DeviceLoaded(ILogger logger, DeviceIdentity device, string path);
+
+    [LoggerMessage(13, LogLevel.Debug, "A callback runs long: another thread goes on with the ping queue")]
+    public static partial void LeaderReplaced(ILogger logger);
+}

@@ -1,0 +1,150 @@
+// All shared-memory objects of a host.
+using VirtioUser.Host.State;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Host.Memory;
+
+/// <summary>
+/// Makes, shares and ends objects. Called for config requests and when an object's last user is done: rare
+/// enough for a lock. The ping path only uses <see cref="SharedObject.TryUse"/> and <see cref="Release"/>.
+/// </summary>
+internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCounters counters)
+{
+    private readonly Lock _lock = new();
+    private readonly Dictionary<ulong, SharedObject> _objects = [];
+    private readonly RangeAllocator _ranges = new(arena.Length);
+    private readonly SlotPool _objectSlots = new(HostState.MaxObjects);
+    private readonly SlotPool _referenceSlots = new(HostState.MaxReferences);
+
+    /// <summary>Makes an object that is all zero, held by one instance.</summary>
+    /// <param name="handle">The instance.</param>
+    /// <param name="size">In bytes; rounded up to 4096.</param>
+    /// <returns>Null when the size is 0 or there is no room.</returns>
+    public HeldObject? Allocate(ulong handle, ulong size)
+    {
+        if (size == 0 || size > arena.Length)
+        {
+            return null;
+        }
+
+        size = (size + Limits.PageSize - 1) & ~(ulong)(Limits.PageSize - 1);
+        lock (_lock)
+        {
+            if (!_objectSlots.TryRent(out var slot))
+            {
+                return null;
+            }
+
+            if (!_ranges.TryTake(size, out var offset))
+            {
+                _objectSlots.Return(slot);
+                return null;
+            }
+
+            var made = new SharedObject(state.Header.LastShmId + 1, offset, size, slot);
+            if (Hold(made, handle) is not { } held)
+            {
+                _ranges.Return(offset, size);
+                _objectSlots.Return(slot);
+                return null;
+            }
+
+            state.Header.LastShmId = made.ShmId;
+            ref var row = ref state.Objects[slot];
+            row = new ObjectRow { Offset = offset, Size = size };
+            Volatile.Write(ref row.ShmId, made.ShmId);
+            _objects.Add(made.ShmId, made);
+            counters.Add(Counter.ObjectsAllocated);
+            counters.Add(Counter.BytesAllocated, (long)size);
+            return held;
+        }
+    }
+
+    /// <summary>Lets other instances import an object.</summary>
+    public void Export(SharedObject shared)
+    {
+        lock (_lock)
+        {
+            shared.Exported = true;
+            state.Objects[shared.Slot].Exported = 1;
+        }
+    }
+
+    /// <summary>Takes a reference to an exported object.</summary>
+    /// <param name="handle">The instance.</param>
+    /// <param name="shmId">The object.</param>
+    /// <returns>Null when there is no such object, or it was not exported.</returns>
+    public HeldObject? Import(ulong handle, ulong shmId)
+    {
+        lock (_lock)
+        {
+            return _objects.TryGetValue(shmId, out var shared) && shared.Exported ? Hold(shared, handle) : null;
+        }
+    }
+
+    /// <summary>Drops an instance's reference; with the last one the object goes.</summary>
+    public void Drop(HeldObject held)
+    {
+        var shared = held.Object;
+        lock (_lock)
+        {
+            state.References[held.ReferenceSlot] = default;
+            _referenceSlots.Return(held.ReferenceSlot);
+            if (--shared.Holders > 0)
+            {
+                return;
+            }
+
+            _objects.Remove(shared.ShmId);
+        }
+
+        Release(shared);
+    }
+
+    /// <summary>Ends one use of an object's bytes; the last one gives the range back.</summary>
+    public void Release(SharedObject shared)
+    {
+        if (!shared.Release())
+        {
+            return;
+        }
+
+        // Nobody can reach the range now: the pages can be given back outside the lock, before others get it.
+        arena.Discard(shared.Offset, shared.Size);
+        lock (_lock)
+        {
+            state.Objects[shared.Slot] = default;
+            _objectSlots.Return(shared.Slot);
+            _ranges.Return(shared.Offset, shared.Size);
+        }
+
+        counters.Add(Counter.ObjectsFreed);
+        counters.Add(Counter.BytesFreed, (long)shared.Size);
+    }
+
+    /// <summary>Gives back what a guest has written outside of any object: the next guest must not see it.</summary>
+    public void DiscardFree()
+    {
+        lock (_lock)
+        {
+            foreach (var (start, size) in _ranges.Free)
+            {
+                arena.Discard(start, size);
+            }
+        }
+    }
+
+    private HeldObject? Hold(SharedObject shared, ulong handle)
+    {
+        if (!_referenceSlots.TryRent(out var slot))
+        {
+            return null;
+        }
+
+        ref var row = ref state.References[slot];
+        row.InstanceHandle = handle;
+        Volatile.Write(ref row.ShmId, shared.ShmId);
+        shared.Holders++;
+        return new HeldObject(shared, slot);
+    }
+}

@@ -1,0 +1,80 @@
+// Which parts of the arena are free.
+namespace VirtioUser.Host.Memory;
+
+/// <summary>
+/// Gives out ranges of [0, length): the smallest free range that fits, the lowest of those. Neighbours that
+/// become free grow together. All operations take time logarithmic in the number of free ranges.
+/// Not for use by several threads at once.
+/// </summary>
+internal sealed class RangeAllocator
+{
+    private readonly SortedSet<(ulong Size, ulong Start)> _bySize = [];
+    private readonly Dictionary<ulong, ulong> _endOfStart = [];
+    private readonly Dictionary<ulong, ulong> _startOfEnd = [];
+
+    /// <summary>Begins with everything free.</summary>
+    /// <param name="length">How many bytes there are.</param>
+    public RangeAllocator(ulong length) => Insert(0, length);
+
+    /// <summary>The free ranges, in no order.</summary>
+    public IEnumerable<(ulong Start, ulong Size)> Free => _endOfStart.Select(range => (range.Key, range.Value - range.Key));
+
+    /// <summary>Takes a range.</summary>
+    /// <param name="size">How many bytes, at least 1.</param>
+    /// <param name="start">Where the range begins.</param>
+    /// <returns>False when no free range is that long.</returns>
+    public bool TryTake(ulong size, out ulong start)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(size);
+        start = 0;
+        if (_bySize.Count == 0 || _bySize.Max.Size < size)
+        {
+            return false;
+        }
+
+        var (freeSize, freeStart) = _bySize.GetViewBetween((size, 0), (ulong.MaxValue, ulong.MaxValue)).Min;
+        Remove(freeStart, freeSize);
+        if (freeSize > size)
+        {
+            Insert(freeStart + size, freeSize - size);
+        }
+
+        start = freeStart;
+        return true;
+    }
+
+    /// <summary>Gives back a range that <see cref="TryTake"/> gave out.</summary>
+    /// <param name="start">Where it begins.</param>
+    /// <param name="size">Its length in bytes.</param>
+    public void Return(ulong start, ulong size)
+    {
+        var end = start + size;
+        if (_startOfEnd.TryGetValue(start, out var before))
+        {
+            Remove(before, start - before);
+            start = before;
+        }
+
+        if (_endOfStart.TryGetValue(end, out var after))
+        {
+            Remove(end, after - end);
+            end = after;
+        }
+
+        Insert(start, end - start);
+    }
+
+    private void Insert(ulong start, ulong size)
+    {
+        _bySize.Add((size, start));
+        _endOfStart.Add(start, start + size);
+        _startOfEnd.Add(start + size, start);
+    }
+
+    private void Remove(ulong start, ulong size)
+    {
+        _bySize.Remove((size, start));
+        _endOfStart.Remove(start);
+        _startOfEnd.Remove(start + size);
+    }
+}

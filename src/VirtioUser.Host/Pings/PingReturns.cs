@@ -1,0 +1,59 @@
+// Gives ring entries back, from whichever thread is done with one.
+namespace VirtioUser.Host.Pings;
+
+/// <summary>
+/// A ticket is a ring entry and the number of the driver's start that it belongs to: an entry of a ring that
+/// is no more is forgotten, one of a ring that was only stopped for a while is given back when it runs again.
+/// </summary>
+internal sealed class PingReturns : Combiner<uint>
+{
+    private IPingQueue? _queue;
+    private ushort _driver;
+    private bool _unflushed;
+
+    /// <summary>Begins to give entries back. Suspended until then.</summary>
+    /// <param name="queue">The queue.</param>
+    /// <param name="newDriver">The ring is a new driver's: older entries mean nothing to it.</param>
+    public void Attach(IPingQueue queue, bool newDriver)
+    {
+        _queue = queue;
+        if (newDriver)
+        {
+            _driver++;
+        }
+
+        Resume();
+    }
+
+    /// <summary>Ends giving back: when this returns the queue is not touched any more.</summary>
+    public void Detach()
+    {
+        Suspend();
+        _queue = null;
+    }
+
+    /// <summary>The ticket of an entry of the queue that is attached. For the leading thread only.</summary>
+    public uint TicketOf(ushort entry) => ((uint)_driver << 16) | entry;
+
+    /// <inheritdoc/>
+    protected override bool TryHandle(in uint item)
+    {
+        if (item >> 16 == _driver)
+        {
+            _queue!.Return((ushort)item);
+            _unflushed = true;
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
+    protected override void Flush()
+    {
+        if (_unflushed)
+        {
+            _unflushed = false;
+            _queue!.FlushReturns();
+        }
+    }
+}

@@ -1,0 +1,239 @@
+// Runs the pings of an instance: check, call back, answer.
+using Microsoft.Extensions.Logging;
+using VirtioUser.Devices;
+using VirtioUser.Host.Events;
+using VirtioUser.Host.Instances;
+using VirtioUser.Host.Memory;
+using VirtioUser.Host.State;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Host.Pings;
+
+/// <summary>The callbacks' side of the ping queue. Any thread; one thread at a time for each instance.</summary>
+internal sealed class PingRunner(
+    PingTable pings,
+    PingReturns returns,
+    EventSender events,
+    InstanceTable instances,
+    ObjectTable objects,
+    IArenaMemory arena,
+    HostCounters counters,
+    HostOptions options,
+    GuestLog guestLog,
+    ILogger logger)
+{
+    private ulong _arenaAddress;
+
+    /// <summary>Where the guest sees the arena; 0 while the front-end has not told.</summary>
+    public ulong ArenaAddress
+    {
+        get => Volatile.Read(ref _arenaAddress);
+        set => Volatile.Write(ref _arenaAddress, value);
+    }
+
+    /// <summary>Runs the instance's pings until none is left, and its end if that is due.</summary>
+    /// <param name="instance">The instance; the caller raised its count from 0.</param>
+    /// <param name="slot">The first ping.</param>
+    public void Run(Instance instance, int slot)
+    {
+        bool more, mustEnd;
+        do
+        {
+            RunOne(instance, slot);
+            more = instance.Finish(out mustEnd);
+            var next = more ? pings.Behind(slot) : -1;
+            pings.Release(slot);
+            slot = next;
+        }
+        while (more);
+
+        if (mustEnd)
+        {
+            End(instance);
+        }
+    }
+
+    /// <summary>Ends an instance that runs nothing any more.</summary>
+    public void End(Instance instance)
+    {
+        DisposeImplementation(instance);
+        foreach (var held in instance.TakeAllHeld())
+        {
+            objects.Drop(held);
+        }
+
+        instances.Remove(instance);
+        counters.Add(Counter.InstancesEnded);
+        Log.InstanceEnded(logger, instance.Handle, instance.Identity);
+        instance.MarkEnded();
+    }
+
+    /// <summary>Answers a ping that no instance takes.</summary>
+    public void Refuse(int slot, string reason)
+    {
+        ref var row = ref pings[slot];
+        Reject(in row.Message, reason);
+        returns.Post(pings.TakeTicket(slot));
+        if (row.Message.Events != 0)
+        {
+            Answer(null, slot, Revents.Failed);
+        }
+
+        pings.Release(slot);
+    }
+
+    /// <summary>Gives the ring entry of a waiting ping back early, as far as the instance's bound allows.</summary>
+    public void TakeOver(Instance instance, int slot)
+    {
+        if (!instance.MayTakeOver(options.MaxPingsTakenOver))
+        {
+            return;
+        }
+
+        var ticket = pings.TakeTicket(slot);
+        if (ticket != PingRow.NoTicket)
+        {
+            instance.CountTakenOver(1);
+            counters.Add(Counter.PingsTakenOver);
+            returns.Post(ticket);
+        }
+    }
+
+    private void RunOne(Instance instance, int slot)
+    {
+        ref var row = ref pings[slot];
+        var wanted = row.Message.Events != 0;
+        if (wanted && !instance.WaitForRoom(options.MaxAnswersWaiting, counters))
+        {
+            instance.AnswerDelivered();
+            pings.Release(slot); // nobody will deliver
+            wanted = false;
+        }
+
+        var revents = instance.Abandoned ? Cancel() : instance.Failed ? Revents.Failed : Call(instance, in row.Message);
+
+        // The entry first or the answer first makes no difference to the driver; the answer is what is waited for.
+        if (wanted)
+        {
+            Answer(instance, slot, revents);
+        }
+
+        var ticket = pings.TakeTicket(slot);
+        if (ticket == PingRow.NoTicket)
+        {
+            instance.CountTakenOver(-1);
+        }
+        else
+        {
+            returns.Post(ticket);
+        }
+    }
+
+    private uint Cancel()
+    {
+        counters.Add(Counter.PingsCancelled);
+        return Revents.Failed;
+    }
+
+    private uint Call(Instance instance, in PingMessage message)
+    {
+        if (message.ShmId == 0)
+        {
+            return CallBack(instance, new Ping(message.Metadata, message.Events, 0, 0, default));
+        }
+
+        if (!instance.TryGetHeld(message.ShmId, out var held) || !held.Object.TryUse())
+        {
+            Reject(in message, "the instance holds no such object");
+            return Revents.Failed;
+        }
+
+        var shared = held.Object;
+        try
+        {
+            if (message.ShmOffset > shared.Size || message.ShmSize > shared.Size - message.ShmOffset)
+            {
+                Reject(in message, "the bytes are not inside the object");
+                return Revents.Failed;
+            }
+
+            var offset = shared.Offset + message.ShmOffset;
+            counters.Add(Counter.PingBytes, (long)message.ShmSize);
+            return CallBack(instance, new Ping(
+                message.Metadata, message.Events, message.ShmId, ArenaAddress + offset, new SharedRange(arena, offset, message.ShmSize)));
+        }
+        finally
+        {
+            objects.Release(shared);
+        }
+    }
+
+    private uint CallBack(Instance instance, in Ping ping)
+    {
+        // The fences before and after that the draft asks for: host and guest see each other's writes.
+        Interlocked.MemoryBarrier();
+        try
+        {
+            return instance.Implementation!.OnPing(in ping) & Revents.DeviceMask;
+        }
+#pragma warning disable CA1031 // whatever a device throws ends its instance and nothing else
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Fail(instance, e);
+            return Revents.Failed;
+        }
+        finally
+        {
+            Interlocked.MemoryBarrier();
+        }
+    }
+
+    private void Fail(Instance instance, Exception exception)
+    {
+        instance.MarkFailed();
+        instances.NoteFailed(instance);
+        counters.Add(Counter.InstancesFailed);
+        if (guestLog.Allows(out var log))
+        {
+            Log.PingThrew(log, instance.Handle, instance.Identity, exception);
+        }
+
+        DisposeImplementation(instance);
+        events.Post(new EventItem(instance, instance.Handle, Revents.NoticeInstanceEnded, -1));
+    }
+
+    private void DisposeImplementation(Instance instance)
+    {
+        var implementation = instance.Implementation;
+        instance.Implementation = null;
+        try
+        {
+            implementation?.Dispose();
+        }
+#pragma warning disable CA1031 // as above
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            if (guestLog.Allows(out var log))
+            {
+                Log.DisposeThrew(log, instance.Handle, instance.Identity, e);
+            }
+        }
+    }
+
+    private void Answer(Instance? instance, int slot, uint revents)
+    {
+        pings.NoteAnswer(slot, revents);
+        events.Post(new EventItem(instance, pings[slot].Message.InstanceHandle, revents, slot));
+    }
+
+    private void Reject(in PingMessage message, string reason)
+    {
+        counters.Add(Counter.PingsRejected);
+        if (guestLog.Allows(out var log))
+        {
+            Log.PingRejected(log, reason, message.InstanceHandle, message.ShmId, message.ShmOffset, message.ShmSize);
+        }
+    }
+}
