@@ -57,9 +57,12 @@ public sealed unsafe class LinuxFile : IDisposable
         Ioctl(request, MemoryMarshal.AsBytes(new Span<T>(ref argument)));
 
     /// <summary>The same, for files opened non-blocking: no exception where the call would block.</summary>
-    /// <inheritdoc cref="Ioctl(uint, Span{byte})"/>
-    /// <param name="result">What the ioctl returned.</param>
+    /// <param name="request">The request number, which holds the structure's size.</param>
+    /// <param name="argument">The structure: read, and written if the request says so.</param>
+    /// <param name="result">What the ioctl returned, 0 or more.</param>
     /// <returns>False if it would block (<see cref="Errno.EAGAIN"/>).</returns>
+    /// <exception cref="ArgumentException">The structure is smaller than the request says.</exception>
+    /// <exception cref="LinuxException">The ioctl failed otherwise.</exception>
     public bool TryIoctl(uint request, Span<byte> argument, out int result)
     {
         // Bits 16 to 29 of a request are the size of its structure; the kernel trusts the pointer.

@@ -4,7 +4,7 @@ using System.Buffers;
 namespace Virtio.Linux;
 
 /// <summary>Shows a checked range of a mapping as memory. The bytes never move, so that pinning costs nothing.</summary>
-internal sealed unsafe class MappedMemory(Mapping mapping, ulong offset, int length) : MemoryManager<byte>
+internal sealed unsafe class MappedMemory(Mapping mapping, ulong offset, int length, IPinCounter? pins) : MemoryManager<byte>
 {
     public override Memory<byte> Memory => CreateMemory(length);
 
@@ -14,12 +14,19 @@ internal sealed unsafe class MappedMemory(Mapping mapping, ulong offset, int len
     {
         ArgumentOutOfRangeException.ThrowIfNegative(elementIndex);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(elementIndex, length);
-        return new MemoryHandle((byte*)mapping.Address + offset + elementIndex, default, this);
+        pins?.AddPin();
+        try
+        {
+            return new MemoryHandle((byte*)mapping.Address + offset + elementIndex, default, this);
+        }
+        catch
+        {
+            pins?.RemovePin();
+            throw;
+        }
     }
 
-    public override void Unpin()
-    {
-    }
+    public override void Unpin() => pins?.RemovePin();
 
     // The mapping belongs to whoever made it.
     protected override void Dispose(bool disposing)

@@ -81,11 +81,12 @@ public sealed unsafe class Mapping : IDisposable
     /// throws <see cref="ObjectDisposedException"/> when its span is asked for after the mapping is gone.
     /// </summary>
     /// <inheritdoc cref="GetSpan"/>
-    public Memory<byte> GetMemory(ulong offset, int length)
+    /// <param name="pins">Is told of every pin of the memory, if given.</param>
+    public Memory<byte> GetMemory(ulong offset, int length, IPinCounter? pins = null)
     {
         if (length < 0 || (uint)length > Length || offset > Length - (uint)length)
             ThrowOutside(offset, length);
-        return new MappedMemory(this, offset, length).Memory;
+        return new MappedMemory(this, offset, length, pins).Memory;
     }
 
     /// <summary>Unmaps. Spans that were taken must not be touched afterwards.</summary>
