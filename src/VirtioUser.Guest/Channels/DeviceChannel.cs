@@ -1,0 +1,84 @@
+// The way to one instance of a device. Today there is one kind: a file of the guest driver.
+using Virtio.Linux;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Guest.Channels;
+
+/// <summary>What came of an attempt to receive.</summary>
+internal enum Reception
+{
+    /// <summary>One or more events.</summary>
+    Events,
+
+    /// <summary>Nothing is there yet.</summary>
+    Nothing,
+
+    /// <summary>Events were dropped since the last time; what is still there can be received next.</summary>
+    EventsLost,
+}
+
+/// <summary>A shared-memory object as the host describes it.</summary>
+/// <param name="Id">Never 0.</param>
+/// <param name="Offset">Where it begins in the arena, in bytes.</param>
+/// <param name="Length">In bytes, a multiple of the page size.</param>
+internal readonly record struct ObjectDescription(ulong Id, ulong Offset, ulong Length);
+
+/// <summary>
+/// Sends pings to one instance, receives its events and asks for memory; never blocks but in the waits and for the
+/// host's replies to memory operations. All members may be called from any thread. Failures are
+/// <see cref="VirtioUserException"/>.
+/// </summary>
+internal abstract class DeviceChannel : IDisposable
+{
+    private int _references = 1;
+
+    /// <summary>The device; the channel's maker knows it.</summary>
+    public abstract DeviceIdentity Identity { get; }
+
+    /// <summary>Sends pings, in order.</summary>
+    /// <returns>How many were taken; 0 if the next one would have to wait.</returns>
+    public abstract int Send(ReadOnlySpan<PingRequest> pings);
+
+    /// <summary>Receives events, oldest first.</summary>
+    /// <param name="revents">Where their values go.</param>
+    /// <param name="count">How many came.</param>
+    public abstract Reception Receive(Span<uint> revents, out int count);
+
+    /// <summary>Waits until something can be sent (<see cref="PollEvents.Out"/>) or received (<see cref="PollEvents.In"/>).</summary>
+    /// <param name="events">What to wait for. A failure to be picked up by sending or receiving ends the wait too.</param>
+    /// <param name="interrupt">Ends the wait when signalled.</param>
+    /// <returns>What happened; nothing if interrupted.</returns>
+    public abstract PollEvents Wait(PollEvents events, EventFd interrupt);
+
+    /// <summary>Makes an object of at least this many bytes.</summary>
+    public abstract ObjectDescription Allocate(ulong length);
+
+    /// <summary>Takes a reference to an object that another instance exported.</summary>
+    public abstract ObjectDescription Import(ulong id);
+
+    /// <summary>Lets other instances import an object.</summary>
+    public abstract void Export(ulong id);
+
+    /// <summary>Gives the instance's reference back.</summary>
+    public abstract void Free(ulong id);
+
+    /// <summary>Maps an object that the instance holds.</summary>
+    public abstract Mapping Map(ObjectDescription description);
+
+    /// <summary>Keeps the channel open for one more user.</summary>
+    public void AddReference() => Interlocked.Increment(ref _references);
+
+    /// <summary>Ends one user's interest: the last one's ends the instance.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Decrement(ref _references) == 0)
+            Close();
+    }
+
+    /// <summary>Makes the exception for a failed operation.</summary>
+    protected VirtioUserException Failure(string operation, LinuxException cause) =>
+        new(Identity.ToString(), operation, cause.Errno, cause);
+
+    /// <summary>Ends the instance.</summary>
+    protected abstract void Close();
+}

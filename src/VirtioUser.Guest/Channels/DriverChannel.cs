@@ -1,0 +1,117 @@
+// An instance that was opened through the guest driver's device node.
+using System.Runtime.InteropServices;
+using Virtio.Linux;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Guest.Channels;
+
+/// <summary>One open file of the driver, non-blocking, so that every wait can be interrupted.</summary>
+internal sealed class DriverChannel : DeviceChannel
+{
+    private readonly LinuxFile _file;
+
+    private DriverChannel(DeviceIdentity identity, LinuxFile file)
+    {
+        Identity = identity;
+        _file = file;
+    }
+
+    public override DeviceIdentity Identity { get; }
+
+    /// <summary>Opens the node; the host makes an instance. Blocks until the host has answered.</summary>
+    /// <exception cref="VirtioUserException">The driver or the host refused.</exception>
+    public static DriverChannel Open(DeviceNode node)
+    {
+        try
+        {
+            return new DriverChannel(node.Identity, LinuxFile.Open(node.Path, nonBlocking: true));
+        }
+        catch (LinuxException e)
+        {
+            throw new VirtioUserException(node.Identity.ToString(), "open", e.Errno, e);
+        }
+    }
+
+    public override int Send(ReadOnlySpan<PingRequest> pings)
+    {
+        try
+        {
+            return _file.TryWrite(MemoryMarshal.AsBytes(pings), out var count) ? count / PingRequest.Length : 0;
+        }
+        catch (LinuxException e)
+        {
+            throw Failure("ping", e);
+        }
+    }
+
+    public override Reception Receive(Span<uint> revents, out int count)
+    {
+        count = 0;
+        try
+        {
+            if (!_file.TryRead(MemoryMarshal.AsBytes(revents), out var bytes))
+                return Reception.Nothing;
+            count = bytes / sizeof(uint);
+            return Reception.Events;
+        }
+        catch (LinuxException e) when (e.Errno == Errno.EOVERFLOW)
+        {
+            return Reception.EventsLost;
+        }
+        catch (LinuxException e)
+        {
+            throw Failure("read", e);
+        }
+    }
+
+    public override PollEvents Wait(PollEvents events, EventFd interrupt)
+    {
+        try
+        {
+            return _file.Poll(events, cancel: interrupt);
+        }
+        catch (LinuxException e)
+        {
+            throw Failure("poll", e);
+        }
+    }
+
+    public override ObjectDescription Allocate(ulong length) =>
+        Describe(Call("allocate", DriverInterface.Allocate, new ObjectArgument { Length = length }));
+
+    public override ObjectDescription Import(ulong id) =>
+        Describe(Call("import", DriverInterface.Import, new ObjectArgument { Id = id }));
+
+    public override void Export(ulong id) => Call("export", DriverInterface.Export, new ObjectArgument { Id = id });
+
+    public override void Free(ulong id) => Call("free", DriverInterface.Free, new ObjectArgument { Id = id });
+
+    public override Mapping Map(ObjectDescription description)
+    {
+        try
+        {
+            return Mapping.Map(_file.Descriptor, description.Offset, description.Length);
+        }
+        catch (LinuxException e)
+        {
+            throw Failure("map", e);
+        }
+    }
+
+    protected override void Close() => _file.Dispose();
+
+    private static ObjectDescription Describe(ObjectArgument argument) => new(argument.Id, argument.Offset, argument.Length);
+
+    private ObjectArgument Call(string operation, uint request, ObjectArgument argument)
+    {
+        try
+        {
+            _file.Ioctl(request, ref argument);
+            return argument;
+        }
+        catch (LinuxException e)
+        {
+            throw Failure(operation, e);
+        }
+    }
+}

@@ -1,0 +1,373 @@
+// Receives an instance's events and hands them to the callers that wait for them.
+using Virtio.Linux;
+using VirtioUser.Guest.Channels;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Guest.Messages;
+
+/// <summary>
+/// One of the threads that wait for something does the receiving, for all of them: a lone thread that pings gets
+/// its answer without any change of threads. Callers that do not sit on a thread have one
+/// of the receiver's own doing it for them, which is started when it is first needed. Thread-safe.
+/// </summary>
+internal sealed class EventReceiver : IDisposable
+{
+    private readonly object _gate = new();
+    private readonly DeviceChannel _channel;
+    private readonly Interrupt _interrupt = new();
+    private readonly AnswerQueue _awaited = new();
+    private readonly OwnEventQueue _events = new();
+    private readonly Stack<PendingAnswers> _spare = new();
+
+    // Used by the one thread that receives.
+    private readonly uint[] _received = new uint[64];
+
+    private bool _receiving;
+    private int _sleeping;
+    private int _asynchronous;
+    private bool _threadStarted;
+    private Interrupt? _blockedSender;
+    private TaskCompletionSource? _news;
+    private Exception? _ended;
+
+    public EventReceiver(DeviceChannel channel) => _channel = channel;
+
+    /// <summary>Gets a place for the answers of a call on this thread.</summary>
+    public PendingAnswers Rent(int count)
+    {
+        lock (_gate)
+        {
+            if (!_spare.TryPop(out var pending))
+                pending = new PendingAnswers(asynchronous: false);
+            pending.Reset(count);
+            return pending;
+        }
+    }
+
+    /// <summary>Takes a place back whose answers are all there and have been read. Others are left to the garbage collector.</summary>
+    public void Return(PendingAnswers pending)
+    {
+        lock (_gate)
+            _spare.Push(pending);
+    }
+
+    /// <summary>Notes that pings are about to be sent, before any answer can come. Only the thread whose turn it is to send.</summary>
+    public void Expect(PendingAnswers pending, int index, int count)
+    {
+        lock (_gate)
+        {
+            ThrowIfEnded("ping");
+            _awaited.Append(pending, index, count);
+        }
+    }
+
+    /// <summary>Notes that the youngest pings were not sent after all. Only the thread whose turn it is to send.</summary>
+    public void Forget(int count)
+    {
+        lock (_gate)
+        {
+            // When the instance has ended, they are forgotten already.
+            if (_ended is null)
+                _awaited.RemoveLast(count);
+        }
+    }
+
+    /// <summary>Waits on this thread until every answer of a call is there.</summary>
+    /// <exception cref="OperationCanceledException">The answers will be received and dropped when they come.</exception>
+    public void WaitFor(PendingAnswers pending, CancellationToken cancellationToken)
+    {
+        using var registration = WakeOn(cancellationToken);
+        while (true)
+        {
+            lock (_gate)
+            {
+                if (pending.IsComplete)
+                    return;
+                cancellationToken.ThrowIfCancellationRequested();
+                ThrowIfEnded("ping");
+                if (!TryBecomeReceiver())
+                    continue;
+            }
+
+            ReceiveOnce(PollEvents.In, _interrupt);
+        }
+    }
+
+    /// <summary>Waits for a call's answers without holding a thread.</summary>
+    public async Task WaitForAsync(PendingAnswers pending, CancellationToken cancellationToken)
+    {
+        using var registration = cancellationToken.UnsafeRegister(
+            (state, token) => pending.Fail(new OperationCanceledException(token)), null);
+        BeginAsynchronous();
+        try
+        {
+            await pending.Task.ConfigureAwait(false);
+        }
+        finally
+        {
+            EndAsynchronous();
+        }
+    }
+
+    /// <summary>Waits on this thread for an event that the device sent on its own.</summary>
+    public uint WaitForEvent(CancellationToken cancellationToken)
+    {
+        using var registration = WakeOn(cancellationToken);
+        while (true)
+        {
+            lock (_gate)
+            {
+                if (TryTakeEvent(out var revents))
+                    return revents;
+                cancellationToken.ThrowIfCancellationRequested();
+                ThrowIfEnded("read");
+                if (!TryBecomeReceiver())
+                    continue;
+            }
+
+            ReceiveOnce(PollEvents.In, _interrupt);
+        }
+    }
+
+    /// <summary>Takes an event that is there, without waiting.</summary>
+    public bool TryReadEvent(out uint revents)
+    {
+        bool receive;
+        lock (_gate)
+        {
+            if (TryTakeEvent(out revents))
+                return true;
+            ThrowIfEnded("read");
+            receive = !_receiving;
+            _receiving = true;
+        }
+
+        if (receive)
+            ReceiveOnce(PollEvents.None, _interrupt);
+        lock (_gate)
+            return TryTakeEvent(out revents);
+    }
+
+    /// <summary>Waits without holding a thread for an event that the device sent on its own.</summary>
+    public async Task<uint> WaitForEventAsync(CancellationToken cancellationToken)
+    {
+        BeginAsynchronous();
+        try
+        {
+            while (true)
+            {
+                Task news;
+                lock (_gate)
+                {
+                    if (TryTakeEvent(out var revents))
+                        return revents;
+                    ThrowIfEnded("read");
+                    _news ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                    news = _news.Task;
+                }
+
+                await news.WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            EndAsynchronous();
+        }
+    }
+
+    /// <summary>
+    /// Waits until it is worth while to try again to send. Receives meanwhile if nobody else does: room for a ping
+    /// that wants an answer may come only from answers being taken. Only the thread whose turn it is to send.
+    /// </summary>
+    public void WaitToSend(Interrupt interrupt)
+    {
+        bool receive;
+        lock (_gate)
+        {
+            ThrowIfEnded("ping");
+            receive = !_receiving;
+            _receiving = true;
+            _blockedSender = receive ? null : interrupt;
+        }
+
+        if (receive)
+        {
+            ReceiveOnce(PollEvents.In | PollEvents.Out, interrupt);
+            return;
+        }
+
+        try
+        {
+            if (_channel.Wait(PollEvents.Out, interrupt.EventFd) == PollEvents.None)
+                interrupt.EventFd.TryConsume();
+        }
+        finally
+        {
+            lock (_gate)
+                _blockedSender = null;
+        }
+    }
+
+    /// <summary>Ends everything: whoever waits gets an <see cref="ObjectDisposedException"/>.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+            End(new ObjectDisposedException(nameof(VirtioUserDevice)));
+        _interrupt.Dispose();
+    }
+
+    private void ThrowIfEnded(string operation)
+    {
+        if (_ended is not null)
+            throw Ended(operation);
+    }
+
+    /// <summary>What a caller gets once the instance has ended: an exception of its own, since threads must not share one.</summary>
+    private Exception Ended(string operation) => _ended is VirtioUserException e
+        ? new VirtioUserException(e.Device, operation, e.Errno, e)
+        : new ObjectDisposedException(nameof(VirtioUserDevice));
+
+    private bool TryTakeEvent(out uint revents)
+    {
+        if (!_events.TryTake(out revents, out var lost))
+            return false;
+        return !lost ? true : throw new EventsLostException(_channel.Identity.ToString());
+    }
+
+    /// <summary>Under the lock: becomes the thread that receives, or sleeps until something has changed.</summary>
+    private bool TryBecomeReceiver()
+    {
+        if (!_receiving)
+            return _receiving = true;
+        _sleeping++;
+        Monitor.Wait(_gate);
+        _sleeping--;
+        return false;
+    }
+
+    /// <summary>Waits once, receives what is there, hands it out and lets another thread receive. Only for the receiving thread.</summary>
+    private void ReceiveOnce(PollEvents waitFor, Interrupt interrupt)
+    {
+        var reception = Reception.Nothing;
+        var count = 0;
+        Exception? failure = null;
+        try
+        {
+            if (waitFor != PollEvents.None && _channel.Wait(waitFor, interrupt.EventFd) == PollEvents.None)
+                interrupt.EventFd.TryConsume();
+            else
+                reception = _channel.Receive(_received, out count);
+        }
+        catch (Exception e) when (e is VirtioUserException or ObjectDisposedException)
+        {
+            failure = e;
+        }
+
+        lock (_gate)
+        {
+            for (var i = 0; i < count; i++)
+                HandOut(_received[i]);
+            if (reception == Reception.EventsLost)
+                _events.NoteLoss();
+            _receiving = false;
+            if (failure is not null)
+                End(failure);
+            else
+                WakeOthers();
+        }
+    }
+
+    private void HandOut(uint revents)
+    {
+        // The driver keeps the host's own notices to itself; one that came here would mean nothing to a program.
+        if (Revents.IsNotice(revents))
+            return;
+        if (Revents.IsAnswer(revents))
+            _awaited.TryComplete(revents);
+        else
+            _events.Add(revents & Revents.DeviceMask);
+    }
+
+    private void End(Exception reason)
+    {
+        if (_ended is null)
+        {
+            _ended = reason;
+            _awaited.FailAll(() => Ended("ping"));
+        }
+
+        WakeOthers();
+    }
+
+    private void WakeOthers()
+    {
+        if (_sleeping > 0)
+            Monitor.PulseAll(_gate);
+        _blockedSender?.Signal();
+        if (_news is not null && (_events.HasNews || _ended is not null))
+        {
+            _news.TrySetResult();
+            _news = null;
+        }
+    }
+
+    private CancellationTokenRegistration WakeOn(CancellationToken cancellationToken) =>
+        !cancellationToken.CanBeCanceled ? default : cancellationToken.UnsafeRegister(static state => ((EventReceiver)state!).Wake(), this);
+
+    /// <summary>Makes every thread that waits look again.</summary>
+    private void Wake()
+    {
+        lock (_gate)
+        {
+            _interrupt.Signal();
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    private void BeginAsynchronous()
+    {
+        lock (_gate)
+        {
+            _asynchronous++;
+            if (!_threadStarted)
+            {
+                _threadStarted = true;
+                new Thread(ReceiveForOthers) { IsBackground = true, Name = $"virtio-user {_channel.Identity}" }.Start();
+            }
+            else if (_asynchronous == 1)
+            {
+                Monitor.PulseAll(_gate);
+            }
+        }
+    }
+
+    private void EndAsynchronous()
+    {
+        lock (_gate)
+            _asynchronous--;
+    }
+
+    private void ReceiveForOthers()
+    {
+        while (true)
+        {
+            lock (_gate)
+            {
+                if (_ended is not null)
+                    return;
+                if (_asynchronous == 0)
+                {
+                    _sleeping++;
+                    Monitor.Wait(_gate);
+                    _sleeping--;
+                    continue;
+                }
+
+                if (!TryBecomeReceiver())
+                    continue;
+            }
+
+            ReceiveOnce(PollEvents.In, _interrupt);
+        }
+    }
+}
