@@ -80,8 +80,10 @@ public sealed unsafe class Mapping : IDisposable
     /// A part of the mapping as memory, for interfaces that want one. Allocates a small object; it can be kept, and
     /// throws <see cref="ObjectDisposedException"/> when its span is asked for after the mapping is gone.
     /// </summary>
-    /// <inheritdoc cref="GetSpan"/>
+    /// <param name="offset">First byte, from the start of the mapping.</param>
+    /// <param name="length">Length in bytes.</param>
     /// <param name="pins">Is told of every pin of the memory, if given.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The part does not lie inside the mapping.</exception>
     public Memory<byte> GetMemory(ulong offset, int length, IPinCounter? pins = null)
     {
         if (length < 0 || (uint)length > Length || offset > Length - (uint)length)

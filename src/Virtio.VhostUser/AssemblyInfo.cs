@@ -1,0 +1,4 @@
+// What holds for the whole assembly.
+using System.Runtime.Versioning;
+
+[assembly: SupportedOSPlatform("linux")]

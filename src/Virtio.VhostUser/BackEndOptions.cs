@@ -1,0 +1,12 @@
+// What a back-end insists on.
+namespace Virtio.VhostUser;
+
+/// <summary>Options of a <see cref="BackEnd"/>.</summary>
+public sealed record BackEndOptions
+{
+    /// <summary>
+    /// Whether guest memory must be sealed against shrinking, as memory-backend-memfd of QEMU is. A front-end that shrinks
+    /// memory which is not sealed ends this process; switch this off only for front-ends that are trusted.
+    /// </summary>
+    public bool RequireSealedMemory { get; init; } = true;
+}

@@ -1,0 +1,25 @@
+// One region of the memory table, as it goes over the wire.
+using System.Runtime.InteropServices;
+
+namespace Virtio.VhostUser.Messages;
+
+/// <summary><c>u64 guest address, u64 size, u64 user address, u64 mmap offset</c></summary>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+readonly record struct MemoryRegionMessage(ulong GuestAddress, ulong Length, ulong UserAddress, ulong FileOffset)
+{
+    internal const int Size = 32;
+
+    const ulong Page = 4096;
+
+    /// <summary>Checks that no range overflows and that everything is whole pages, so that alignment here is alignment in the guest.</summary>
+    /// <exception cref="VhostUserException">Something is wrong; the message names the region.</exception>
+    internal void Validate(int index)
+    {
+        if (Length == 0)
+            throw new VhostUserException($"Memory region {index} has size 0.");
+        if (Length > long.MaxValue || GuestAddress > ulong.MaxValue - Length || UserAddress > ulong.MaxValue - Length || FileOffset > long.MaxValue - Length)
+            throw new VhostUserException($"Memory region {index} goes beyond the end of an address space.");
+        if (GuestAddress % Page != 0 || Length % Page != 0 || UserAddress % Page != 0 || FileOffset % Page != 0)
+            throw new VhostUserException($"Memory region {index} is not made of whole pages.");
+    }
+}
