@@ -1,0 +1,43 @@
+using System.Globalization;
+using Spectre.Console;
+
+namespace VirtioUser.Vm;
+
+/// <summary>Shows a preparation on the terminal: a moving line while a step goes on, a line with its time when it is done.</summary>
+public static class ConsoleProgress
+{
+    /// <summary>Prepares a guest image and shows how it goes; shows nothing if nothing has to be made.</summary>
+    /// <inheritdoc cref="GuestImage.PrepareAsync"/>
+    public static async Task<GuestImage> PrepareAsync(
+        IAnsiConsole console, GuestImageOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(console);
+        return console.Profile.Capabilities.Interactive
+            ? await console.Status().StartAsync(
+                "looking at what is there",
+                context => GuestImage.PrepareAsync(options, new Reporter(console, context), cancellationToken)).ConfigureAwait(false)
+            : await GuestImage.PrepareAsync(options, new Reporter(console, null), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A duration as people read it: seconds with one digit.</summary>
+    public static string Seconds(TimeSpan time) => time.TotalSeconds.ToString("0.0 s", CultureInfo.InvariantCulture);
+
+    sealed class Reporter(IAnsiConsole console, StatusContext? context) : IProgress<PreparationProgress>
+    {
+        public void Report(PreparationProgress value)
+        {
+            if (value.Elapsed is { } elapsed)
+            {
+                console.MarkupLineInterpolated($"  [green]made[/] {value.Step} [grey]({Seconds(elapsed)})[/]");
+            }
+            else if (context is not null)
+            {
+                context.Status(Markup.Escape(value.Detail.Length == 0 ? value.Step : $"{value.Step}: {value.Detail}"));
+            }
+            else if (value.Detail.Length == 0)
+            {
+                console.MarkupLineInterpolated($"  making {value.Step}");
+            }
+        }
+    }
+}

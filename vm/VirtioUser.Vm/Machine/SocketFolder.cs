@@ -1,0 +1,37 @@
+using System.Net.Sockets;
+
+namespace VirtioUser.Vm;
+
+/// <summary>
+/// A private folder (mode 0700) with sockets on which this process listens and to which QEMU connects as it starts:
+/// so nobody waits for a socket to appear. Paths stay far below the limit of 108 bytes.
+/// </summary>
+sealed class SocketFolder : IDisposable
+{
+    readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("vu-");
+    readonly Dictionary<string, Socket> listeners = [];
+
+    public string PathOf(string name) => Path.Combine(folder.FullName, name);
+
+    public void Listen(string name)
+    {
+        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listeners.Add(name, socket);
+        socket.Bind(new UnixDomainSocketEndPoint(PathOf(name)));
+        socket.Listen(1);
+    }
+
+    /// <summary>Waits for the one connection to a socket; the caller owns the stream.</summary>
+    public async Task<NetworkStream> AcceptAsync(string name, CancellationToken cancellationToken) =>
+        new(await listeners[name].AcceptAsync(cancellationToken).ConfigureAwait(false), ownsSocket: true);
+
+    public void Dispose()
+    {
+        foreach (Socket listener in listeners.Values)
+        {
+            listener.Dispose();
+        }
+
+        folder.Delete(recursive: true);
+    }
+}

@@ -1,0 +1,304 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using System.Threading.Channels;
+
+namespace VirtioUser.Vm;
+
+/// <summary>
+/// A running stock VM that takes commands. It ends when it is disposed, when the guest powers off, and when this
+/// process ends. All members may be used from any thread.
+/// </summary>
+public sealed class VirtualMachine : IAsyncDisposable
+{
+    readonly VirtualMachineOptions options;
+    readonly SocketFolder sockets = new();
+    readonly GuestConsole console;
+    readonly Tail qemuErrors = new(20);
+    readonly CancellationTokenSource ending = new();
+    readonly Channel<GuestCommandPort> free = Channel.CreateUnbounded<GuestCommandPort>();
+    readonly List<GuestCommandPort> ports = [];
+    readonly SemaphoreSlim killing = new(1, 1);
+    ChildProcess? process;
+    QmpClient? qmp;
+    Task watching = Task.CompletedTask;
+    volatile bool endExpected;
+
+    VirtualMachine(VirtualMachineOptions options)
+    {
+        this.options = options;
+        console = new GuestConsole(options);
+    }
+
+    /// <summary>QEMU's monitor, for what the VM has no method for.</summary>
+    public QmpClient Qmp => qmp ?? throw new InvalidOperationException("The VM has not been started.");
+
+    /// <summary>QEMU's process ID.</summary>
+    public int ProcessId => process?.Id ?? 0;
+
+    /// <summary>The lines in which the guest's kernel complained: warnings with a stack trace, oopses, hung tasks, panics.</summary>
+    public IReadOnlyList<string> KernelComplaints => console.KernelComplaints;
+
+    /// <summary>The last lines of the guest's console.</summary>
+    public string ConsoleTail => console.Tail;
+
+    /// <summary>Boots a VM and returns when it takes commands.</summary>
+    /// <exception cref="VirtualMachineException">It did not come up; the message holds what QEMU and the console said last.</exception>
+    /// <exception cref="SetupException">A shared folder is not there, or QEMU can not be run.</exception>
+    public static async Task<VirtualMachine> StartAsync(GuestImage image, VirtualMachineOptions options, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        ArgumentNullException.ThrowIfNull(options);
+        var machine = new VirtualMachine(options);
+        try
+        {
+            await machine.BootAsync(image, cancellationToken).ConfigureAwait(false);
+            return machine;
+        }
+        catch
+        {
+            await machine.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    async Task BootAsync(GuestImage image, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
+        limit.CancelAfter(options.BootTimeout);
+        try
+        {
+            sockets.Listen("qmp");
+            for (int pair = 0; pair <= options.ParallelCommands; pair++)
+            {
+                sockets.Listen(GuestCommandPort.OutputSocket(pair));
+                sockets.Listen(GuestCommandPort.ErrorSocket(pair));
+            }
+
+            process = await ChildProcess.StartAsync(image.Qemu.Program, QemuCommandLine.Build(image, options, sockets), new()
+            {
+                Output = console.OnLine, Error = qemuErrors.Add, Environment = image.Qemu.Environment, SignalWithParent = "KILL",
+            }).ConfigureAwait(false);
+            watching = WatchAsync(process);
+            console.Report(BootStage.Kernel);
+            qmp = await QmpClient.StartAsync(await sockets.AcceptAsync("qmp", limit.Token).ConfigureAwait(false), limit.Token).ConfigureAwait(false);
+            for (int pair = 0; pair <= options.ParallelCommands; pair++)
+            {
+                ports.Add(new GuestCommandPort(
+                    await sockets.AcceptAsync(GuestCommandPort.OutputSocket(pair), limit.Token).ConfigureAwait(false),
+                    await sockets.AcceptAsync(GuestCommandPort.ErrorSocket(pair), limit.Token).ConfigureAwait(false)));
+            }
+
+            await AllReadyAsync(limit.Token).ConfigureAwait(false);
+            foreach (GuestCommandPort port in ports.Skip(1)) // the first one is kept for signals
+            {
+                free.Writer.TryWrite(port);
+            }
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw ending.IsCancellationRequested ? await EndedAsync().ConfigureAwait(false) : GivenUp("was not up");
+        }
+    }
+
+    /// <summary>Runs a program in the guest to its end.</summary>
+    /// <param name="arguments">Program and arguments.</param>
+    /// <param name="output">Called for each line of standard output, as it comes.</param>
+    /// <param name="error">Called for each line of standard error, as it comes; never at the same time as <paramref name="output"/>.</param>
+    /// <param name="cancellationToken">Kills the command.</param>
+    /// <returns>Exit code and output; a command that fails is no exception.</returns>
+    /// <exception cref="VirtualMachineException">The VM ended or restarted before the command did.</exception>
+    public Task<GuestCommandResult> RunAsync(
+        IEnumerable<string> arguments, Action<string>? output = null, Action<string>? error = null, CancellationToken cancellationToken = default) =>
+        WaitForAsync(StartCommandAsync(arguments, output, error, cancellationToken), cancellationToken);
+
+    /// <summary>Runs a script, in the language of sh, in the guest to its end; otherwise the same.</summary>
+    public Task<GuestCommandResult> RunAsync(
+        string script, Action<string>? output = null, Action<string>? error = null, CancellationToken cancellationToken = default) =>
+        RunAsync(["sh", "-c", script], output, error, cancellationToken);
+
+    static async Task<GuestCommandResult> WaitForAsync(Task<GuestCommand> starting, CancellationToken cancellationToken) =>
+        await (await starting.ConfigureAwait(false)).WaitAsync(cancellationToken).ConfigureAwait(false);
+
+    /// <summary>
+    /// Starts a program in the guest and returns as soon as it was sent. While as many as
+    /// <see cref="VirtualMachineOptions.ParallelCommands"/> run, waits for one of them to end.
+    /// </summary>
+    /// <exception cref="VirtualMachineException">The VM has ended.</exception>
+    public async Task<GuestCommand> StartCommandAsync(
+        IEnumerable<string> arguments, Action<string>? output = null, Action<string>? error = null, CancellationToken cancellationToken = default)
+    {
+        GuestCommand command = new(ShellQuoting.Quote(arguments), output, error, SignalAsync);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
+        GuestCommandPort port;
+        try
+        {
+            port = await free.Reader.ReadAsync(either.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw await EndedAsync().ConfigureAwait(false);
+        }
+
+        await port.SendAsync(command).ConfigureAwait(false);
+        _ = command.Exited.ContinueWith(
+            _ => free.Writer.TryWrite(port), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        return command;
+    }
+
+    async Task SignalAsync(GuestCommand command, string signal)
+    {
+        int id = await command.Started.ConfigureAwait(false);
+        await killing.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            GuestCommand kill = new(
+                ShellQuoting.Quote(["kill", "-s", signal, "--", (-id).ToString(CultureInfo.InvariantCulture)]), null, null, SignalAsync);
+            await ports[0].SendAsync(kill).ConfigureAwait(false);
+            await kill.Exited.ConfigureAwait(false);
+        }
+        finally
+        {
+            killing.Release();
+        }
+    }
+
+    /// <summary>Loads the guest driver.</summary>
+    /// <param name="parameters">Module parameters, as name=value.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="VirtualMachineException">The kernel refused it; the message holds the reason.</exception>
+    public async Task LoadDriverAsync(IEnumerable<string>? parameters = null, CancellationToken cancellationToken = default)
+    {
+        GuestCommandResult result = await RunAsync(
+            ["insmod", GuestImage.DriverFolderInGuest + "/virtio_user.ko", .. parameters ?? []], cancellationToken: cancellationToken).ConfigureAwait(false);
+        if (result.ExitCode != 0)
+        {
+            throw new VirtualMachineException($"The guest's kernel did not load the driver: {result.Error}{console.Tail}");
+        }
+    }
+
+    /// <summary>
+    /// Lets the guest restart and returns when it takes commands again; commands that run fail. Needs
+    /// <see cref="VirtualMachineOptions.MayReboot"/>.
+    /// </summary>
+    /// <param name="byReset">True resets the machine as its button would; false lets the guest's kernel shut down first.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    /// <exception cref="VirtualMachineException">It did not come up again.</exception>
+    public async Task RebootAsync(bool byReset = false, CancellationToken cancellationToken = default)
+    {
+        if (!options.MayReboot)
+        {
+            throw new InvalidOperationException($"The VM was started without {nameof(VirtualMachineOptions.MayReboot)}: a reboot ends it.");
+        }
+
+        foreach (GuestCommandPort port in ports)
+        {
+            port.ExpectRestart();
+        }
+
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
+        limit.CancelAfter(options.BootTimeout);
+        try
+        {
+            if (byReset)
+            {
+                await Qmp.ExecuteAsync("system_reset", cancellationToken: limit.Token).ConfigureAwait(false);
+            }
+            else
+            {
+                await ports[0].SendAsync(new GuestCommand("/boot/busybox reboot -f", null, null, SignalAsync)).ConfigureAwait(false);
+            }
+
+            await AllReadyAsync(limit.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw ending.IsCancellationRequested ? await EndedAsync().ConfigureAwait(false) : GivenUp("did not restart");
+        }
+    }
+
+    /// <summary>Takes a vhost-user device out of the running VM and returns when the guest has let it go.</summary>
+    /// <param name="index">Its place in <see cref="VirtualMachineOptions.Devices"/>.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    /// <exception cref="VirtualMachineException">QEMU refused.</exception>
+    public async Task RemoveDeviceAsync(int index, CancellationToken cancellationToken = default)
+    {
+        Task deleted = Qmp.NextEventAsync("DEVICE_DELETED");
+        await Qmp.ExecuteAsync("device_del", new JsonObject { ["id"] = $"vhost-user-{index}" }, cancellationToken).ConfigureAwait(false);
+        await deleted.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Ends the VM at once, as pulling its plug would, and returns when QEMU has ended.</summary>
+    public async Task StopAsync()
+    {
+        endExpected = true;
+        if (process is null)
+        {
+            return;
+        }
+
+        if (qmp is not null && !process.Exited.IsCompleted)
+        {
+            try
+            {
+                using CancellationTokenSource patience = new(TimeSpan.FromSeconds(5));
+                await qmp.ExecuteAsync("quit", cancellationToken: patience.Token).ConfigureAwait(false);
+                await process.Exited.WaitAsync(patience.Token).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is VirtualMachineException or OperationCanceledException)
+            {
+                // It ended before it could answer, or it hangs: what follows makes sure.
+            }
+        }
+
+        await process.DisposeAsync().ConfigureAwait(false);
+        await watching.ConfigureAwait(false);
+    }
+
+    /// <summary>Ends the VM as <see cref="StopAsync"/> does, and removes its sockets.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync().ConfigureAwait(false);
+        ports.ForEach(port => port.Dispose());
+        qmp?.Dispose();
+        sockets.Dispose();
+    }
+
+    Task AllReadyAsync(CancellationToken cancellationToken) =>
+        Task.WhenAll(ports.Select(port => port.Ready)).WaitAsync(cancellationToken).ContinueWith(
+            all =>
+            {
+                if (all.IsCompletedSuccessfully)
+                {
+                    console.Report(BootStage.Ready);
+                }
+
+                return all;
+            },
+            CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).Unwrap();
+
+    // Whatever ends the VM, everybody who waits for it hears of it at once.
+    async Task WatchAsync(ChildProcess qemu)
+    {
+        // A panic ends QEMU, and by then its trace has been read; a guest that may reboot would boot again instead.
+        await Task.WhenAny(qemu.Exited, options.MayReboot ? console.Panicked : qemu.Exited).ConfigureAwait(false);
+        VirtualMachineException exception = await EndedAsync().ConfigureAwait(false);
+        ports.ForEach(port => port.Fail(exception));
+        await ending.CancelAsync().ConfigureAwait(false);
+    }
+
+    async Task<VirtualMachineException> EndedAsync()
+    {
+        if (console.Panicked.IsCompleted)
+        {
+            return new VirtualMachineException($"The guest's kernel panicked:\n{console.Tail}");
+        }
+
+        int code = await process!.Exited.ConfigureAwait(false);
+        return new VirtualMachineException(endExpected
+            ? "The VM was stopped."
+            : $"The VM ended by itself; QEMU's exit code is {code}.\n{qemuErrors}\n{console.Tail}");
+    }
+
+    VirtualMachineException GivenUp(string what) =>
+        new($"The guest {what} within {options.BootTimeout.TotalSeconds} s; its console ends with:\n{qemuErrors}\n{console.Tail}");
+}

@@ -1,0 +1,13 @@
+namespace VirtioUser.Vm;
+
+/// <summary>The shell scripts in the folder Guest, which are part of this assembly.</summary>
+static class EmbeddedScripts
+{
+    public static string Read(string name)
+    {
+        using Stream stream = typeof(EmbeddedScripts).Assembly.GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"{name} is not part of this assembly.");
+        using StreamReader reader = new(stream);
+        return reader.ReadToEnd();
+    }
+}

@@ -1,0 +1,107 @@
+namespace VirtioUser.Vm;
+
+/// <summary>
+/// The guest's file system and at the same time the place where things for the guest are built: a Debian release with
+/// its stock kernel, the kernel's headers, and a compiler.
+/// </summary>
+/// <param name="Folder">The tree, on the host.</param>
+/// <param name="KernelRelease">The stock kernel's release, as <c>uname -r</c> says it.</param>
+sealed record GuestTree(string Folder, string KernelRelease)
+{
+    static readonly string[] CommonPackages =
+    [
+        "linux-image-amd64", "linux-headers-amd64", // the stock kernel
+        "gcc", "libc6-dev", "make", "sparse", "perl", "xz-utils", // builds and checks the driver
+        "busybox-static", "kmod", "bash", "coreutils", "gzip", "grep", "sed", "findutils", "diffutils", "mawk", "dash", "util-linux", // the guest's tools
+        "libstdc++6", "zlib1g", // .NET's runtime
+    ];
+
+    static readonly string[] Unwanted =
+    [
+        "/usr/share/doc", "/usr/share/man", "/usr/share/locale", "/usr/share/info", "/usr/share/lintian", "/usr/lib/udev/hwdb.d",
+        "/var/cache", "/var/lib/apt",
+    ];
+
+    // Modules for hardware that the VM does not have make the tree three times as large.
+    static readonly string[] KeptDrivers = ["block", "char", "misc", "uio", "vfio", "virtio"];
+
+    /// <summary>The releases that can be booted.</summary>
+    public static IReadOnlyList<string> Suites { get; } = ["bookworm", "trixie"];
+
+    static DebianTree Recipe(string suite) => new(
+        [suite],
+        [.. CommonPackages, suite == "bookworm" ? "libssl3" : "libssl3t64"],
+        Unwanted);
+
+    /// <summary>What defines the tree of a release, for the cache.</summary>
+    public static string KeyOf(string suite) => Cache.KeyOf([.. Recipe(suite).Definition, .. KeptDrivers, BuildRoot.MountPoints]);
+
+    /// <summary>Returns the tree of a release; unpacks it first if need be.</summary>
+    public static async Task<GuestTree> GetAsync(string suite, Cache cache, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
+    {
+        if (!Suites.Contains(suite))
+        {
+            throw new SetupException($"There is no guest {suite}: choose one of {string.Join(", ", Suites)}.");
+        }
+
+        string folder = await cache.GetAsync("guest-" + suite, KeyOf(suite), partial => Step.RunAsync(
+            $"guest: Debian {suite} with its stock kernel", progress, async report =>
+            {
+                HostTools.RequireRoot("unpack the guest");
+                cache.RequireSpace(2L << 30);
+                await HostTools.RequireAsync("mmdebstrap", "mmdebstrap", progress, cancellationToken).ConfigureAwait(false);
+                await Recipe(suite).UnpackAsync(partial, report, cancellationToken).ConfigureAwait(false);
+                report("choosing kernel modules");
+                await FinishAsync(In(partial), cancellationToken).ConfigureAwait(false);
+            }), cancellationToken).ConfigureAwait(false);
+        return In(folder);
+    }
+
+    static GuestTree In(string folder) => new(
+        folder,
+        Path.GetFileName(Directory.EnumerateFiles(Path.Combine(folder, "boot"), "vmlinuz-*").Single())["vmlinuz-".Length..]);
+
+    /// <summary>The stock kernel's image.</summary>
+    public string KernelImage => Path.Combine(Folder, "boot", "vmlinuz-" + KernelRelease);
+
+    /// <summary>The stock kernel's modules.</summary>
+    public string Modules => Path.Combine(Folder, "usr/lib/modules", KernelRelease);
+
+    static async Task FinishAsync(GuestTree tree, CancellationToken cancellationToken)
+    {
+        Directory.Delete(Path.Combine(tree.Modules, "kernel/sound"), recursive: true);
+        foreach (string drivers in Directory.EnumerateDirectories(Path.Combine(tree.Modules, "kernel/drivers")))
+        {
+            if (!KeptDrivers.Contains(Path.GetFileName(drivers)))
+            {
+                Directory.Delete(drivers, recursive: true);
+            }
+        }
+
+        foreach (string mountPoint in BuildRoot.MountPoints.Split(' '))
+        {
+            Directory.CreateDirectory(Path.Combine(tree.Folder, mountPoint));
+        }
+
+        // Links that some releases make only when a package is configured.
+        foreach ((string link, string target) in (ReadOnlySpan<(string, string)>)[("sh", "dash"), ("awk", "mawk"), ("dotnet", "../share/dotnet/dotnet")])
+        {
+            string path = Path.Combine(tree.Folder, "usr/bin", link);
+            if (!File.Exists(path))
+            {
+                File.CreateSymbolicLink(path, target);
+            }
+        }
+
+        // Packages that are only unpacked have no index of their modules, and the initramfs needs plain ones.
+        Tail said = new(8);
+        int code = await ChildProcess.RunAsync(
+            "chroot",
+            [tree.Folder, "env", "--ignore-environment", "sh", "-euc", "find \"/usr/lib/modules/$0\" -name '*.ko.xz' -exec xz --decompress {} +; depmod \"$0\"", tree.KernelRelease],
+            new() { Output = said.Add, Error = said.Add }, cancellationToken).ConfigureAwait(false);
+        if (code != 0)
+        {
+            throw new SetupException($"The guest's kernel modules could not be indexed: {said}");
+        }
+    }
+}
