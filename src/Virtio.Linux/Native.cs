@@ -15,7 +15,7 @@ internal static unsafe partial class Native
     internal const int MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20, MAP_NORESERVE = 0x4000;
     internal const int EFD_NONBLOCK = O_NONBLOCK, EFD_CLOEXEC = O_CLOEXEC;
     internal const int EPOLL_CLOEXEC = O_CLOEXEC, EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2;
-    internal const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = O_CLOEXEC, SOL_SOCKET = 1, SCM_RIGHTS = 1, SHUT_RDWR = 2;
+    internal const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = O_CLOEXEC, SOL_SOCKET = 1, SO_ACCEPTCONN = 30, SCM_RIGHTS = 1, SHUT_RDWR = 2;
     internal const int MSG_CTRUNC = 8, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000;
     internal const int AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000;
     internal const uint STATX_SIZE_AND_INODE = 0x100 | 0x200;
@@ -80,6 +80,9 @@ internal static unsafe partial class Native
 
     [LibraryImport(LibC, EntryPoint = "ioctl", SetLastError = true)]
     internal static partial int IoCtl(FileDescriptor descriptor, nuint request, void* argument);
+
+    [LibraryImport(LibC, EntryPoint = "getsockopt", SetLastError = true)]
+    internal static partial int GetSocketOption(FileDescriptor socket, int level, int option, void* value, int* length);
 
     [LibraryImport(LibC, EntryPoint = "fcntl", SetLastError = true)]
     internal static partial int FCntl(FileDescriptor descriptor, int command, nint argument);

@@ -38,6 +38,19 @@ public sealed unsafe class UnixSocket : IDisposable
         return new UnixSocket(descriptor);
     }
 
+    /// <summary>Whether the socket listens, rather than being connected.</summary>
+    /// <exception cref="LinuxException">The descriptor is no socket (<see cref="Errno.ENOTSOCK"/>).</exception>
+    public bool IsListening
+    {
+        get
+        {
+            int listens, length = sizeof(int);
+            if (Native.GetSocketOption(Descriptor, Native.SOL_SOCKET, Native.SO_ACCEPTCONN, &listens, &length) < 0)
+                LinuxException.ThrowLast("getsockopt SO_ACCEPTCONN");
+            return listens != 0;
+        }
+    }
+
     /// <summary>Makes two sockets that are connected to each other.</summary>
     /// <exception cref="LinuxException">No descriptor is left.</exception>
     public static (UnixSocket First, UnixSocket Second) Pair()

@@ -57,6 +57,9 @@ public sealed partial class DeviceQueue
         _nextUsed = LittleEndian.ReadAcquire(UsedRing(), IndexOffset);
     }
 
+    /// <summary>Size and addresses: what a successor needs to attach to the same rings.</summary>
+    public QueueLayout Layout => _layout;
+
     /// <summary>Number of descriptors.</summary>
     public ushort Size => _layout.Size;
 

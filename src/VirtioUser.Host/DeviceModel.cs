@@ -63,6 +63,13 @@ public sealed class DeviceModel : IDisposable
         set => _runner.ArenaAddress = value;
     }
 
+    /// <summary>Whether the guest sees the arena, as far as the transport knows; while it does not, allocations are refused.</summary>
+    public bool ArenaUsable
+    {
+        get => _config.ArenaUsable;
+        set => _config.ArenaUsable = value;
+    }
+
     /// <summary>Starts the threads.</summary>
     public void Start() => _pump.Start();
 

@@ -15,6 +15,15 @@ internal sealed class ConfigHandler(
     HostCounters counters,
     GuestLog guestLog)
 {
+    private volatile bool _arenaUsable = true;
+
+    /// <summary>Whether the guest sees the arena; while it does not, nothing can be allocated. Any thread.</summary>
+    public bool ArenaUsable
+    {
+        get => _arenaUsable;
+        set => _arenaUsable = value;
+    }
+
     /// <summary>Answers a request.</summary>
     /// <param name="request">A copy of what the guest sent, of any length.</param>
     public ConfigMessage Handle(ReadOnlySpan<byte> request)
@@ -98,6 +107,11 @@ internal sealed class ConfigHandler(
     private ConfigMessage Allocate(in ConfigMessage message, ref ConfigMessage reply)
     {
         reply.ShmId = 0;
+        if (!ArenaUsable)
+        {
+            return Refused(ref reply, ConfigError.AllocationFailed, "the guest does not see the shared memory");
+        }
+
         if (!instances.TryGet(message.InstanceHandle, out var instance))
         {
             return Refused(ref reply, ConfigError.AllocationFailed, NoInstance(in message));
