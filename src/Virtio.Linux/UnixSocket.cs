@@ -29,25 +29,23 @@ public sealed unsafe class UnixSocket : IDisposable
     public FileDescriptor Descriptor { get; }
 
     /// <summary>Takes over a descriptor: an inherited one, or one that came in a message. It is made blocking.</summary>
-    /// <param name="descriptor">The descriptor; owned by the result.</param>
-    /// <exception cref="LinuxException">The descriptor cannot be made blocking.</exception>
+    /// <param name="descriptor">The descriptor; owned by the result, and disposed if this throws.</param>
+    /// <exception cref="ArgumentException">It is a socket of another kind.</exception>
+    /// <exception cref="LinuxException">It is no socket (<see cref="Errno.ENOTSOCK"/>).</exception>
     public static UnixSocket FromDescriptor(FileDescriptor descriptor)
     {
         ArgumentNullException.ThrowIfNull(descriptor);
-        descriptor.SetNonBlocking(false);
-        return new UnixSocket(descriptor);
-    }
-
-    /// <summary>Whether the socket listens, rather than being connected.</summary>
-    /// <exception cref="LinuxException">The descriptor is no socket (<see cref="Errno.ENOTSOCK"/>).</exception>
-    public bool IsListening
-    {
-        get
+        try
         {
-            int listens, length = sizeof(int);
-            if (Native.GetSocketOption(Descriptor, Native.SOL_SOCKET, Native.SO_ACCEPTCONN, &listens, &length) < 0)
-                LinuxException.ThrowLast("getsockopt SO_ACCEPTCONN");
-            return listens != 0;
+            if (GetOption(descriptor, Native.SO_DOMAIN) != Native.AF_UNIX || GetOption(descriptor, Native.SO_TYPE) != Native.SOCK_STREAM)
+                throw new ArgumentException("The descriptor is not a Unix stream socket.", nameof(descriptor));
+            descriptor.SetNonBlocking(false);
+            return new UnixSocket(descriptor);
+        }
+        catch
+        {
+            descriptor.Dispose();
+            throw;
         }
     }
 
@@ -286,6 +284,15 @@ public sealed unsafe class UnixSocket : IDisposable
     {
         using FileDescriptor probe = NewSocket();
         return Native.Connect(probe, address, SocketAddressSize) < 0 && LinuxException.LastErrno == Errno.ECONNREFUSED;
+    }
+
+    static int GetOption(FileDescriptor socket, int option)
+    {
+        int value;
+        uint length = sizeof(int);
+        if (Native.GetSocketOption(socket, Native.SOL_SOCKET, option, &value, &length) < 0)
+            LinuxException.ThrowLast("getsockopt");
+        return value;
     }
 
     static FileDescriptor NewSocket()

@@ -79,14 +79,15 @@ public abstract class BackEndDevice
 
     /// <summary>
     /// The front-end accepted the request to map a region. One that lists the region in its memory table does so soon
-    /// after (<see cref="SharedMemoryVisible"/>); others never do. Called on a thread of its own.
+    /// after (<see cref="SharedMemoryVisible"/>); others never do. Called on a thread of its own; must not throw.
     /// </summary>
     /// <param name="region">The region's identifier.</param>
     public virtual void SharedMemoryMapped(int region)
     {
     }
 
-    /// <summary>A region could not be mapped: the guest sees nothing there until the next start. Called on any thread.</summary>
+    /// <summary>A region could not be mapped: the guest sees nothing there until the next start. Called on any thread; must
+    /// not throw.</summary>
     /// <param name="region">The region's identifier.</param>
     /// <param name="reason">What went wrong.</param>
     public virtual void SharedMemoryFailed(int region, Exception reason)

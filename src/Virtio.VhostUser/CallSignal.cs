@@ -1,10 +1,10 @@
-// How a device calls the driver of a queue.
+// How a device signals the driver of a queue.
 using Virtio.Linux;
 
 namespace Virtio.VhostUser;
 
 /// <summary>
-/// The call descriptor of a queue, which the front-end may replace at any time. <see cref="Signal"/> may come from any
+/// The call descriptor of a queue (or its error descriptor), which the front-end may replace at any time. <see cref="Signal"/> may come from any
 /// thread, at any time, also while it is being replaced.
 /// </summary>
 public sealed class CallSignal
@@ -15,7 +15,7 @@ public sealed class CallSignal
     {
     }
 
-    /// <summary>Calls the driver; does nothing while the front-end has not given a descriptor (it polls then). Allocates nothing.</summary>
+    /// <summary>Signals; does nothing while the front-end has not given a descriptor (it polls then). Allocates nothing.</summary>
     public void Signal()
     {
         while (Volatile.Read(ref _call) is { } call)

@@ -10,9 +10,9 @@ namespace Virtio.VhostUser;
 /// </summary>
 public sealed class StartedQueue
 {
-    readonly EventFd? _error;
+    readonly CallSignal _error;
 
-    internal StartedQueue(int index, DeviceQueue queue, EventFd kick, CallSignal call, EventFd? error)
+    internal StartedQueue(int index, DeviceQueue queue, EventFd kick, CallSignal call, CallSignal error)
     {
         Index = index;
         Queue = queue;
@@ -36,6 +36,6 @@ public sealed class StartedQueue
     /// <summary>How to call the driver, when <see cref="DeviceQueue.MustCall"/> says so.</summary>
     public CallSignal Call { get; }
 
-    /// <summary>Tells the front-end that the queue is broken, as far as it wants to know.</summary>
-    public void ReportError() => _error?.Signal();
+    /// <summary>Tells the front-end that the queue is broken, if it wants to know. From any thread.</summary>
+    public void ReportError() => _error.Signal();
 }

@@ -1,0 +1,57 @@
+// How a back-end follows the guest's memory and shows its own in it.
+using Virtio.Linux;
+using Virtio.VhostUser.Messages;
+
+namespace Virtio.VhostUser;
+
+public sealed partial class BackEnd
+{
+    void SetMemoryTable(ReadOnlySpan<byte> payload)
+    {
+        MemoryRegionMessage[] messages = MemoryTableMessage.Read(payload, _channel.Descriptors.Count);
+        MemoryRegion[] next = _state.Memory.Map(messages, _channel.Descriptors, _options.RequireSealedMemory);
+        // Front-ends send a new table whenever anything is mapped into the guest, our own regions too. While nothing is
+        // taken away, the queues need not know.
+        if (_state.Started && _state.Memory.LosesMappings(next))
+        {
+            _device.MemoryChanging();
+            _state.Memory.Replace(next);
+            _device.MemoryChanged();
+        }
+        else
+        {
+            _state.Memory.Replace(next);
+        }
+        if (_state.Started)
+            _mapper.MemoryChanged(_state.Memory);
+    }
+
+    void GetSharedMemoryConfiguration()
+    {
+        Span<ulong> sizes = stackalloc ulong[SharedMemoryConfigMessage.MaximumRegions];
+        sizes.Clear();
+        for (int i = 0; i < _device.SharedMemory.Count; i++)
+            sizes[i] = _device.SharedMemory[i]?.Length ?? 0;
+        Span<byte> reply = stackalloc byte[SharedMemoryConfigMessage.Size];
+        SharedMemoryConfigMessage.Write(sizes, reply);
+        Reply(FrontEndRequest.GetSharedMemoryConfig, reply);
+    }
+
+    void SetBackEndChannel()
+    {
+        if (_channel.Descriptors.Count != 1)
+            throw new VhostUserException($"SET_BACKEND_REQ_FD carries {_channel.Descriptors.Count} descriptors instead of 1.");
+        if (!_state.Has(ProtocolFeatures.BackEndRequests))
+            throw new VhostUserException("SET_BACKEND_REQ_FD without the protocol feature for it.");
+        UnixSocket socket;
+        try
+        {
+            socket = UnixSocket.FromDescriptor(_channel.Descriptors.Take(0));
+        }
+        catch (Exception failure) when (failure is ArgumentException or LinuxException)
+        {
+            throw new VhostUserException($"SET_BACKEND_REQ_FD: {failure.Message}", failure);
+        }
+        _mapper.SetChannel(socket, _state.Has(ProtocolFeatures.ReplyAcknowledgement));
+    }
+}

@@ -1,0 +1,37 @@
+// Everything that a connection has agreed on so far.
+namespace Virtio.VhostUser;
+
+/// <summary>
+/// What a back-end knows of its connection, all in one place: what another process would need to go on with it. Only the
+/// connection's thread touches it.
+/// </summary>
+sealed class ConnectionState : IDisposable
+{
+    internal ConnectionState(int queueCount)
+    {
+        Vrings = new Vring[queueCount];
+        for (int i = 0; i < queueCount; i++)
+            Vrings[i] = new Vring(i);
+    }
+
+    internal VirtioFeatures Features { get; set; }
+
+    internal ProtocolFeatures ProtocolFeatures { get; set; }
+
+    internal MemoryTable Memory { get; } = new();
+
+    internal Vring[] Vrings { get; }
+
+    /// <summary>Whether the driver has started the device: at least one ring has started since all had stopped.</summary>
+    internal bool Started { get; set; }
+
+    internal bool Has(ProtocolFeatures feature) => (ProtocolFeatures & feature) != 0;
+
+    /// <summary>Closes every descriptor and mapping. All rings must have stopped.</summary>
+    public void Dispose()
+    {
+        foreach (Vring vring in Vrings)
+            vring.Dispose();
+        Memory.Replace([]);
+    }
+}

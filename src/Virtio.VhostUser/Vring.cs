@@ -1,0 +1,48 @@
+// What the front-end said about one ring.
+using Virtio.Linux;
+using Virtio.Queues;
+
+namespace Virtio.VhostUser;
+
+/// <summary>
+/// The state of one ring: stopped until everything needed has come, started from then to GET_VRING_BASE or to being
+/// disabled (vhost-user, "Ring states").
+/// </summary>
+sealed class Vring(int index) : IDisposable
+{
+    internal int Index => index;
+
+    /// <summary>Number of descriptors; 0 until told.</summary>
+    internal ushort Size { get; set; }
+
+    /// <summary>The available index from which to go on; null until told.</summary>
+    internal ushort? Base { get; set; }
+
+    /// <summary>The guest addresses of the rings (its size is not used); null until told.</summary>
+    internal QueueLayout? Addresses { get; set; }
+
+    internal bool Enabled { get; set; }
+
+    internal EventFd? Kick { get; private set; }
+
+    internal CallSignal Call { get; } = new();
+
+    internal CallSignal Error { get; } = new();
+
+    /// <summary>The queue that the device works on; null while the ring is stopped.</summary>
+    internal StartedQueue? Started { get; set; }
+
+    internal void ReplaceKick(EventFd? kick)
+    {
+        Kick?.Dispose();
+        Kick = kick;
+    }
+
+    /// <summary>Closes the descriptors. The ring must have stopped.</summary>
+    public void Dispose()
+    {
+        ReplaceKick(null);
+        Call.Replace(null);
+        Error.Replace(null);
+    }
+}
