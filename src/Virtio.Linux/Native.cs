@@ -15,7 +15,8 @@ internal static unsafe partial class Native
     internal const int MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20, MAP_NORESERVE = 0x4000;
     internal const int EFD_NONBLOCK = O_NONBLOCK, EFD_CLOEXEC = O_CLOEXEC;
     internal const int EPOLL_CLOEXEC = O_CLOEXEC, EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2;
-    internal const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = O_CLOEXEC, SOL_SOCKET = 1, SO_ACCEPTCONN = 30, SCM_RIGHTS = 1, SHUT_RDWR = 2, SO_TYPE = 3, SO_DOMAIN = 39;
+    internal const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = O_CLOEXEC, SCM_RIGHTS = 1, SHUT_RDWR = 2;
+    internal const int SOL_SOCKET = 1, SO_TYPE = 3, SO_ACCEPTCONN = 30, SO_DOMAIN = 39;
     internal const int MSG_CTRUNC = 8, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000;
     internal const int AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000;
     internal const uint STATX_SIZE_AND_INODE = 0x100 | 0x200;
@@ -143,9 +144,6 @@ internal static unsafe partial class Native
 
     [LibraryImport(LibC, EntryPoint = "connect", SetLastError = true)]
     internal static partial int Connect(FileDescriptor socket, byte* address, uint length);
-
-    [LibraryImport(LibC, EntryPoint = "getsockopt", SetLastError = true)]
-    internal static partial int GetSocketOption(FileDescriptor socket, int level, int option, int* value, uint* length);
 
     [LibraryImport(LibC, EntryPoint = "shutdown", SetLastError = true)]
     internal static partial int Shutdown(FileDescriptor socket, int how);
