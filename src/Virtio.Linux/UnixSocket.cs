@@ -49,6 +49,9 @@ public sealed unsafe class UnixSocket : IDisposable
         }
     }
 
+    /// <summary>Whether the socket listens, rather than being connected.</summary>
+    public bool IsListening => GetOption(Descriptor, Native.SO_ACCEPTCONN) != 0;
+
     /// <summary>Makes two sockets that are connected to each other.</summary>
     /// <exception cref="LinuxException">No descriptor is left.</exception>
     public static (UnixSocket First, UnixSocket Second) Pair()
@@ -289,7 +292,7 @@ public sealed unsafe class UnixSocket : IDisposable
     static int GetOption(FileDescriptor socket, int option)
     {
         int value;
-        uint length = sizeof(int);
+        int length = sizeof(int);
         if (Native.GetSocketOption(socket, Native.SOL_SOCKET, option, &value, &length) < 0)
             LinuxException.ThrowLast("getsockopt");
         return value;
