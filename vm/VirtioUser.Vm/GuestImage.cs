@@ -25,8 +25,8 @@ public sealed class GuestImage
     /// <summary>The guest's kernel release, as <c>uname -r</c> says it.</summary>
     public string KernelRelease => tree.KernelRelease;
 
-    /// <summary>The guest's kernel image, a file on the host.</summary>
-    public string KernelPath => tree.KernelImage;
+    /// <summary>The guest's kernel, a file on the host that QEMU boots.</summary>
+    public string KernelPath => tree.Kernel;
 
     /// <summary>The guest's initramfs, a file on the host.</summary>
     public string InitramfsPath { get; }

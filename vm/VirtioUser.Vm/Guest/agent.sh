@@ -1,6 +1,6 @@
 # Runs the commands that come in by one pair of ports, one after the other, until the guest ends.
 # Argument: the number of the pair, from 1. Port 2N-1 carries command lines in and standard output out, port 2N standard
-# error. A command line is: NONCE COMMAND. A line that begins with NUL is the agent's own:
+# error. A command line is: NONCE and the program and its arguments, quoted for a shell. A line that begins with NUL is the agent's own:
 #   both ports     NUL NONCE begin PID   what follows belongs to the command; PID leads a session of its own
 #   both ports     NUL NONCE end CODE    exit code of the command
 #   first port     NUL ready             the agent waits for commands, the guest has just started
@@ -19,10 +19,12 @@ exec 3<>$port
 find_port $((2 * $1))
 exec 4>$port
 printf '\0ready\n' >&3
+# The agent is busybox, whose shell runs busybox's own variants of programs; commands get the guest's real ones.
 while read -r nonce command <&3; do
-	$b setsid $b sh -c 'printf "\0%s begin %d\n" $0 $$; printf "\0%s begin %d\n" $0 $$ >&2; eval "$1"' \
-		$nonce "$command" </dev/null >&3 2>&4 3>&- 4>&- &
-	wait $!
+	eval "set -- $command"
+	$b setsid /usr/bin/sh -c 'printf "\0%s begin %d\n" $0 $$; printf "\0%s begin %d\n" $0 $$ >&2; exec "$@"' \
+		$nonce "$@" </dev/null >&3 2>&4 3>&- 4>&- &
+	wait $! 2>/dev/null # the shell would tell the console of every killed command
 	code=$?
 	printf '\0%s end %d\n' $nonce $code >&3
 	printf '\0%s end %d\n' $nonce $code >&4

@@ -14,7 +14,7 @@ sealed class GuestConsole(VirtualMachineOptions options)
     readonly List<string> complaints = [];
     readonly TaskCompletionSource panicked = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Completes when the kernel says that it panics.</summary>
+    /// <summary>Completes when the kernel has said all about a panic and stands still; not if it is to restart then.</summary>
     public Task Panicked => panicked.Task;
 
     /// <summary>The lines in which the kernel complained.</summary>
@@ -52,7 +52,7 @@ sealed class GuestConsole(VirtualMachineOptions options)
             }
         }
 
-        if (line.Contains("Kernel panic - ", StringComparison.Ordinal))
+        if (line.Contains("end Kernel panic", StringComparison.Ordinal))
         {
             panicked.TrySetResult();
         }

@@ -14,7 +14,8 @@ static class QemuCommandLine
             throw new ArgumentException($"{options.ParallelCommands} parallel commands: the VM has ports for 1 to 12.");
         }
 
-        List<string> kernel = ["console=ttyS0", "panic=-1", "oops=panic", "loglevel=5", $"vu.commands={options.ParallelCommands + 1}"];
+        // A panic ends QEMU where a reboot does; elsewhere the guest stands still, so that it does not boot again unseen.
+        List<string> kernel = ["console=ttyS0", options.MayReboot ? "panic=0" : "panic=-1", "oops=panic", "loglevel=5", $"vu.commands={options.ParallelCommands + 1}"];
         List<string> qemu =
         [
             // The rings lie in the guest's memory, so the back-end must be able to map it: share=on.

@@ -152,7 +152,7 @@ public sealed class VirtualMachine : IAsyncDisposable
         try
         {
             GuestCommand kill = new(
-                ShellQuoting.Quote(["kill", "-s", signal, "--", (-id).ToString(CultureInfo.InvariantCulture)]), null, null, SignalAsync);
+                ShellQuoting.Quote(["sh", "-c", "kill -s \"$0\" -- \"-$1\"", signal, id.ToString(CultureInfo.InvariantCulture)]), null, null, SignalAsync);
             await ports[0].SendAsync(kill).ConfigureAwait(false);
             await kill.Exited.ConfigureAwait(false);
         }
@@ -279,8 +279,7 @@ public sealed class VirtualMachine : IAsyncDisposable
     // Whatever ends the VM, everybody who waits for it hears of it at once.
     async Task WatchAsync(ChildProcess qemu)
     {
-        // A panic ends QEMU, and by then its trace has been read; a guest that may reboot would boot again instead.
-        await Task.WhenAny(qemu.Exited, options.MayReboot ? console.Panicked : qemu.Exited).ConfigureAwait(false);
+        await Task.WhenAny(qemu.Exited, console.Panicked).ConfigureAwait(false);
         VirtualMachineException exception = await EndedAsync().ConfigureAwait(false);
         ports.ForEach(port => port.Fail(exception));
         await ending.CancelAsync().ConfigureAwait(false);
@@ -288,14 +287,10 @@ public sealed class VirtualMachine : IAsyncDisposable
 
     async Task<VirtualMachineException> EndedAsync()
     {
-        if (console.Panicked.IsCompleted)
-        {
-            return new VirtualMachineException($"The guest's kernel panicked:\n{console.Tail}");
-        }
-
-        int code = await process!.Exited.ConfigureAwait(false);
-        return new VirtualMachineException(endExpected
-            ? "The VM was stopped."
+        int code = console.Panicked.IsCompleted ? 0 : await process!.Exited.ConfigureAwait(false);
+        return new VirtualMachineException(
+            endExpected ? "The VM was stopped."
+            : console.Tail.Contains("Kernel panic", StringComparison.Ordinal) ? $"The guest's kernel panicked:\n{console.Tail}"
             : $"The VM ended by itself; QEMU's exit code is {code}.\n{qemuErrors}\n{console.Tail}");
     }
 

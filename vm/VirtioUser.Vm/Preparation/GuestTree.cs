@@ -11,7 +11,7 @@ sealed record GuestTree(string Folder, string KernelRelease)
     static readonly string[] CommonPackages =
     [
         "linux-image-amd64", "linux-headers-amd64", // the stock kernel
-        "gcc", "libc6-dev", "make", "sparse", "perl", "xz-utils", // builds and checks the driver
+        "gcc", "libc6-dev", "make", "sparse", "perl", "xz-utils", "zstd", // builds and checks the driver
         "busybox-static", "kmod", "bash", "coreutils", "gzip", "grep", "sed", "findutils", "diffutils", "mawk", "dash", "util-linux", // the guest's tools
         "libstdc++6", "zlib1g", // .NET's runtime
     ];
@@ -51,7 +51,7 @@ sealed record GuestTree(string Folder, string KernelRelease)
                 cache.RequireSpace(2L << 30);
                 await HostTools.RequireAsync("mmdebstrap", "mmdebstrap", progress, cancellationToken).ConfigureAwait(false);
                 await Recipe(suite).UnpackAsync(partial, report, cancellationToken).ConfigureAwait(false);
-                report("choosing kernel modules");
+                report("kernel and its modules");
                 await FinishAsync(In(partial), cancellationToken).ConfigureAwait(false);
             }), cancellationToken).ConfigureAwait(false);
         return In(folder);
@@ -61,8 +61,12 @@ sealed record GuestTree(string Folder, string KernelRelease)
         folder,
         Path.GetFileName(Directory.EnumerateFiles(Path.Combine(folder, "boot"), "vmlinuz-*").Single())["vmlinuz-".Length..]);
 
-    /// <summary>The stock kernel's image.</summary>
-    public string KernelImage => Path.Combine(Folder, "boot", "vmlinuz-" + KernelRelease);
+    /// <summary>The stock kernel, unpacked where that was possible.</summary>
+    public string Kernel => File.Exists(Unpacked) ? Unpacked : Packed;
+
+    string Packed => Path.Combine(Folder, "boot", "vmlinuz-" + KernelRelease);
+
+    string Unpacked => Path.Combine(Folder, "boot", "vmlinux-" + KernelRelease);
 
     /// <summary>The stock kernel's modules.</summary>
     public string Modules => Path.Combine(Folder, "usr/lib/modules", KernelRelease);
@@ -94,14 +98,26 @@ sealed record GuestTree(string Folder, string KernelRelease)
         }
 
         // Packages that are only unpacked have no index of their modules, and the initramfs needs plain ones.
+        await RunAsync(
+            tree, cancellationToken,
+            "sh", "-euc", "find \"/usr/lib/modules/$0\" -name '*.ko.xz' -exec xz --decompress {} +; depmod \"$0\"", tree.KernelRelease).ConfigureAwait(false);
+        if (KernelImage.Read(tree.Packed) is { } kernel)
+        {
+            await File.WriteAllBytesAsync(tree.Unpacked + ".packed", kernel.Payload, cancellationToken).ConfigureAwait(false);
+            await RunAsync(
+                tree, cancellationToken,
+                ["sh", "-euc", "cd /boot; kernel=$0; \"$@\" <$kernel.packed >$kernel; rm $kernel.packed", Path.GetFileName(tree.Unpacked), .. kernel.Unpack]).ConfigureAwait(false);
+        }
+    }
+
+    static async Task RunAsync(GuestTree tree, CancellationToken cancellationToken, params string[] arguments)
+    {
         Tail said = new(8);
         int code = await ChildProcess.RunAsync(
-            "chroot",
-            [tree.Folder, "env", "--ignore-environment", "sh", "-euc", "find \"/usr/lib/modules/$0\" -name '*.ko.xz' -exec xz --decompress {} +; depmod \"$0\"", tree.KernelRelease],
-            new() { Output = said.Add, Error = said.Add }, cancellationToken).ConfigureAwait(false);
+            "chroot", [tree.Folder, "env", "--ignore-environment", .. arguments], new() { Output = said.Add, Error = said.Add }, cancellationToken).ConfigureAwait(false);
         if (code != 0)
         {
-            throw new SetupException($"The guest's kernel modules could not be indexed: {said}");
+            throw new SetupException($"The guest's kernel could not be made ready: {said}");
         }
     }
 }
