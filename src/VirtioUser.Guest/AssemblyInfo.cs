@@ -1,4 +1,0 @@
-// What holds for the whole assembly.
-using System.Runtime.Versioning;
-
-[assembly: SupportedOSPlatform("linux")]

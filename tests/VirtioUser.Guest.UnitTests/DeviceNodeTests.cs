@@ -1,0 +1,57 @@
+// Finding a device by vendor, device and range of versions.
+using Virtio.Linux;
+using Xunit;
+
+namespace VirtioUser.Guest.UnitTests;
+
+public sealed class DeviceNodeTests : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory().FullName;
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Fact]
+    public void Nodes_are_listed_by_identity_and_other_files_are_not()
+    {
+        Make("5655:0002:01", "5655:0001:0a", "5655:0001:02", "readme", "5655:0001");
+
+        Assert.Equal(["5655:0001:02", "5655:0001:0a", "5655:0002:01"], DeviceNode.List(_directory).Select(node => node.Identity.ToString()));
+    }
+
+    [Theory]
+    [InlineData(0, uint.MaxValue, 10)]
+    [InlineData(0, 9, 2)]
+    [InlineData(1, 2, 2)]
+    [InlineData(3, 10, 10)]
+    public void The_newest_version_that_fits_is_found(uint minimum, uint maximum, uint expected)
+    {
+        Make("5655:0001:01", "5655:0001:02", "5655:0001:0a", "5655:0002:09");
+
+        Assert.Equal(expected, DeviceNode.Find(_directory, 0x5655, 1, minimum, maximum).Identity.Version);
+    }
+
+    [Fact]
+    public void A_version_that_is_not_there_is_an_error_that_lists_what_is()
+    {
+        Make("5655:0001:01");
+
+        var exception = Assert.Throws<VirtioUserException>(() => DeviceNode.Find(_directory, 0x5655, 1, 2, 3));
+        Assert.Equal(Errno.ENOENT, exception.Errno);
+        Assert.Contains("5655:0001:01", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_the_driver_there_are_no_devices_and_the_error_says_so()
+    {
+        var missing = Path.Combine(_directory, "missing");
+
+        Assert.Empty(DeviceNode.List(missing));
+        Assert.Contains("not loaded", Assert.Throws<VirtioUserException>(() => DeviceNode.Find(missing, 1, 1, 1, 1)).Message, StringComparison.Ordinal);
+    }
+
+    private void Make(params string[] names)
+    {
+        foreach (var name in names)
+            File.WriteAllText(Path.Combine(_directory, name), "");
+    }
+}
