@@ -1,0 +1,105 @@
+// Serves one front-end after the other.
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Virtio.Linux;
+using Virtio.VhostUser;
+using VirtioUser.Host;
+using VirtioUser.Host.Catalog;
+
+namespace VirtioUser.Daemon;
+
+/// <summary>The thread that accepts connections and serves them; a fault in one ends that one.</summary>
+internal sealed class BackEndService(
+    ServerSocket socket, UserBackEnd device, DeviceModel model, ConfigQueues config, DeviceCatalog catalog, DaemonOptions options,
+    HostMetrics metrics, IHostApplicationLifetime lifetime, ILogger<BackEndService> logger) : IHostedService
+{
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _lock = new();
+    private BackEnd? _current;
+    private bool _stopping;
+
+    /// <inheritdoc/>
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _ = metrics; // made here, so that the instruments are there from the start
+        model.Start();
+        config.Start();
+        foreach (var entry in catalog.Entries)
+        {
+            Log.DeviceOffered(logger, entry.Identity, entry.Source);
+        }
+
+        Log.Listening(
+            logger, socket.Name, options.ArenaSize,
+            $"-device vhost-user-test-device-pci,virtio-id={options.VirtioId},num_vqs=4,vq_size=128,config_size=64,chardev=ID");
+        new Thread(Main) { IsBackground = true, Name = "vhost-user" }.Start();
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            _stopping = true;
+            _current?.Stop();
+        }
+
+        socket.Cancel();
+        return _ended.Task.WaitAsync(cancellationToken);
+    }
+
+    private void Main()
+    {
+        try
+        {
+            while (socket.Accept() is { } connection)
+            {
+                Serve(connection);
+            }
+        }
+        catch (LinuxException e)
+        {
+            Log.ConnectionFailed(logger, e.Message);
+            Environment.ExitCode = 1;
+        }
+        finally
+        {
+            _ended.SetResult();
+            lifetime.StopApplication();
+        }
+    }
+
+    private void Serve(UnixSocket connection)
+    {
+        using var backEnd = new BackEnd(connection, device);
+        lock (_lock)
+        {
+            if (_stopping)
+            {
+                return;
+            }
+
+            _current = backEnd;
+        }
+
+        model.Counters.Add(Counter.Connections);
+        Log.Connected(logger);
+        try
+        {
+            backEnd.Run();
+            Log.Disconnected(logger);
+        }
+        catch (Exception e) when (e is VhostUserException or LinuxException)
+        {
+            Log.ConnectionFailed(logger, e.Message);
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _current = null;
+            }
+        }
+    }
+}

@@ -1,0 +1,228 @@
+// Virtqueues 0 and 1: config requests and their replies.
+using System.Runtime.InteropServices;
+using Microsoft.Extensions.Logging;
+using Virtio.Linux;
+using Virtio.Queues;
+using Virtio.VhostUser;
+using VirtioUser.Host;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Daemon;
+
+/// <summary>
+/// One thread that takes a request, has it answered, and waits for a buffer to put the reply in. A request is
+/// not taken before the guest can see the arena, so that a driver may map an object as soon as it has the reply.
+/// The rings are touched under a lock that is never held while a device's callback runs.
+/// </summary>
+internal sealed class ConfigQueues(DeviceModel model, QueueFaults faults, ILogger<ConfigQueues> logger) : IDisposable
+{
+    private const ulong WakeToken = Limits.QueueCount;
+
+    private readonly Lock _lock = new();
+    private readonly GuestLog _guestLog = new(logger);
+    private readonly EventPoll _poll = new();
+    private readonly EventFd _wake = EventFd.Create();
+    private readonly byte[] _request = new byte[ConfigMessage.Size + 1];
+    private StartedQueue? _requests;
+    private StartedQueue? _replies;
+    private ConfigMessage? _reply;
+    private bool _open;
+    private int _driver;
+    private volatile bool _stopping;
+
+    /// <summary>Starts the thread.</summary>
+    public void Start()
+    {
+        _poll.Add(_wake.Descriptor, WakeToken);
+        new Thread(Main) { IsBackground = true, Name = "config queues" }.Start();
+    }
+
+    /// <summary>Begins to use a queue; both are needed before anything happens.</summary>
+    public void Attach(StartedQueue queue)
+    {
+        lock (_lock)
+        {
+            Place(queue.Index) = queue;
+        }
+
+        _poll.Add(queue.Kick.Descriptor, (ulong)queue.Index);
+        _wake.Signal();
+    }
+
+    /// <summary>Ends the use of a queue. When this returns it is not touched any more.</summary>
+    public void Detach(int index)
+    {
+        StartedQueue? queue;
+        lock (_lock)
+        {
+            queue = Place(index);
+            Place(index) = null;
+        }
+
+        if (queue is not null)
+        {
+            _poll.Remove(queue.Kick.Descriptor);
+        }
+    }
+
+    /// <summary>A new driver begins: replies that were meant for the one before are dropped.</summary>
+    public void NewDriver()
+    {
+        lock (_lock)
+        {
+            _driver++;
+            _reply = null;
+        }
+    }
+
+    /// <summary>Lets requests be taken, or makes them wait: the guest sees the arena, or does not.</summary>
+    public void SetOpen(bool open)
+    {
+        lock (_lock)
+        {
+            _open = open;
+        }
+
+        _wake.Signal();
+    }
+
+    /// <summary>Ends the thread, after the callback that it may be in.</summary>
+    public void Dispose()
+    {
+        _stopping = true;
+        _wake.Signal();
+        _guestLog.Dispose();
+    }
+
+    private ref StartedQueue? Place(int index) => ref index == Limits.ConfigTxQueue ? ref _requests : ref _replies;
+
+    private void Main()
+    {
+        while (!_stopping)
+        {
+            if (TryTakeRequest(out var length, out var driver))
+            {
+                var reply = model.HandleConfig(_request.AsSpan(0, length));
+                lock (_lock)
+                {
+                    _reply = driver == _driver ? reply : null;
+                }
+            }
+            else
+            {
+                Wait();
+            }
+
+            TrySendReply();
+        }
+    }
+
+    /// <summary>Takes the next request, if its reply will be the only one on its way.</summary>
+    private bool TryTakeRequest(out int length, out int driver)
+    {
+        lock (_lock)
+        {
+            length = 0;
+            driver = _driver;
+            if (!_open || _reply is not null || _requests is not { } queue || _replies is null)
+            {
+                return false;
+            }
+
+            try
+            {
+                DescriptorChain chain;
+                while (!queue.Queue.TryTake(out chain))
+                {
+                    if (!queue.Queue.EnableKicks())
+                    {
+                        return false;
+                    }
+                }
+
+                // One byte more than a message is room enough to see that a request is too long.
+                length = chain.CopyTo(_request);
+                queue.Queue.Return(chain.Head, 0);
+            }
+            catch (QueueException e)
+            {
+                faults.Report(queue, e);
+                return false;
+            }
+
+            queue.CallIfWanted(faults);
+            return true;
+        }
+    }
+
+    private void TrySendReply()
+    {
+        lock (_lock)
+        {
+            if (_reply is not { } reply || _replies is not { } queue)
+            {
+                return;
+            }
+
+            try
+            {
+                // At most a queue's worth of buffers that are too small, then wait for the next kick.
+                for (var tries = 0; tries <= queue.Queue.Size && _reply is not null; tries++)
+                {
+                    if (queue.Queue.TryTake(out var chain))
+                    {
+                        Send(queue.Queue, chain, in reply);
+                    }
+                    else if (!queue.Queue.EnableKicks())
+                    {
+                        break;
+                    }
+                }
+            }
+            catch (QueueException e)
+            {
+                faults.Report(queue, e);
+                _reply = null;
+            }
+
+            queue.CallIfWanted(faults);
+        }
+    }
+
+    private void Send(DeviceQueue queue, DescriptorChain chain, in ConfigMessage reply)
+    {
+        var fits = chain.Error == ChainError.None && chain.WritableLength >= ConfigMessage.Size;
+        queue.Return(chain.Head, fits ? (uint)chain.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<ConfigMessage>(in reply))) : 0);
+        if (fits)
+        {
+            _reply = null;
+            return;
+        }
+
+        model.Counters.Add(Counter.MessagesRejected);
+        if (_guestLog.Allows(out var log))
+        {
+            Log.ReplyBufferTooSmall(log, chain.WritableLength, ConfigMessage.Size);
+        }
+    }
+
+    private void Wait()
+    {
+        Span<ReadyDescriptor> ready = stackalloc ReadyDescriptor[Limits.QueueCount + 1];
+        var count = _poll.Wait(ready);
+        for (var i = 0; i < count; i++)
+        {
+            if (ready[i].Token == WakeToken)
+            {
+                _wake.TryConsume();
+                continue;
+            }
+
+            lock (_lock)
+            {
+                // Under the lock a queue that is still here has not given its descriptor back.
+                Place((int)ready[i].Token)?.Kick.TryConsume();
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+// Puts the daemon together, runs it, and takes it apart.
+using System.Net;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+using Virtio.Linux;
+using VirtioUser.Host;
+using VirtioUser.Host.Catalog;
+using VirtioUser.Host.State;
+
+namespace VirtioUser.Daemon;
+
+/// <summary>The daemon from its command line to its exit code.</summary>
+internal static class DaemonHost
+{
+    /// <summary>Runs until SIGTERM or SIGINT, or until the one connection that was inherited is over.</summary>
+    /// <param name="options">What to do.</param>
+    /// <param name="cancellation">Ends the daemon.</param>
+    /// <returns>0, or 1 after a message on standard error that says why it could not start.</returns>
+    public static async Task<int> RunAsync(DaemonOptions options, CancellationToken cancellation)
+    {
+        try
+        {
+            // Everything that can be wrong with what was asked for shows here, before anybody can connect.
+            var catalog = new DeviceCatalog(options.Devices.SelectMany(DeviceLoader.Load));
+            using var socket = ServerSocket.Open(options);
+            using var arena = new SharedMapping("virtio-user-arena", options.ArenaSize);
+            using var state = new SharedMapping("virtio-user-state", HostState.RequiredLength);
+            using var host = Build(options, catalog, socket, arena, state);
+            using var metrics = ShowMetrics(options);
+            await host.RunAsync(cancellation).ConfigureAwait(false);
+            return 0;
+        }
+        catch (Exception e) when (e is DeviceLoadException or LinuxException or HttpListenerException or ArgumentException)
+        {
+            await Console.Error.WriteLineAsync($"virtio-userd: {e.Message}").ConfigureAwait(false);
+            return 1;
+        }
+    }
+
+    private static IHost Build(DaemonOptions options, DeviceCatalog catalog, ServerSocket socket, SharedMapping arena, SharedMapping state)
+    {
+        var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Logging.SetMinimumLevel(options.LogLevel);
+        builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(
+            console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        if (options.LogJson)
+        {
+            builder.Logging.AddJsonConsole(console => console.TimestampFormat = "O");
+        }
+        else
+        {
+            builder.Logging.AddSimpleConsole(console =>
+            {
+                console.SingleLine = true;
+                console.TimestampFormat = "HH:mm:ss.fff ";
+            });
+        }
+
+        builder.Services
+            .AddSystemd()
+            .Configure<Microsoft.Extensions.Hosting.HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5))
+            .AddSingleton(options)
+            .AddSingleton(catalog)
+            .AddSingleton(socket)
+            .AddSingleton(new HostState(state))
+            .AddSingleton(arena)
+            .AddSingleton<Host.Memory.IArenaMemory>(arena)
+            .AddSingleton<QueueWaiter>()
+            .AddSingleton<Host.Pings.IQueueWaiter>(services => services.GetRequiredService<QueueWaiter>())
+            .AddSingleton(new Host.HostOptions())
+            .AddSingleton<DeviceModel>()
+            .AddSingleton(services => services.GetRequiredService<DeviceModel>().Counters)
+            .AddSingleton<HostMetrics>()
+            .AddSingleton<QueueFaults>()
+            .AddSingleton<TransportState>()
+            .AddSingleton<ConfigQueues>()
+            .AddSingleton<UserBackEnd>()
+            .AddHostedService<BackEndService>();
+        return builder.Build();
+    }
+
+    private static MeterProvider? ShowMetrics(DaemonOptions options) => options.MetricsPort is { } port
+        ? Sdk.CreateMeterProviderBuilder()
+            .AddMeter(HostMetrics.MeterName)
+            .AddPrometheusHttpListener(listener => (listener.Host, listener.Port, listener.ScrapeResponseCacheDurationMilliseconds) = ("127.0.0.1", port, 0))
+            .Build()
+        : null;
+}

@@ -1,0 +1,33 @@
+// What the daemon was told to do.
+namespace VirtioUser.Daemon;
+
+/// <summary>The command line, checked.</summary>
+internal sealed record DaemonOptions
+{
+    /// <summary>The Unix socket to listen on, or null when <see cref="Descriptor"/> is given.</summary>
+    public string? SocketPath { get; init; }
+
+    /// <summary>An inherited descriptor: a socket that listens, or one that is connected.</summary>
+    public int? Descriptor { get; init; }
+
+    /// <summary>The assemblies with the devices.</summary>
+    public IReadOnlyList<string> Devices { get; init; } = [];
+
+    /// <summary>The size of the arena in bytes.</summary>
+    public ulong ArenaSize { get; init; } = ByteSize.GiB;
+
+    /// <summary>The virtio device ID that the hypervisor is to show.</summary>
+    public uint VirtioId { get; init; } = Protocol.Limits.VirtioDeviceId;
+
+    /// <summary>The ID space of the devices, shown in the configuration space.</summary>
+    public uint EnumerationSpaceId { get; init; }
+
+    /// <summary>The TCP port on the loopback address that shows the metrics, or null.</summary>
+    public int? MetricsPort { get; init; }
+
+    /// <summary>The least level of log lines.</summary>
+    public Microsoft.Extensions.Logging.LogLevel LogLevel { get; init; } = Microsoft.Extensions.Logging.LogLevel.Information;
+
+    /// <summary>Whether log lines are JSON objects.</summary>
+    public bool LogJson { get; init; }
+}

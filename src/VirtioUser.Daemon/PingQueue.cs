@@ -1,0 +1,81 @@
+// Virtqueue 2 as the device model wants it.
+using System.Runtime.InteropServices;
+using Virtio.Queues;
+using Virtio.VhostUser;
+using VirtioUser.Host.Pings;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Daemon;
+
+/// <summary>Takes the 44 bytes of a ping from a chain, and gives the chain back.</summary>
+/// <param name="started">The queue.</param>
+/// <param name="faults">Told when the driver has broken the rings.</param>
+internal sealed class PingQueue(StartedQueue started, QueueFaults faults) : IPingQueue
+{
+    private readonly DeviceQueue _queue = started.Queue;
+    private bool _armed = true;
+
+    /// <inheritdoc/>
+    public PingTake TryTake(ref PingMessage message, out ushort ticket)
+    {
+        ticket = 0;
+        try
+        {
+            if (_armed)
+            {
+                _armed = false;
+                _queue.DisableKicks();
+            }
+
+            if (!_queue.TryTake(out var chain))
+            {
+                return PingTake.Empty;
+            }
+
+            ticket = chain.Head;
+            if (chain.Error != ChainError.None || chain.ReadableLength != PingMessage.Size || chain.WritableLength != 0)
+            {
+                return PingTake.Malformed;
+            }
+
+            chain.CopyTo(MemoryMarshal.AsBytes(new Span<PingMessage>(ref message)));
+            return PingTake.Taken;
+        }
+        catch (QueueException e)
+        {
+            faults.Report(started, e);
+            return PingTake.Empty;
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool ArmKick()
+    {
+        try
+        {
+            _armed = true;
+            return !_queue.EnableKicks();
+        }
+        catch (QueueException e)
+        {
+            faults.Report(started, e);
+            return true;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Return(ushort ticket)
+    {
+        try
+        {
+            _queue.Return(ticket, 0);
+        }
+        catch (QueueException e)
+        {
+            faults.Report(started, e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void FlushReturns() => started.CallIfWanted(faults);
+}

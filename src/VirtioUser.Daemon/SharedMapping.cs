@@ -1,0 +1,50 @@
+// A memfd of the daemon, mapped for good, as the device model wants to see it.
+using Virtio.Linux;
+using VirtioUser.Host.Memory;
+
+namespace VirtioUser.Daemon;
+
+/// <summary>
+/// The arena, and the state that outlives a process. Sealed, so that nobody who gets the descriptor can
+/// shrink it under a mapping; sparse, so that it takes memory only where it was touched.
+/// </summary>
+internal sealed class SharedMapping : IArenaMemory, IDisposable
+{
+    private readonly Mapping _mapping;
+
+    /// <summary>Makes zeroed memory.</summary>
+    /// <param name="name">What tools show for it.</param>
+    /// <param name="length">The size in bytes, a multiple of 4096.</param>
+    public SharedMapping(string name, ulong length)
+    {
+        Descriptor = MemFd.Create(name, length, Seals.Grow | Seals.Shrink | Seals.Seal);
+        try
+        {
+            _mapping = Mapping.Map(Descriptor, 0, length);
+        }
+        catch
+        {
+            Descriptor.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The memfd. Stays this object's.</summary>
+    public FileDescriptor Descriptor { get; }
+
+    /// <inheritdoc/>
+    public ulong Length => _mapping.Length;
+
+    /// <inheritdoc/>
+    public Span<byte> GetSpan(ulong offset, int length) => _mapping.GetSpan(offset, length);
+
+    /// <inheritdoc/>
+    public void Discard(ulong offset, ulong length) => MemFd.PunchHole(Descriptor, offset, length);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _mapping.Dispose();
+        Descriptor.Dispose();
+    }
+}

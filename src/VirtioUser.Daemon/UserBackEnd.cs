@@ -1,0 +1,215 @@
+// The virtio-user device as the vhost-user library sees it.
+using Microsoft.Extensions.Logging;
+using Virtio.VhostUser;
+using VirtioUser.Host;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Daemon;
+
+/// <summary>
+/// Joins a vhost-user connection and the device model: which queue goes where, when, and what the guest sees.
+/// One object serves all connections, one after the other.
+/// </summary>
+internal sealed class UserBackEnd : BackEndDevice, IDisposable
+{
+    // The configuration space is longer than what has a meaning, so that any size the front-end was told fits.
+    private const int ConfigurationSpace = 256;
+    private static readonly TimeSpan ListingGrace = TimeSpan.FromMilliseconds(500);
+
+    private readonly DeviceModel _model;
+    private readonly ConfigQueues _config;
+    private readonly QueueWaiter _waiter;
+    private readonly QueueFaults _faults;
+    private readonly TransportState _state;
+    private readonly ILogger _logger;
+    private readonly GuestLog _guestLog;
+    private readonly SharedMemoryRegion?[] _regions;
+    private readonly uint _enumerationSpaceId;
+    private readonly StartedQueue?[] _queues = new StartedQueue?[Limits.QueueCount];
+    private readonly Timer _notListed;
+    private bool _newDriver;
+
+    public UserBackEnd(
+        DeviceModel model, ConfigQueues config, QueueWaiter waiter, QueueFaults faults, SharedMapping arena, TransportState state,
+        DaemonOptions options, ILogger<UserBackEnd> logger)
+    {
+        (_model, _config, _waiter, _faults, _state, _logger) = (model, config, waiter, faults, state, logger);
+        _guestLog = new GuestLog(logger);
+        _regions = [new SharedMemoryRegion(arena.Descriptor, arena.Length)];
+        _enumerationSpaceId = options.EnumerationSpaceId;
+        _notListed = new Timer(_ => _config.SetOpen(true));
+    }
+
+    /// <inheritdoc/>
+    public override int QueueCount => Limits.QueueCount;
+
+    /// <inheritdoc/>
+    public override int ConfigurationLength => ConfigurationSpace;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<SharedMemoryRegion?> SharedMemory => _regions;
+
+    /// <inheritdoc/>
+    public override void ReadConfiguration(Span<byte> destination) => BitConverter.TryWriteBytes(destination, _enumerationSpaceId);
+
+    /// <inheritdoc/>
+    public override void Started(DeviceStart start)
+    {
+        _newDriver = start.Fresh;
+        _state.NoteStart(start.Features);
+        Log.DriverStarted(_logger, start.Fresh);
+        if (start.Fresh)
+        {
+            EndDriver();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void QueueStarted(StartedQueue queue)
+    {
+        _queues[queue.Index] = queue;
+        _state.NoteQueue(queue.Index, queue.Queue.Layout);
+        Attach(queue, _newDriver);
+    }
+
+    /// <inheritdoc/>
+    public override void QueueStopping(int index)
+    {
+        Detach(index);
+        _state.NoteStop(index);
+        _queues[index] = null;
+    }
+
+    /// <inheritdoc/>
+    public override void Stopped()
+    {
+        _config.SetOpen(false);
+        Log.DriverStopped(_logger);
+    }
+
+    /// <inheritdoc/>
+    public override void MemoryChanging()
+    {
+        for (var i = 0; i < _queues.Length; i++)
+        {
+            Detach(i);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void MemoryChanged()
+    {
+        foreach (var queue in _queues)
+        {
+            if (queue is not null)
+            {
+                Attach(queue, newDriver: false);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void SharedMemoryVisible(int region, ulong guestAddress)
+    {
+        _model.ArenaAddress = guestAddress;
+        _model.ArenaUsable = true;
+        Log.ArenaVisible(_logger, guestAddress);
+        _config.SetOpen(true);
+    }
+
+    /// <inheritdoc/>
+    public override void SharedMemoryHidden(int region)
+    {
+        _model.ArenaAddress = 0;
+        _model.ArenaUsable = false;
+        _config.SetOpen(false);
+    }
+
+    /// <inheritdoc/>
+    public override void SharedMemoryMapped(int region)
+    {
+        // A front-end that lists the region does so at once; one that never does is not waited for for ever.
+        _model.ArenaUsable = true;
+        _notListed.Change(ListingGrace, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <inheritdoc/>
+    public override void SharedMemoryFailed(int region, Exception reason)
+    {
+        _model.ArenaUsable = false;
+        Log.ArenaFailed(_logger, reason.Message);
+        _config.SetOpen(true);
+    }
+
+    /// <inheritdoc/>
+    public override void MessageRefused(FrontEndRequest request, VhostUserException reason)
+    {
+        _model.Counters.Add(Counter.MessagesRejected);
+        if (_guestLog.Allows(out var log))
+        {
+            Log.MessageRefused(log, request, reason.Message);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Disconnected()
+    {
+        _notListed.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _config.SetOpen(false);
+        _model.ArenaAddress = 0;
+        _model.ArenaUsable = false;
+        EndDriver();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _notListed.Dispose();
+        _guestLog.Dispose();
+    }
+
+    private void EndDriver()
+    {
+        _config.NewDriver();
+
+        // Not waited for: a callback may still run, and the VM would stand still.
+        _ = _model.EndDriverAsync();
+    }
+
+    private void Attach(StartedQueue queue, bool newDriver)
+    {
+        switch (queue.Index)
+        {
+            case Limits.PingQueue:
+                _model.AttachPings(new PingQueue(queue, _faults), newDriver);
+                _waiter.Add(queue.Index, queue.Kick);
+                _waiter.Wake();
+                break;
+            case Limits.EventQueue:
+                _model.AttachEvents(new EventQueue(queue, _faults, _model.Counters));
+                _waiter.Add(queue.Index, queue.Kick);
+                break;
+            default:
+                _config.Attach(queue);
+                break;
+        }
+    }
+
+    private void Detach(int index)
+    {
+        switch (index)
+        {
+            case Limits.PingQueue:
+                _waiter.Remove(index);
+                _model.DetachPings();
+                break;
+            case Limits.EventQueue:
+                _waiter.Remove(index);
+                _model.DetachEvents();
+                break;
+            default:
+                _config.Detach(index);
+                break;
+        }
+    }
+}
