@@ -15,7 +15,7 @@ Command prepare = new("prepare", "Make what the stock VM needs and is not there 
 prepare.SetAction((parsed, cancel) => Guarded(async () =>
 {
     GuestImage image = await ConsoleProgress.PrepareAsync(Diagnostics.Console, Image(parsed), cancel);
-    Diagnostics.Console.MarkupLineInterpolated($"{image.Qemu}, Linux {image.KernelRelease}");
+    Diagnostics.Console.MarkupLineInterpolated($"{image.Qemu}, Linux {image.Tree.KernelRelease}");
     return 0;
 }));
 

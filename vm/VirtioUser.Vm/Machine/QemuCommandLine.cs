@@ -40,7 +40,7 @@ static class QemuCommandLine
         }
 
         // The first share is the guest's own file system, which /init mounts by this name.
-        AddFolder("tree", image.TreeFolder, writable: false);
+        AddFolder("tree", image.Tree.Folder, writable: false);
         int number = 0;
         foreach (Share share in (IEnumerable<Share>)
             [new(DotnetRoot(), DotnetInGuest), new(image.DriverFolder, GuestImage.DriverFolderInGuest), .. options.Shares])
@@ -63,7 +63,7 @@ static class QemuCommandLine
         return
         [
             .. image.Qemu.FirstArguments, .. qemu, .. options.QemuArguments,
-            "-kernel", image.KernelPath, "-initrd", image.InitramfsPath, "-append", string.Join(' ', [.. kernel, .. options.KernelArguments]),
+            "-kernel", image.Tree.KernelPath, "-initrd", image.InitramfsPath, "-append", string.Join(' ', [.. kernel, .. options.KernelArguments]),
         ];
 
         void AddPort(string name, int number)

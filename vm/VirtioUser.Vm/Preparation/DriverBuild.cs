@@ -3,14 +3,14 @@ using System.Security.Cryptography;
 namespace VirtioUser.Vm;
 
 /// <summary>Builds the guest driver from the project's source, by the guest's compiler, for the guest's kernel.</summary>
-static class DriverBuild
+public static class DriverBuild
 {
     // What a build leaves in the source's folder; a developer may have built there by hand.
     static readonly string[] Products = [".o", ".ko", ".mod", ".mod.c", ".cmd", ".a", ".symvers", ".order"];
 
     /// <summary>Returns the folder with the built driver; builds it first if its source or its kernel changed.</summary>
     /// <exception cref="SetupException">It does not build without a warning; the message holds what the compiler said.</exception>
-    public static Task<string> GetAsync(
+    internal static Task<string> GetAsync(
         GuestTree tree, string suite, string source, Cache cache, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
     {
         IReadOnlyList<string> files = SourceFiles(source);
@@ -20,9 +20,9 @@ static class DriverBuild
             {
                 CopySource(source, partial);
                 List<string> said = [];
-                int code = await BuildRoot.RunAsync(
-                    tree, new Dictionary<string, string> { ["driver"] = partial },
-                    ["make", "-C", "/mnt/driver", $"KDIR=/usr/lib/modules/{tree.KernelRelease}/build", "W=1"],
+                int code = await tree.RunAsync(
+                    new Dictionary<string, string> { ["driver"] = partial },
+                    ["make", "-C", "/mnt/driver", $"KDIR={tree.KernelBuildFolder}", "W=1"],
                     line =>
                     {
                         lock (said)

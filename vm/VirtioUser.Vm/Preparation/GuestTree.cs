@@ -6,7 +6,7 @@ namespace VirtioUser.Vm;
 /// </summary>
 /// <param name="Folder">The tree, on the host.</param>
 /// <param name="KernelRelease">The stock kernel's release, as <c>uname -r</c> says it.</param>
-sealed record GuestTree(string Folder, string KernelRelease)
+public sealed record GuestTree(string Folder, string KernelRelease)
 {
     static readonly string[] CommonPackages =
     [
@@ -33,11 +33,33 @@ sealed record GuestTree(string Folder, string KernelRelease)
         [.. CommonPackages, suite == "bookworm" ? "libssl3" : "libssl3t64"],
         Unwanted);
 
-    /// <summary>What defines the tree of a release, for the cache.</summary>
-    public static string KeyOf(string suite) => Cache.KeyOf([.. Recipe(suite).Definition, .. KeptDrivers, BuildRoot.MountPoints]);
+    /// <summary>Returns the tree of a release from the project's cache; unpacks it first if need be.</summary>
+    /// <exception cref="SetupException">Something is missing or not permitted; the message says what to do.</exception>
+    public static Task<GuestTree> PrepareAsync(
+        string suite, IProgress<PreparationProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        HostTools.RequireSupportedHost();
+        return GetAsync(suite, new Cache(ProjectFolders.Cache), progress, cancellationToken);
+    }
 
-    /// <summary>Returns the tree of a release; unpacks it first if need be.</summary>
-    public static async Task<GuestTree> GetAsync(string suite, Cache cache, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
+    /// <summary>
+    /// Runs a program of the tree on the host, for instance its compiler; needs root. The program sees the tree,
+    /// read-only, and nothing else of the host than <paramref name="mounts"/>.
+    /// </summary>
+    /// <param name="mounts">Host folders by the name that they get under /mnt; the program can write to them.</param>
+    /// <param name="arguments">Program and arguments, with paths as the program sees them.</param>
+    /// <param name="output">Called for each line of either output; calls may overlap.</param>
+    /// <param name="cancellationToken">Stops the program.</param>
+    /// <returns>The program's exit code.</returns>
+    /// <exception cref="SetupException">This process is not root.</exception>
+    public Task<int> RunAsync(
+        IReadOnlyDictionary<string, string> mounts, IEnumerable<string> arguments, Action<string> output, CancellationToken cancellationToken = default) =>
+        BuildRoot.RunAsync(Folder, mounts, arguments, output, cancellationToken);
+
+    /// <summary>What defines the tree of a release, for the cache.</summary>
+    internal static string KeyOf(string suite) => Cache.KeyOf([.. Recipe(suite).Definition, .. KeptDrivers, BuildRoot.MountPoints]);
+
+    internal static async Task<GuestTree> GetAsync(string suite, Cache cache, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
     {
         if (!Suites.Contains(suite))
         {
@@ -62,14 +84,17 @@ sealed record GuestTree(string Folder, string KernelRelease)
         Path.GetFileName(Directory.EnumerateFiles(Path.Combine(folder, "boot"), "vmlinuz-*").Single())["vmlinuz-".Length..]);
 
     /// <summary>The stock kernel, unpacked where that was possible.</summary>
-    public string Kernel => File.Exists(Unpacked) ? Unpacked : Packed;
+    public string KernelPath => File.Exists(Unpacked) ? Unpacked : Packed;
+
+    /// <summary>Where the kernel's headers are in the tree: what out-of-tree builds call KDIR.</summary>
+    public string KernelBuildFolder => $"/usr/lib/modules/{KernelRelease}/build";
 
     string Packed => Path.Combine(Folder, "boot", "vmlinuz-" + KernelRelease);
 
     string Unpacked => Path.Combine(Folder, "boot", "vmlinux-" + KernelRelease);
 
     /// <summary>The stock kernel's modules.</summary>
-    public string Modules => Path.Combine(Folder, "usr/lib/modules", KernelRelease);
+    internal string Modules => Path.Combine(Folder, "usr/lib/modules", KernelRelease);
 
     static async Task FinishAsync(GuestTree tree, CancellationToken cancellationToken)
     {
@@ -82,10 +107,7 @@ sealed record GuestTree(string Folder, string KernelRelease)
             }
         }
 
-        foreach (string mountPoint in BuildRoot.MountPoints.Split(' '))
-        {
-            Directory.CreateDirectory(Path.Combine(tree.Folder, mountPoint));
-        }
+        BuildRoot.MakeMountPoints(tree.Folder);
 
         // Links that some releases make only when a package is configured.
         foreach ((string link, string target) in (ReadOnlySpan<(string, string)>)[("sh", "dash"), ("awk", "mawk"), ("dotnet", "../share/dotnet/dotnet")])
@@ -98,26 +120,17 @@ sealed record GuestTree(string Folder, string KernelRelease)
         }
 
         // Packages that are only unpacked have no index of their modules, and the initramfs needs plain ones.
-        await RunAsync(
-            tree, cancellationToken,
-            "sh", "-euc", "find \"/usr/lib/modules/$0\" -name '*.ko.xz' -exec xz --decompress {} +; depmod \"$0\"", tree.KernelRelease).ConfigureAwait(false);
+        await BuildRoot.ChangeAsync(
+            tree.Folder,
+            ["sh", "-euc", "find \"/usr/lib/modules/$0\" -name '*.ko.xz' -exec xz --decompress {} +; depmod \"$0\"", tree.KernelRelease],
+            cancellationToken).ConfigureAwait(false);
         if (KernelImage.Read(tree.Packed) is { } kernel)
         {
             await File.WriteAllBytesAsync(tree.Unpacked + ".packed", kernel.Payload, cancellationToken).ConfigureAwait(false);
-            await RunAsync(
-                tree, cancellationToken,
-                ["sh", "-euc", "cd /boot; kernel=$0; \"$@\" <$kernel.packed >$kernel; rm $kernel.packed", Path.GetFileName(tree.Unpacked), .. kernel.Unpack]).ConfigureAwait(false);
-        }
-    }
-
-    static async Task RunAsync(GuestTree tree, CancellationToken cancellationToken, params string[] arguments)
-    {
-        Tail said = new(8);
-        int code = await ChildProcess.RunAsync(
-            "chroot", [tree.Folder, "env", "--ignore-environment", .. arguments], new() { Output = said.Add, Error = said.Add }, cancellationToken).ConfigureAwait(false);
-        if (code != 0)
-        {
-            throw new SetupException($"The guest's kernel could not be made ready: {said}");
+            await BuildRoot.ChangeAsync(
+                tree.Folder,
+                ["sh", "-euc", "cd /boot; kernel=$0; \"$@\" <$kernel.packed >$kernel; rm $kernel.packed", Path.GetFileName(tree.Unpacked), .. kernel.Unpack],
+                cancellationToken).ConfigureAwait(false);
         }
     }
 }

@@ -1,0 +1,36 @@
+using VirtioUser.Vm;
+
+namespace Runner;
+
+/// <summary>Groups that are made of xunit test programs: the folders under tests/ whose names end with "Tests".</summary>
+sealed class TestProgramsGroup(string name, string description, Func<string, bool> isMember) : ITestGroup
+{
+    const string Daemon = "VirtioUser.Daemon.Tests", Vm = "VirtioUser.Vm.Tests";
+
+    public static ITestGroup Units { get; } = new TestProgramsGroup(
+        "unit", "rings, messages, device model and guest library, each by itself", project => project is not (Daemon or Vm));
+
+    public static ITestGroup DaemonOverSocket { get; } = new TestProgramsGroup(
+        "daemon", "virtio-userd over a real socket", project => project == Daemon);
+
+    public static ITestGroup InVm { get; } = new TestProgramsGroup(
+        "vm", "the whole, from guest programs in a stock VM", project => project == Vm);
+
+    public string Name => name;
+
+    public string Description => description;
+
+    public async Task RunAsync(Action<Outcome> report, Action<string> busyWith, CancellationToken cancellationToken)
+    {
+        foreach (string project in Projects())
+        {
+            await new TestProgram(project, report, busyWith).RunAsync(cancellationToken);
+        }
+    }
+
+    IEnumerable<string> Projects() =>
+        Directory.EnumerateDirectories(Path.Combine(ProjectFolders.Root, "tests"), "*Tests")
+            .Select(folder => Path.GetFileName(folder))
+            .Where(project => isMember(project) && File.Exists(Path.Combine(ProjectFolders.Root, "tests", project, project + ".csproj")))
+            .Order(StringComparer.Ordinal);
+}

@@ -1,0 +1,15 @@
+namespace Runner;
+
+/// <summary>A group of tests that is run as a whole.</summary>
+interface ITestGroup
+{
+    /// <summary>The name by which it is asked for on the command line.</summary>
+    string Name { get; }
+
+    /// <summary>What it tests, in one line.</summary>
+    string Description { get; }
+
+    /// <summary>Runs the tests, reports each as it ends, and says by <paramref name="busyWith"/> what goes on in between.</summary>
+    /// <exception cref="VirtioUser.Vm.SetupException">What the group needs is missing or not permitted.</exception>
+    Task RunAsync(Action<Outcome> report, Action<string> busyWith, CancellationToken cancellationToken);
+}

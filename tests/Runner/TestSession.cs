@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using Spectre.Console;
+using VirtioUser.Vm;
+
+namespace Runner;
+
+/// <summary>One run of some groups: shows what happens while it happens, and sums up at the end.</summary>
+sealed class TestSession(IAnsiConsole console)
+{
+    readonly Table summary = new Table().AddColumns("group", "passed", "failed", "skipped", "time");
+    int passed, failed, skipped;
+
+    // Output that goes to a file or a pipe is not to be wrapped at the width of a terminal that is not there.
+    const int WidthWithoutTerminal = 400;
+
+    /// <summary>Runs the groups one after the other and returns the exit code: 0 if something passed and nothing failed.</summary>
+    public async Task<int> RunAsync(IReadOnlyList<ITestGroup> groups, CancellationToken cancellationToken)
+    {
+        if (!console.Profile.Out.IsTerminal)
+        {
+            console.Profile.Width = WidthWithoutTerminal;
+        }
+
+        bool built = false;
+        await RunGroupAsync("build", async (report, busyWith) =>
+        {
+            busyWith("the solution");
+            built = await BuildOutput.BuildAsync(report, cancellationToken);
+        });
+        foreach (ITestGroup group in built ? groups : [])
+        {
+            await RunGroupAsync(group.Name, (report, busyWith) => group.RunAsync(report, busyWith, cancellationToken));
+        }
+
+        console.Write(summary);
+        console.WriteLine(skipped == 0 ? $"{passed} passed, {failed} failed" : $"{passed} passed, {failed} failed, {skipped} skipped");
+        return failed == 0 && passed > 0 ? 0 : 1;
+    }
+
+    async Task RunGroupAsync(string name, Func<Action<Outcome>, Action<string>, Task> run)
+    {
+        console.MarkupLineInterpolated($"[bold]{name}[/]");
+        var watch = Stopwatch.StartNew();
+        List<Outcome> outcomes = [];
+        try
+        {
+            if (console.Profile.Capabilities.Interactive)
+            {
+                await console.Status().StartAsync(name, context => run(Report, text => context.Status(Markup.Escape(text))));
+            }
+            else
+            {
+                await run(Report, _ => { });
+            }
+
+            if (outcomes.Count == 0)
+            {
+                Report(new Outcome(name, Verdict.Failed, "The group ran no test."));
+            }
+        }
+        catch (SetupException e)
+        {
+            Report(new Outcome(name, Verdict.Failed, e.Message));
+        }
+
+        int groupPassed = outcomes.Count(outcome => outcome.Verdict == Verdict.Passed);
+        int groupFailed = outcomes.Count(outcome => outcome.Verdict == Verdict.Failed);
+        int groupSkipped = outcomes.Count - groupPassed - groupFailed;
+        (passed, failed, skipped) = (passed + groupPassed, failed + groupFailed, skipped + groupSkipped);
+        summary.AddRow(name, $"{groupPassed}", $"{groupFailed}", $"{groupSkipped}", ConsoleProgress.Seconds(watch.Elapsed));
+
+        void Report(Outcome outcome)
+        {
+            outcomes.Add(outcome);
+            switch (outcome.Verdict)
+            {
+                case Verdict.Failed:
+                    console.MarkupLineInterpolated($"  [red]failed[/]  {outcome.Test}");
+                    console.WriteLine("          " + outcome.Message.ReplaceLineEndings("\n          "));
+                    break;
+                case Verdict.Skipped:
+                    console.MarkupLineInterpolated($"  [yellow]skipped[/] {outcome.Test}: {outcome.Message}");
+                    break;
+            }
+        }
+    }
+}
