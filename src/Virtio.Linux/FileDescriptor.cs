@@ -71,7 +71,7 @@ public sealed class FileDescriptor : SafeHandle
     unsafe Native.StatX GetStatus()
     {
         Native.StatX status;
-        if (Native.GetStatus(this, "", Native.AT_EMPTY_PATH, Native.STATX_SIZE_AND_INODE, &status) < 0)
+        if (Native.GetStatus(this, "", Native.AT_EMPTY_PATH, Native.STATX_SIZE | Native.STATX_INODE, &status) < 0)
             LinuxException.ThrowLast("statx");
         return status;
     }

@@ -18,8 +18,9 @@ internal static unsafe partial class Native
     internal const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = O_CLOEXEC, SCM_RIGHTS = 1, SHUT_RDWR = 2;
     internal const int SOL_SOCKET = 1, SO_TYPE = 3, SO_ACCEPTCONN = 30, SO_DOMAIN = 39;
     internal const int MSG_CTRUNC = 8, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000;
-    internal const int AT_FDCWD = -100, AT_EMPTY_PATH = 0x1000;
-    internal const uint STATX_SIZE_AND_INODE = 0x100 | 0x200;
+    internal const int AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_EMPTY_PATH = 0x1000;
+    internal const uint STATX_TYPE = 1, STATX_INODE = 0x100, STATX_SIZE = 0x200;
+    internal const ushort S_IFMT = 0xf000, S_IFSOCK = 0xc000;
 
     /// <summary><c>struct pollfd</c></summary>
     internal struct PollFd
@@ -61,6 +62,7 @@ internal static unsafe partial class Native
     internal struct StatX
     {
         [FieldOffset(4)] internal uint BlockSize;
+        [FieldOffset(28)] internal ushort Mode;
         [FieldOffset(32)] internal ulong Inode;
         [FieldOffset(40)] internal ulong Size;
         [FieldOffset(136)] internal uint DeviceMajor;
@@ -93,6 +95,9 @@ internal static unsafe partial class Native
 
     [LibraryImport(LibC, EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int GetStatus(FileDescriptor descriptor, string path, int flags, uint mask, StatX* result);
+
+    [LibraryImport(LibC, EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int GetStatus(int folder, string path, int flags, uint mask, StatX* result);
 
     [LibraryImport(LibC, EntryPoint = "readlink", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial nint ReadLink(string path, byte* buffer, nuint size);

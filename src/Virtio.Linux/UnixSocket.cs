@@ -80,7 +80,7 @@ public sealed unsafe class UnixSocket : IDisposable
             if (Native.Bind(socket, address, SocketAddressSize) < 0)
             {
                 Errno errno = LinuxException.LastErrno;
-                if (errno != Errno.EADDRINUSE || !IsDead(address))
+                if (errno != Errno.EADDRINUSE || !IsDead(path, address))
                     throw new LinuxException($"bind {path}", errno);
                 File.Delete(path);
                 if (Native.Bind(socket, address, SocketAddressSize) < 0)
@@ -282,9 +282,16 @@ public sealed unsafe class UnixSocket : IDisposable
         return all;
     }
 
-    /// <summary>Whether a name belongs to a socket that nobody listens on any more.</summary>
-    static bool IsDead(byte* address)
+    /// <summary>Whether a path is a socket that nobody listens on any more.</summary>
+    static bool IsDead(string path, byte* address)
     {
+        // Connecting to a plain file is refused just as a dead socket is.
+        Native.StatX status;
+        if (Native.GetStatus(Native.AT_FDCWD, path, Native.AT_SYMLINK_NOFOLLOW, Native.STATX_TYPE, &status) < 0 ||
+            (status.Mode & Native.S_IFMT) != Native.S_IFSOCK)
+        {
+            return false;
+        }
         using FileDescriptor probe = NewSocket();
         return Native.Connect(probe, address, SocketAddressSize) < 0 && LinuxException.LastErrno == Errno.ECONNREFUSED;
     }

@@ -1,0 +1,113 @@
+// eventfd and epoll.
+using Virtio.Linux;
+using Xunit;
+
+namespace Virtio.Tests.Linux;
+
+public class EventTests
+{
+    [Fact]
+    public void Signals_add_up_and_are_consumed_at_once()
+    {
+        using EventFd signal = EventFd.Create();
+        Assert.False(signal.TryConsume());
+        signal.Signal();
+        signal.Signal();
+        Assert.True(signal.Wait(0));
+        Assert.True(signal.TryConsume());
+        Assert.False(signal.TryConsume());
+        Assert.False(signal.Wait(0));
+    }
+
+    [Fact]
+    public void A_duplicate_that_comes_from_elsewhere_is_the_same_signal()
+    {
+        using EventFd signal = EventFd.Create();
+        using EventFd other = EventFd.FromDescriptor(signal.Descriptor.Duplicate());
+        other.Signal();
+        Assert.True(signal.TryConsume());
+    }
+
+    [Fact]
+    public void What_is_no_eventfd_is_refused_and_closed()
+    {
+        ProcessResources.AssertNothingLeaks(() =>
+        {
+            FileDescriptor memory = MemFd.Create("no-event", 4096);
+            Assert.Throws<ArgumentException>(() => EventFd.FromDescriptor(memory));
+            Assert.True(memory.IsClosed);
+        });
+    }
+
+    [Fact]
+    public void A_closed_eventfd_cannot_be_signalled()
+    {
+        EventFd signal = EventFd.Create();
+        signal.Dispose();
+        Assert.Throws<ObjectDisposedException>(signal.Signal);
+    }
+
+    [Fact]
+    public void A_wait_reports_the_tokens_of_what_is_ready()
+    {
+        using var poll = new EventPoll();
+        using EventFd one = EventFd.Create(), two = EventFd.Create(), three = EventFd.Create();
+        poll.Add(one.Descriptor, 0xfedcba9876543210);
+        poll.Add(two.Descriptor, 2);
+        poll.Add(three.Descriptor, 3);
+        var ready = new ReadyDescriptor[8];
+        Assert.Equal(0, poll.Wait(ready, 0));
+
+        one.Signal();
+        three.Signal();
+        int count = poll.Wait(ready);
+        Assert.Equal([3UL, 0xfedcba9876543210], ready.Take(count).Select(one => one.Token).Order());
+        Assert.All(ready.Take(count), one => Assert.Equal(PollEvents.In, one.Events));
+
+        poll.Remove(one.Descriptor);
+        Assert.Equal(1, poll.Wait(ready));
+        Assert.Equal(3UL, ready[0].Token);
+    }
+
+    [Fact]
+    public void A_wait_with_room_for_one_reports_the_others_later()
+    {
+        using var poll = new EventPoll();
+        using EventFd one = EventFd.Create(), two = EventFd.Create();
+        poll.Add(one.Descriptor, 1);
+        poll.Add(two.Descriptor, 2);
+        one.Signal();
+        two.Signal();
+        var ready = new ReadyDescriptor[1];
+        Assert.Equal(1, poll.Wait(ready));
+        ulong first = ready[0].Token;
+        (first == 1 ? one : two).TryConsume();
+        Assert.Equal(1, poll.Wait(ready));
+        Assert.Equal(3 - first, ready[0].Token);
+    }
+
+    [Fact]
+    public void A_waiting_thread_is_woken_from_another()
+    {
+        using var poll = new EventPoll();
+        using EventFd signal = EventFd.Create();
+        poll.Add(signal.Descriptor, 1);
+        int woken = 0;
+        var waiter = new Thread(() => woken = poll.Wait(new ReadyDescriptor[1], 30_000));
+        waiter.Start();
+        signal.Signal();
+        waiter.Join();
+        Assert.Equal(1, woken);
+    }
+
+    [Fact]
+    public void Adding_twice_and_removing_what_is_not_there_fail()
+    {
+        using var poll = new EventPoll();
+        using EventFd signal = EventFd.Create();
+        poll.Add(signal.Descriptor, 1);
+        Assert.Equal(Errno.EEXIST, Assert.Throws<LinuxException>(() => poll.Add(signal.Descriptor, 2)).Errno);
+        poll.Remove(signal.Descriptor);
+        Assert.Equal(Errno.ENOENT, Assert.Throws<LinuxException>(() => poll.Remove(signal.Descriptor)).Errno);
+    }
+}

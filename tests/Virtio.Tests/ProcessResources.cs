@@ -1,0 +1,21 @@
+// Counts what a process must not lose: descriptors and mappings.
+namespace Virtio.Tests;
+
+static class ProcessResources
+{
+    /// <summary>Number of open descriptors of this process.</summary>
+    internal static int CountDescriptors() => Directory.GetFiles("/proc/self/fd").Length;
+
+    /// <summary>Number of mappings of memfds with a name.</summary>
+    internal static int CountMappings(string memFdName) =>
+        File.ReadLines("/proc/self/maps").Count(line => line.Contains($"/memfd:{memFdName} ", StringComparison.Ordinal));
+
+    /// <summary>Runs something twice, and expects the second time to leave nothing open (the first may load code).</summary>
+    internal static void AssertNothingLeaks(Action action)
+    {
+        action();
+        int before = CountDescriptors();
+        action();
+        Xunit.Assert.Equal(before, CountDescriptors());
+    }
+}
