@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Attributes of the virtio device: the enumeration space, the size of the shared
+ * region, and counters for what a device should not do.
+ */
+#include <linux/sysfs.h>
+
+#include "virtio_user_priv.h"
+
+static struct vu_device *vu_of(struct device *dev)
+{
+	return dev_to_virtio(dev)->priv;
+}
+
+#define VU_ATTRIBUTE(name, format, value)                                    \
+	static ssize_t name##_show(struct device *dev,                       \
+				   struct device_attribute *attr, char *buf) \
+	{                                                                    \
+		struct vu_device *vu = vu_of(dev);                           \
+		return sysfs_emit(buf, format "\n", READ_ONCE(value));       \
+	}                                                                    \
+	static DEVICE_ATTR_RO(name)
+
+VU_ATTRIBUTE(enumeration_space_id, "0x%08x", vu->enumeration_space_id);
+VU_ATTRIBUTE(shared_memory_size, "%llu", vu->region.size);
+VU_ATTRIBUTE(pings, "%llu", vu->ping.sent);
+VU_ATTRIBUTE(events, "%llu", vu->event.received);
+VU_ATTRIBUTE(events_malformed, "%llu", vu->event.malformed);
+VU_ATTRIBUTE(events_without_instance, "%llu", vu->event.unknown_instance);
+VU_ATTRIBUTE(answers_unasked, "%lld", vu->answers_unasked.counter);
+VU_ATTRIBUTE(own_events_lost, "%lld", vu->own_events_lost.counter);
+VU_ATTRIBUTE(replies_malformed, "%lld", vu->config_malformed.counter);
+VU_ATTRIBUTE(replies_unexpected, "%lld", vu->config_unexpected.counter);
+
+static struct attribute *vu_attributes[] = {
+	&dev_attr_enumeration_space_id.attr,
+	&dev_attr_shared_memory_size.attr,
+	NULL,
+};
+
+static const struct attribute_group vu_group = {
+	.attrs = vu_attributes,
+};
+
+static struct attribute *vu_statistics[] = {
+	&dev_attr_pings.attr,
+	&dev_attr_events.attr,
+	&dev_attr_events_malformed.attr,
+	&dev_attr_events_without_instance.attr,
+	&dev_attr_answers_unasked.attr,
+	&dev_attr_own_events_lost.attr,
+	&dev_attr_replies_malformed.attr,
+	&dev_attr_replies_unexpected.attr,
+	NULL,
+};
+
+static const struct attribute_group vu_statistics_group = {
+	.name = "statistics",
+	.attrs = vu_statistics,
+};
+
+const struct attribute_group *vu_attribute_groups[] = {
+	&vu_group,
+	&vu_statistics_group,
+	NULL,
+};

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The messages of the virtio-user protocol as they stand in the queues. */
+#ifndef VIRTIO_USER_WIRE_H
+#define VIRTIO_USER_WIRE_H
+
+#include <linux/bits.h>
+#include <linux/build_bug.h>
+#include <linux/types.h>
+
+#define VU_DEVICE_ID 21
+#define VU_MAX_DEVICES 32
+#define VU_SHM_REGION 0
+/* Objects begin and end on multiples of this, whatever the guest's page size */
+#define VU_SHM_GRAIN 4096
+
+enum { VU_QUEUE_TX, VU_QUEUE_RX, VU_QUEUE_PING, VU_QUEUE_EVENT, VU_QUEUES };
+
+enum vu_msg_type {
+	VU_MSG_ENUMERATE,
+	VU_MSG_CREATE,
+	VU_MSG_DESTROY,
+	VU_MSG_ALLOC,
+	VU_MSG_FREE,
+	VU_MSG_EXPORT,
+	VU_MSG_IMPORT,
+};
+
+enum vu_error {
+	VU_ERROR_NONE,
+	VU_ERROR_INIT_FAILED,
+	VU_ERROR_CREATE_FAILED,
+	VU_ERROR_ALLOC_FAILED,
+	VU_ERROR_EXPORT_FAILED,
+	VU_ERROR_IMPORT_FAILED,
+	VU_ERROR_DESTROY_FAILED,
+	VU_ERROR_FREE_FAILED,
+	VU_ERROR_BAD_REQUEST,
+};
+
+/* The configuration space */
+struct vu_config_space {
+	__le32 enumeration_space_id;
+};
+
+/* Request (queue 0) and reply (queue 1) */
+struct vu_config_msg {
+	__le32 msg_type;
+	__le32 device_count;
+	__le32 vendor_ids[VU_MAX_DEVICES];
+	__le32 device_ids[VU_MAX_DEVICES];
+	__le32 versions[VU_MAX_DEVICES];
+	__le64 instance_handle;
+	__le64 shm_id;
+	__le64 shm_offset;
+	__le64 shm_size;
+	__le32 shm_flags;
+	__le32 error;
+} __packed;
+static_assert(sizeof(struct vu_config_msg) == 432);
+
+/* Queue 2 */
+struct vu_ping_msg {
+	__le64 instance_handle;
+	__le64 metadata;
+	__le64 shm_id;
+	__le64 shm_offset;
+	__le64 shm_size;
+	__le32 events;
+} __packed;
+static_assert(sizeof(struct vu_ping_msg) == 44);
+
+/* Queue 3 */
+struct vu_event_msg {
+	__le64 instance_handle;
+	__le32 revents;
+} __packed;
+static_assert(sizeof(struct vu_event_msg) == 12);
+
+/*
+ * The two highest bits of revents say where an event comes from: none or
+ * FAILED: the answer to a ping; OWN: sent unasked; both: a notice of the host
+ * itself, and the other bits say which.
+ */
+#define VU_EVENT_FAILED BIT(31)
+#define VU_EVENT_OWN BIT(30)
+#define VU_EVENT_NOTICE (VU_EVENT_FAILED | VU_EVENT_OWN)
+#define VU_NOTICE_OVERFLOW (VU_EVENT_NOTICE | 1)
+#define VU_NOTICE_ENDED (VU_EVENT_NOTICE | 2)
+
+#endif /* VIRTIO_USER_WIRE_H */
