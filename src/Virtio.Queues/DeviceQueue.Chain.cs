@@ -14,8 +14,7 @@ public sealed partial class DeviceQueue
     /// <summary>Copies the descriptors of a chain into <see cref="_buffers"/>, with every check that section 2.7.5 asks for.</summary>
     ChainError Walk(ushort head)
     {
-        _bufferCount = _readableCount = 0;
-        _readableLength = _writableLength = 0;
+        ForgetBuffers();
         Span<byte> table = Part("descriptor table", _layout.DescriptorTable, _layout.DescriptorTableLength);
         int tableSize = _layout.Size;
         bool inIndirect = false;
@@ -42,6 +41,12 @@ public sealed partial class DeviceQueue
                 return ChainError.NextOutOfRange;
             index = descriptor.Next;
         }
+    }
+
+    void ForgetBuffers()
+    {
+        _bufferCount = _readableCount = 0;
+        _readableLength = _writableLength = 0;
     }
 
     ChainError EnterIndirect(Descriptor descriptor, bool inIndirect, out Span<byte> table)

@@ -92,9 +92,9 @@ public sealed partial class DeviceQueue
             Break($"The available ring names descriptor {head} in a queue of {_layout.Size}.");
 
         ChainError error = Walk(head);
-        chain = error == ChainError.None
-            ? new DescriptorChain(this, ++_take, head, error, (uint)_readableLength, (uint)_writableLength)
-            : new DescriptorChain(this, ++_take, head, error, 0, 0);
+        if (error != ChainError.None)
+            ForgetBuffers();
+        chain = new DescriptorChain(this, ++_take, head, error, (uint)_readableLength, (uint)_writableLength);
         _nextAvailable++;
         return true;
     }
