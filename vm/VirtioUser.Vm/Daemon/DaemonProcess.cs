@@ -42,7 +42,7 @@ public sealed class DaemonProcess : IAsyncDisposable
         try
         {
             daemon.process = await ChildProcess.StartAsync(
-                ProgramFile,
+                BuildOutput.PathOf("VirtioUser.Daemon", "virtio-userd"),
                 [
                     $"--socket-path={daemon.SocketPath}",
                     .. devices.SelectMany(device => new[] { "--device", device }),
@@ -103,17 +103,6 @@ public sealed class DaemonProcess : IAsyncDisposable
 
         http.Dispose();
         folder.Delete(recursive: true);
-    }
-
-    // The programs of one build lie side by side: artifacts/bin/PROJECT/CONFIGURATION.
-    static string ProgramFile
-    {
-        get
-        {
-            DirectoryInfo own = new(AppContext.BaseDirectory);
-            string file = Path.Combine(own.Parent!.Parent!.FullName, "VirtioUser.Daemon", own.Name, "virtio-userd");
-            return File.Exists(file) ? file : throw new SetupException($"{file} is not there: build the solution first.");
-        }
     }
 
     static int FreePort()

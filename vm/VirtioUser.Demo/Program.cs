@@ -1,0 +1,25 @@
+// ./demo [FILE...]: sends files from a program inside a stock VM through two devices of the host.
+using System.CommandLine;
+using Spectre.Console;
+using VirtioUser.Demo;
+using VirtioUser.Vm;
+
+Argument<string[]> files = new("FILE")
+{
+    Description = "What to send; without it, a picture and a text that every Debian has.",
+    Arity = ArgumentArity.ZeroOrMore,
+};
+RootCommand command = new("Boots a stock VM and sends files from a program inside it through two devices of the host.") { files };
+command.SetAction(async (parsed, cancellation) =>
+{
+    try
+    {
+        return await new Demonstration(AnsiConsole.Console).RunAsync(parsed.GetValue(files) ?? [], cancellation);
+    }
+    catch (Exception e) when (e is SetupException or VirtualMachineException)
+    {
+        await Console.Error.WriteLineAsync(e.Message);
+        return 2;
+    }
+});
+return await command.Parse(args).InvokeAsync();
