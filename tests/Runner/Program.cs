@@ -8,21 +8,27 @@ ITestGroup[] groups = [new FormatGroup(), TestProgramsGroup.Units, TestProgramsG
 Argument<string[]> names = new("group") { Description = "The groups to run; all of them if none is named." };
 names.AcceptOnlyFromAmong([.. groups.Select(group => group.Name)]);
 Option<bool> list = new("--list") { Description = "List the groups and run nothing." };
-RootCommand root = new("Runs the project's tests.") { names, list };
+Option<bool> noBuild = new("--no-build") { Description = "Run what was built before." };
+IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+{
+    Ansi = Console.IsOutputRedirected ? AnsiSupport.No : AnsiSupport.Detect,
+    Interactive = Console.IsOutputRedirected ? InteractionSupport.No : InteractionSupport.Detect,
+});
+RootCommand root = new("Runs the project's tests.") { names, list, noBuild };
 root.SetAction(async (parsed, cancel) =>
 {
     if (parsed.GetValue(list))
     {
         foreach (ITestGroup group in groups)
         {
-            AnsiConsole.MarkupLineInterpolated($"{group.Name,-8}{group.Description}");
+            console.WriteLine($"{group.Name,-8}{group.Description}");
         }
 
         return 0;
     }
 
     string[] wanted = parsed.GetValue(names) is { Length: > 0 } some ? some : [.. groups.Select(group => group.Name)];
-    var session = new TestSession(AnsiConsole.Console);
-    return await session.RunAsync([.. groups.Where(group => wanted.Contains(group.Name))], cancel);
+    var session = new TestSession(console);
+    return await session.RunAsync([.. groups.Where(group => wanted.Contains(group.Name))], build: !parsed.GetValue(noBuild), cancel);
 });
 return await root.Parse(args).InvokeAsync();

@@ -13,20 +13,27 @@ sealed class TestSession(IAnsiConsole console)
     // Output that goes to a file or a pipe is not to be wrapped at the width of a terminal that is not there.
     const int WidthWithoutTerminal = 400;
 
+    // Of one failure.
+    const int LinesShown = 80;
+
     /// <summary>Runs the groups one after the other and returns the exit code: 0 if something passed and nothing failed.</summary>
-    public async Task<int> RunAsync(IReadOnlyList<ITestGroup> groups, CancellationToken cancellationToken)
+    public async Task<int> RunAsync(IReadOnlyList<ITestGroup> groups, bool build, CancellationToken cancellationToken)
     {
         if (!console.Profile.Out.IsTerminal)
         {
             console.Profile.Width = WidthWithoutTerminal;
         }
 
-        bool built = false;
-        await RunGroupAsync("build", async (report, busyWith) =>
+        bool built = !build;
+        if (build)
         {
-            busyWith("the solution");
-            built = await BuildOutput.BuildAsync(report, cancellationToken);
-        });
+            await RunGroupAsync("build", async (report, busyWith) =>
+            {
+                busyWith("the solution");
+                built = await BuildOutput.BuildAsync(report, cancellationToken);
+            });
+        }
+
         foreach (ITestGroup group in built ? groups : [])
         {
             await RunGroupAsync(group.Name, (report, busyWith) => group.RunAsync(report, busyWith, cancellationToken));
@@ -35,6 +42,19 @@ sealed class TestSession(IAnsiConsole console)
         console.Write(summary);
         console.WriteLine(skipped == 0 ? $"{passed} passed, {failed} failed" : $"{passed} passed, {failed} failed, {skipped} skipped");
         return failed == 0 && passed > 0 ? 0 : 1;
+    }
+
+    void WriteLines(string[] lines)
+    {
+        foreach (string line in lines.Take(LinesShown))
+        {
+            console.WriteLine("          " + line);
+        }
+
+        if (lines.Length > LinesShown)
+        {
+            console.WriteLine($"          … and {lines.Length - LinesShown} more lines");
+        }
     }
 
     async Task RunGroupAsync(string name, Func<Action<Outcome>, Action<string>, Task> run)
@@ -76,7 +96,7 @@ sealed class TestSession(IAnsiConsole console)
             {
                 case Verdict.Failed:
                     console.MarkupLineInterpolated($"  [red]failed[/]  {outcome.Test}");
-                    console.WriteLine("          " + outcome.Message.ReplaceLineEndings("\n          "));
+                    WriteLines(outcome.Message.ReplaceLineEndings("\n").Split('\n'));
                     break;
                 case Verdict.Skipped:
                     console.MarkupLineInterpolated($"  [yellow]skipped[/] {outcome.Test}: {outcome.Message}");

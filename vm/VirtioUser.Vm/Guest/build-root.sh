@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Runs a command in a tree, in the mount namespace that the caller made:
 # TREE [NAME FOLDER]... -- COMMAND [ARGUMENT]...
 tree=$1

@@ -1,4 +1,5 @@
 #!/boot/busybox sh
+# shellcheck shell=dash
 # The guest's first process: mounts what the host shares, then serves the commands that the host sends.
 # Kernel command line: vu.share=TAG:FOLDER:MODE (ro or rw) for each share, vu.commands=N for the number of command ports.
 b=/boot/busybox
@@ -15,7 +16,7 @@ $b mount -t devpts devpts /dev/pts
 $b mount -t tmpfs tmpfs /dev/shm
 
 while read -r module; do
-	$b insmod /boot/modules/$module
+	$b insmod "/boot/modules/$module"
 done </boot/modules/order
 
 # A read-only share does not change while the guest runs, so the guest may cache it. A writable one is read
@@ -26,7 +27,7 @@ share() {
 	rw) options=rw,cache=none ;;
 	esac
 	$b mkdir -p "$2"
-	$b mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,$options "$1" "$2" ||
+	$b mount -t 9p -o "trans=virtio,version=9p2000.L,msize=262144,$options" "$1" "$2" ||
 		echo "virtio-user-vm: share $1 could not be mounted on $2"
 }
 
@@ -50,10 +51,10 @@ $b hostname guest
 $b ip link set lo up
 export PATH=/usr/sbin:/usr/bin HOME=/root TMPDIR=/tmp LC_ALL=C
 export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
-cd /root
+cd /root || exit
 
 port=1
-while [ $port -le $commands ]; do
+while [ $port -le "$commands" ]; do
 	$b sh /boot/agent $port &
 	port=$((port + 1))
 done

@@ -76,7 +76,10 @@ public sealed class VirtualMachine : IAsyncDisposable
 
             process = await ChildProcess.StartAsync(image.Qemu.Program, QemuCommandLine.Build(image, options, sockets), new()
             {
-                Output = console.OnLine, Error = qemuErrors.Add, Environment = image.Qemu.Environment, SignalWithParent = "KILL",
+                Output = console.OnLine,
+                Error = qemuErrors.Add,
+                Environment = image.Qemu.Environment,
+                SignalWithParent = "KILL",
             }).ConfigureAwait(false);
             watching = WatchAsync(process);
             console.Report(BootStage.Kernel);

@@ -6,7 +6,7 @@ namespace VirtioUser.Vm;
 public static class DriverBuild
 {
     // What a build leaves in the source's folder; a developer may have built there by hand.
-    static readonly string[] Products = [".o", ".ko", ".mod", ".mod.c", ".cmd", ".a", ".symvers", ".order"];
+    static readonly string[] Products = [".o", ".ko", ".mod", ".mod.c", ".cmd", ".a", ".symvers", ".order", "_smoke"];
 
     /// <summary>Returns the folder with the built driver; builds it first if its source or its kernel changed.</summary>
     /// <exception cref="SetupException">It does not build without a warning; the message holds what the compiler said.</exception>
@@ -22,7 +22,7 @@ public static class DriverBuild
                 List<string> said = [];
                 int code = await tree.RunAsync(
                     new Dictionary<string, string> { ["driver"] = partial },
-                    ["make", "-C", "/mnt/driver", $"KDIR={tree.KernelBuildFolder}", "W=1"],
+                    ["make", "-C", "/mnt/driver", $"KDIR={tree.KernelBuildFolder}", "W=1", "modules", "smoke"],
                     line =>
                     {
                         lock (said)
