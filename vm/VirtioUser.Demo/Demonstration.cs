@@ -10,6 +10,8 @@ sealed class Demonstration(IAnsiConsole console)
 {
     const string ProgramFolderInGuest = "/opt/demo";
 
+    const int TableWidth = 150;
+
     readonly Stopwatch watch = Stopwatch.StartNew();
 
     /// <summary>Runs it.</summary>
@@ -48,6 +50,7 @@ sealed class Demonstration(IAnsiConsole console)
             return 1;
         }
 
+        console.Profile.Width = Math.Max(console.Profile.Width, TableWidth);
         console.Write(Summary.Of(steps));
         await machine.StopAsync();
         int code = await daemon.StopAsync();

@@ -7,33 +7,34 @@ namespace VirtioUser.Demo;
 /// <summary>Shows what the guest's steps cost.</summary>
 static class Summary
 {
-    /// <summary>Makes the table.</summary>
+    /// <summary>Makes the table of the steps that reached the host.</summary>
     public static Table Of(IReadOnlyCollection<GuestStep> steps)
     {
         Table table = new Table().Border(TableBorder.Simple)
-            .AddColumns("step in the guest", "sent", "back", "worked on by the host at")
-            .AddColumn(Right("through shared memory"))
-            .AddColumn(Right("through queues"))
-            .AddColumn(Right("round trips"))
-            .AddColumn(Right("time"));
-        table.Columns[1].RightAligned();
-        table.Columns[2].RightAligned();
-        foreach (GuestStep step in steps)
+            .AddColumn(Column("step in the guest"))
+            .AddColumn(Column("sent").RightAligned())
+            .AddColumn(Column("worked on by the host"))
+            .AddColumn(Column("shared memory").RightAligned())
+            .AddColumn(Column("queues").RightAligned())
+            .AddColumn(Column("round trips").RightAligned())
+            .AddColumn(Column("time").RightAligned());
+        foreach (GuestStep step in steps.Where(step => step.RoundTrips > 0))
         {
             table.AddRow(
-                Markup.Escape(step.Name), Bytes(step.SentBytes), Bytes(step.ResultBytes),
+                Markup.Escape(step.Name), Bytes(step.SentBytes),
                 Markup.Escape(step.Device is null ? "" : $"{step.Device}, {step.WorkedOn}"),
-                Bytes(step.SharedMemoryBytes), Bytes(step.QueueBytes), Count(step.RoundTrips),
-                string.Create(CultureInfo.InvariantCulture, $"{step.Milliseconds:0.0} ms"));
+                Bytes(step.SharedMemoryBytes), Bytes(step.QueueBytes), Count(step.RoundTrips), Time(step.Milliseconds));
         }
 
         return table.AddEmptyRow().AddRow(
-            "[bold]all[/]", "", "", "", Bytes(steps.Sum(step => step.SharedMemoryBytes)), Bytes(steps.Sum(step => step.QueueBytes)),
-            Count(steps.Sum(step => step.RoundTrips)),
-            string.Create(CultureInfo.InvariantCulture, $"{steps.Sum(step => step.Milliseconds):0.0} ms"));
+            "all steps", "", "", Bytes(steps.Sum(step => step.SharedMemoryBytes)), Bytes(steps.Sum(step => step.QueueBytes)),
+            Count(steps.Sum(step => step.RoundTrips)), Time(steps.Sum(step => step.Milliseconds)));
     }
 
-    static TableColumn Right(string title) => new TableColumn(title).RightAligned();
+    // A wrapped number is no number: let the terminal wrap the line if it must.
+    static TableColumn Column(string title) => new TableColumn(title).NoWrap();
+
+    static string Time(double milliseconds) => string.Create(CultureInfo.InvariantCulture, $"{milliseconds:0.0} ms");
 
     static string Bytes(long count) => count == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{count:N0} B");
 
