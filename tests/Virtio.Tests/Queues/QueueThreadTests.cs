@@ -8,7 +8,7 @@ namespace Virtio.Tests.Queues;
 
 public class QueueThreadTests
 {
-    const int Chains = 200_000;
+    const int Chains = 40_000;
     // Only to end a test that has failed: a lost wake-up waits for ever.
     const int Lost = 30_000;
 
