@@ -206,6 +206,7 @@ static void vu_grant_retract(struct vu_request *req)
 	struct vu_shm *shm = req->shm;
 
 	req->shm_id = shm->id;
+	req->shm_size = 0;
 	mutex_lock(&inst->shm_lock);
 	vu_shm_end(inst, shm);
 	if (!list_empty(&shm->link)) {
