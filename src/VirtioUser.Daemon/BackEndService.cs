@@ -11,12 +11,16 @@ namespace VirtioUser.Daemon;
 /// <summary>The thread that accepts connections and serves them; a fault in one ends that one.</summary>
 internal sealed class BackEndService(
     ServerSocket socket, UserBackEnd device, DeviceModel model, ConfigQueues config, DeviceCatalog catalog, DaemonOptions options,
-    HostMetrics metrics, IHostApplicationLifetime lifetime, ILogger<BackEndService> logger) : IHostedService
+    HostMetrics metrics, IHostApplicationLifetime lifetime, ILogger<BackEndService> logger) : IHostedService, IDisposable
 {
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _lock = new();
+    private readonly GuestLog _guestLog = new(logger);
     private BackEnd? _current;
     private bool _stopping;
+
+    /// <summary>Whether the socket broke, so that no front-end can come any more. Set before the application stops.</summary>
+    public bool Failed { get; private set; }
 
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
@@ -49,6 +53,9 @@ internal sealed class BackEndService(
         return _ended.Task.WaitAsync(cancellationToken);
     }
 
+    /// <inheritdoc/>
+    public void Dispose() => _guestLog.Dispose();
+
     private void Main()
     {
         try
@@ -60,8 +67,8 @@ internal sealed class BackEndService(
         }
         catch (LinuxException e)
         {
-            Log.ConnectionFailed(logger, e.Message);
-            Environment.ExitCode = 1;
+            Log.SocketFailed(logger, e.Message);
+            Failed = true;
         }
         finally
         {
@@ -84,15 +91,31 @@ internal sealed class BackEndService(
         }
 
         model.Counters.Add(Counter.Connections);
-        Log.Connected(logger);
+        if (_guestLog.Allows(out var log))
+        {
+            Log.Connected(log);
+        }
+
         try
         {
             backEnd.Run();
-            Log.Disconnected(logger);
+            if (_guestLog.Allows(out log))
+            {
+                Log.Disconnected(log);
+            }
         }
         catch (Exception e) when (e is VhostUserException or LinuxException)
         {
-            Log.ConnectionFailed(logger, e.Message);
+            if (_guestLog.Allows(out log))
+            {
+                Log.ConnectionFailed(log, e.Message);
+            }
+        }
+#pragma warning disable CA1031 // whatever it is, it ends this connection and not the ones after it
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.ConnectionBroke(logger, e);
         }
         finally
         {

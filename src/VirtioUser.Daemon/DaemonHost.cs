@@ -26,12 +26,17 @@ internal static class DaemonHost
             // Everything that can be wrong with what was asked for shows here, before anybody can connect.
             var catalog = new DeviceCatalog(options.Devices.SelectMany(DeviceLoader.Load));
             using var socket = ServerSocket.Open(options);
-            using var arena = new SharedMapping("virtio-user-arena", options.ArenaSize);
-            using var state = new SharedMapping("virtio-user-state", HostState.RequiredLength);
-            using var host = Build(options, catalog, socket, arena, state);
             using var metrics = ShowMetrics(options);
-            await host.RunAsync(cancellation).ConfigureAwait(false);
-            return 0;
+
+            // Not disposed of: a device's callback may run for longer than the daemon waits, and all of this is under it.
+            // It goes with the process.
+            var arena = new SharedMapping("virtio-user-arena", options.ArenaSize);
+            var state = new SharedMapping("virtio-user-state", HostState.RequiredLength);
+            var host = Build(options, catalog, socket, arena, state);
+            using var loggers = host.Services.GetRequiredService<ILoggerFactory>(); // its end writes the last lines
+            await host.StartAsync(cancellation).ConfigureAwait(false);
+            await host.WaitForShutdownAsync(cancellation).ConfigureAwait(false);
+            return host.Services.GetRequiredService<BackEndService>().Failed ? 1 : 0;
         }
         catch (Exception e) when (e is DeviceLoadException or LinuxException or HttpListenerException or ArgumentException)
         {
@@ -46,7 +51,13 @@ internal static class DaemonHost
         builder.Logging.SetMinimumLevel(options.LogLevel);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(
-            console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+            console =>
+            {
+                console.LogToStandardErrorThreshold = LogLevel.Trace;
+
+                // A reader of the log that stands still must not stop a VM.
+                console.QueueFullMode = Microsoft.Extensions.Logging.Console.ConsoleLoggerQueueFullMode.DropWrite;
+            });
         if (options.LogJson)
         {
             builder.Logging.AddJsonConsole(console => console.TimestampFormat = "O");
@@ -78,8 +89,10 @@ internal static class DaemonHost
             .AddSingleton<QueueFaults>()
             .AddSingleton<TransportState>()
             .AddSingleton<ConfigQueues>()
+            .AddSingleton<ArenaView>()
             .AddSingleton<UserBackEnd>()
-            .AddHostedService<BackEndService>();
+            .AddSingleton<BackEndService>()
+            .AddHostedService(services => services.GetRequiredService<BackEndService>());
         return builder.Build();
     }
 

@@ -42,4 +42,10 @@ internal static partial class Log
 
     [LoggerMessage(111, LogLevel.Warning, "A config reply buffer has {Length} writable bytes, not {Needed}: it was given back unused")]
     public static partial void ReplyBufferTooSmall(ILogger logger, uint length, int needed);
+
+    [LoggerMessage(112, LogLevel.Error, "The connection ended by a fault of the daemon")]
+    public static partial void ConnectionBroke(ILogger logger, Exception exception);
+
+    [LoggerMessage(113, LogLevel.Critical, "No front-end can connect any more: {Reason}")]
+    public static partial void SocketFailed(ILogger logger, string reason);
 }
