@@ -14,10 +14,10 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
 {
     // The configuration space is longer than what has a meaning, so that any size the front-end was told fits.
     private const int ConfigurationSpace = 256;
-    private static readonly TimeSpan ListingGrace = TimeSpan.FromMilliseconds(500);
 
     private readonly DeviceModel _model;
     private readonly ConfigQueues _config;
+    private readonly ArenaView _arenaView;
     private readonly QueueWaiter _waiter;
     private readonly QueueFaults _faults;
     private readonly TransportState _state;
@@ -26,18 +26,18 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
     private readonly SharedMemoryRegion?[] _regions;
     private readonly uint _enumerationSpaceId;
     private readonly StartedQueue?[] _queues = new StartedQueue?[Limits.QueueCount];
-    private readonly Timer _notListed;
-    private bool _newDriver;
+
+    // Queues that a new driver has set up and that have not started since: their entries of old mean nothing any more.
+    private readonly bool[] _setUpAnew = new bool[Limits.QueueCount];
 
     public UserBackEnd(
-        DeviceModel model, ConfigQueues config, QueueWaiter waiter, QueueFaults faults, SharedMapping arena, TransportState state,
-        DaemonOptions options, ILogger<UserBackEnd> logger)
+        DeviceModel model, ConfigQueues config, ArenaView arenaView, QueueWaiter waiter, QueueFaults faults, SharedMapping arena,
+        TransportState state, DaemonOptions options, ILogger<UserBackEnd> logger)
     {
-        (_model, _config, _waiter, _faults, _state, _logger) = (model, config, waiter, faults, state, logger);
+        (_model, _config, _arenaView, _waiter, _faults, _state, _logger) = (model, config, arenaView, waiter, faults, state, logger);
         _guestLog = new GuestLog(logger);
         _regions = [new SharedMemoryRegion(arena.Descriptor, arena.Length)];
         _enumerationSpaceId = options.EnumerationSpaceId;
-        _notListed = new Timer(_ => _config.SetOpen(true));
     }
 
     /// <inheritdoc/>
@@ -55,11 +55,16 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
     /// <inheritdoc/>
     public override void Started(DeviceStart start)
     {
-        _newDriver = start.Fresh;
+        _arenaView.Start();
         _state.NoteStart(start.Features);
-        Log.DriverStarted(_logger, start.Fresh);
+        if (_guestLog.Allows(out var log))
+        {
+            Log.DriverStarted(log, start.Fresh);
+        }
+
         if (start.Fresh)
         {
+            _setUpAnew.AsSpan().Fill(true);
             EndDriver();
         }
     }
@@ -69,7 +74,8 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
     {
         _queues[queue.Index] = queue;
         _state.NoteQueue(queue.Index, queue.Queue.Layout);
-        Attach(queue, _newDriver);
+        Attach(queue, newDriver: _setUpAnew[queue.Index]);
+        _setUpAnew[queue.Index] = false;
     }
 
     /// <inheritdoc/>
@@ -83,7 +89,7 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
     /// <inheritdoc/>
     public override void Stopped()
     {
-        _config.SetOpen(false);
+        _arenaView.Stop();
         Log.DriverStopped(_logger);
     }
 
@@ -111,34 +117,27 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
     /// <inheritdoc/>
     public override void SharedMemoryVisible(int region, ulong guestAddress)
     {
-        _model.ArenaAddress = guestAddress;
-        _model.ArenaUsable = true;
-        Log.ArenaVisible(_logger, guestAddress);
-        _config.SetOpen(true);
+        _arenaView.Show(guestAddress);
+        if (_guestLog.Allows(out var log))
+        {
+            Log.ArenaVisible(log, guestAddress);
+        }
     }
 
     /// <inheritdoc/>
-    public override void SharedMemoryHidden(int region)
-    {
-        _model.ArenaAddress = 0;
-        _model.ArenaUsable = false;
-        _config.SetOpen(false);
-    }
+    public override void SharedMemoryHidden(int region) => _arenaView.Hide();
 
     /// <inheritdoc/>
-    public override void SharedMemoryMapped(int region)
-    {
-        // A front-end that lists the region does so at once; one that never does is not waited for for ever.
-        _model.ArenaUsable = true;
-        _notListed.Change(ListingGrace, Timeout.InfiniteTimeSpan);
-    }
+    public override void SharedMemoryMapped(int region) => _arenaView.NoteMapped();
 
     /// <inheritdoc/>
     public override void SharedMemoryFailed(int region, Exception reason)
     {
-        _model.ArenaUsable = false;
-        Log.ArenaFailed(_logger, reason.Message);
-        _config.SetOpen(true);
+        _arenaView.NoteFailed();
+        if (_guestLog.Allows(out var log))
+        {
+            Log.ArenaFailed(log, reason.Message);
+        }
     }
 
     /// <inheritdoc/>
@@ -154,19 +153,13 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
     /// <inheritdoc/>
     public override void Disconnected()
     {
-        _notListed.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _config.SetOpen(false);
+        _arenaView.Stop();
         _model.ArenaAddress = 0;
-        _model.ArenaUsable = false;
         EndDriver();
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        _notListed.Dispose();
-        _guestLog.Dispose();
-    }
+    public void Dispose() => _guestLog.Dispose();
 
     private void EndDriver()
     {

@@ -1,0 +1,122 @@
+// Whether the guest sees the arena, and so whether config requests may be taken.
+using VirtioUser.Host;
+
+namespace VirtioUser.Daemon;
+
+/// <summary>
+/// A driver may map an object as soon as it has the reply, so requests wait until the arena is in the guest. What is
+/// learnt of a start that is over is ignored. Any thread.
+/// </summary>
+internal sealed class ArenaView : IDisposable
+{
+    // A front-end that lists mapped regions in its memory table does so at once; one that never does is waited for this long.
+    private static readonly TimeSpan ListingGrace = TimeSpan.FromMilliseconds(500);
+
+    private readonly Lock _lock = new();
+    private readonly DeviceModel _model;
+    private readonly ConfigQueues _config;
+    private readonly Timer _grace;
+    private bool _started;
+    private bool _listed;
+    private bool _inGrace;
+
+    public ArenaView(DeviceModel model, ConfigQueues config)
+    {
+        (_model, _config) = (model, config);
+        _grace = new Timer(_ => EndGrace());
+    }
+
+    /// <summary>A driver starts the device; what the guest sees is not known yet.</summary>
+    public void Start()
+    {
+        lock (_lock)
+        {
+            Forget();
+            _started = true;
+        }
+    }
+
+    /// <summary>The memory table lists the arena: the guest sees it.</summary>
+    public void Show(ulong guestAddress)
+    {
+        lock (_lock)
+        {
+            (_listed, _inGrace) = (true, false);
+            _model.ArenaAddress = guestAddress;
+            Open(usable: true);
+        }
+    }
+
+    /// <summary>The memory table does not list the arena any more: the guest may be moving it.</summary>
+    public void Hide()
+    {
+        lock (_lock)
+        {
+            _model.ArenaAddress = 0;
+            Forget();
+        }
+    }
+
+    /// <summary>The front-end says that it has mapped the arena. If its memory table ever lists it, it will do so soon.</summary>
+    public void NoteMapped()
+    {
+        lock (_lock)
+        {
+            if (_started && !_listed)
+            {
+                _inGrace = true;
+                _grace.Change(ListingGrace, Timeout.InfiniteTimeSpan);
+            }
+        }
+    }
+
+    /// <summary>The front-end can not map the arena: requests are answered, but nothing can be allocated.</summary>
+    public void NoteFailed()
+    {
+        lock (_lock)
+        {
+            if (_started)
+            {
+                Open(usable: false);
+            }
+        }
+    }
+
+    /// <summary>The device is stopped. Callbacks that still run keep the address that they know.</summary>
+    public void Stop()
+    {
+        lock (_lock)
+        {
+            Forget();
+            _started = false;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _grace.Dispose();
+
+    private void EndGrace()
+    {
+        lock (_lock)
+        {
+            if (_inGrace)
+            {
+                _inGrace = false;
+                Open(usable: true);
+            }
+        }
+    }
+
+    private void Open(bool usable)
+    {
+        _model.ArenaUsable = usable;
+        _config.SetOpen(true);
+    }
+
+    private void Forget()
+    {
+        (_listed, _inGrace) = (false, false);
+        _config.SetOpen(false);
+        _model.ArenaUsable = false;
+    }
+}
