@@ -103,9 +103,9 @@ internal sealed class ConfigQueues(DeviceModel model, QueueFaults faults, ILogge
             if (TryTakeRequest(out var length, out var driver))
             {
                 var reply = model.HandleConfig(_request.AsSpan(0, length));
-                lock (_lock)
+                if (!TryKeepReply(in reply, driver))
                 {
-                    _reply = driver == _driver ? reply : null;
+                    Undo(in reply);
                 }
             }
             else
@@ -152,6 +152,30 @@ internal sealed class ConfigQueues(DeviceModel model, QueueFaults faults, ILogge
 
             queue.CallIfWanted(faults);
             return true;
+        }
+    }
+
+    private bool TryKeepReply(in ConfigMessage reply, int driver)
+    {
+        lock (_lock)
+        {
+            if (driver != _driver)
+            {
+                return false;
+            }
+
+            _reply = reply;
+            return true;
+        }
+    }
+
+    /// <summary>The driver went away between request and reply, so nobody knows of an instance that was made for it.</summary>
+    private void Undo(in ConfigMessage reply)
+    {
+        if (reply is { Operation: ConfigOperation.CreateInstance, Error: ConfigError.None })
+        {
+            var request = new ConfigMessage { Operation = ConfigOperation.DestroyInstance, InstanceHandle = reply.InstanceHandle };
+            model.HandleConfig(MemoryMarshal.AsBytes(new ReadOnlySpan<ConfigMessage>(in request)));
         }
     }
 
