@@ -51,6 +51,9 @@ internal sealed class EventQueue(StartedQueue started, QueueFaults faults, HostC
 
                 counters.Add(Counter.MessagesRejected);
             }
+
+            _armed = true;
+            _queue.EnableKicks();
         }
         catch (QueueException e)
         {
