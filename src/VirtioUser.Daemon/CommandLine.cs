@@ -1,6 +1,7 @@
 // The daemon's options, as the back-end program conventions of the vhost-user document ask.
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using VirtioUser.Protocol;
 
@@ -12,13 +13,22 @@ internal static class CommandLine
     // A VIRTIO shared memory region under 1 GiB can land where the guest maps it uncached.
     private const ulong MinArenaSize = ByteSize.GiB;
 
+    private static string LogLevels => string.Join(", ", Enum.GetNames<LogLevel>());
+
     /// <summary>Makes the command.</summary>
     /// <param name="run">Runs the daemon; returns the exit code.</param>
     /// <param name="printCapabilities">Prints what the daemon can do; returns the exit code.</param>
     public static RootCommand Create(Func<DaemonOptions, CancellationToken, Task<int>> run, Func<int> printCapabilities)
     {
         Option<string?> socketPath = new("--socket-path") { Description = "Listen on this Unix socket; not with --fd.", HelpName = "PATH" };
-        Option<int?> fd = new("--fd") { Description = "Use this inherited socket, listening or connected; not with --socket-path.", HelpName = "N" };
+        Option<int?> fd = new("--fd")
+        {
+            Description = "Use this inherited socket, listening or connected; not with --socket-path.",
+            HelpName = "N",
+
+            // 0 to 2 are the standard streams.
+            CustomParser = result => ParseNumber(result, "--fd", 3, int.MaxValue),
+        };
         Option<bool> capabilities = new("--print-capabilities") { Description = "Print the back-end's capabilities as JSON and exit." };
         Option<string[]> devices = new("--device")
         {
@@ -49,16 +59,16 @@ internal static class CommandLine
         {
             Description = "Show metrics at http://127.0.0.1:PORT/metrics (Prometheus text).",
             HelpName = "PORT",
+            CustomParser = result => ParseNumber(result, "--metrics-port", 1, ushort.MaxValue),
         };
-        Option<LogLevel> logLevel = new("--log-level") { Description = "The least level of log lines.", DefaultValueFactory = _ => LogLevel.Information };
-        Option<bool> logJson = new("--log-json") { Description = "Write log lines as JSON objects." };
-        metricsPort.Validators.Add(result =>
+        Option<LogLevel> logLevel = new("--log-level")
         {
-            if (result.Tokens.Count > 0 && result.GetValueOrDefault<int?>() is < 1 or > 65535)
-            {
-                result.AddError("--metrics-port must be between 1 and 65535.");
-            }
-        });
+            Description = $"The least level of log lines: {LogLevels}.",
+            HelpName = "LEVEL",
+            DefaultValueFactory = _ => LogLevel.Information,
+            CustomParser = ParseLogLevel,
+        };
+        Option<bool> logJson = new("--log-json") { Description = "Write log lines as JSON objects." };
 
         RootCommand command = new("Offers virtio-user devices to a virtual machine over vhost-user.")
         {
@@ -71,12 +81,11 @@ internal static class CommandLine
                 return;
             }
 
-            if ((result.GetValue(socketPath) is null) == (result.GetValue(fd) is null))
+            if ((result.GetResult(socketPath) is null) == (result.GetResult(fd) is null))
             {
                 result.AddError("Give either --socket-path=PATH or --fd=N.");
             }
-
-            if (result.GetValue(devices) is not { Length: > 0 })
+            else if (result.GetResult(devices) is null)
             {
                 result.AddError("Give at least one --device ASSEMBLY.");
             }
@@ -98,6 +107,29 @@ internal static class CommandLine
                 },
                 cancellation));
         return command;
+    }
+
+    private static int? ParseNumber(ArgumentResult result, string option, int least, int most)
+    {
+        var text = result.Tokens[0].Value;
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most)
+        {
+            return number;
+        }
+
+        result.AddError($"{option} {text} is not a number from {least} to {most}.");
+        return null;
+    }
+
+    private static LogLevel ParseLogLevel(ArgumentResult result)
+    {
+        var text = result.Tokens[0].Value;
+        if (!Enum.TryParse(text, ignoreCase: true, out LogLevel level) || !Enum.IsDefined(level))
+        {
+            result.AddError($"--log-level {text} is none of {LogLevels}.");
+        }
+
+        return level;
     }
 
     private static ulong ParseArenaSize(ArgumentResult result)

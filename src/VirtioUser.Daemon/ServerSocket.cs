@@ -22,8 +22,8 @@ internal sealed class ServerSocket : IDisposable
     public string Name { get; }
 
     /// <summary>Opens what the options name.</summary>
-    /// <exception cref="LinuxException">The path is in use or can not be made, or the descriptor is no socket.</exception>
-    /// <exception cref="ArgumentException">The path is too long.</exception>
+    /// <exception cref="LinuxException">The path is in use or can not be made.</exception>
+    /// <exception cref="ArgumentException">The path is too long, or the descriptor is no socket.</exception>
     public static ServerSocket Open(DaemonOptions options)
     {
         if (options.SocketPath is { } path)
@@ -32,8 +32,15 @@ internal sealed class ServerSocket : IDisposable
         }
 
         var number = options.Descriptor!.Value;
-        var socket = UnixSocket.FromDescriptor(new FileDescriptor(number));
-        return new ServerSocket(socket, socket.IsListening, $"descriptor {number}");
+        try
+        {
+            var socket = UnixSocket.FromDescriptor(new FileDescriptor(number));
+            return new ServerSocket(socket, socket.IsListening, $"descriptor {number}");
+        }
+        catch (LinuxException e)
+        {
+            throw new ArgumentException($"Descriptor {number} is not an open socket: {e.Message}.", e);
+        }
     }
 
     /// <summary>Waits for the next front-end.</summary>
