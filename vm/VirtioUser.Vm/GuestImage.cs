@@ -36,6 +36,7 @@ public sealed class GuestImage
     {
         options ??= new GuestImageOptions();
         HostTools.RequireSupportedHost();
+        GuestTree.RequireSuite(options.Suite);
         Cache cache = new(options.CacheFolder);
         Qemu qemu = await Qemu.GetAsync(cache, progress, cancellationToken).ConfigureAwait(false);
         GuestTree tree = await GuestTree.GetAsync(options.Suite, cache, progress, cancellationToken).ConfigureAwait(false);

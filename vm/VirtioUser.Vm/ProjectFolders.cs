@@ -5,10 +5,11 @@ public static class ProjectFolders
 {
     const string Landmark = "VirtioUser.slnx";
 
+    static readonly string? Found = Find(AppContext.BaseDirectory) ?? Find(Directory.GetCurrentDirectory());
+
     /// <summary>The folder that holds the solution: above the running program, or above the working folder.</summary>
     /// <exception cref="SetupException">Neither lies inside the project.</exception>
-    public static string Root { get; } =
-        Find(AppContext.BaseDirectory) ?? Find(Directory.GetCurrentDirectory())
+    public static string Root => Found
         ?? throw new SetupException($"No {Landmark} was found above the working folder: run this inside the project's folder.");
 
     /// <summary>What takes long to make is kept here; ignored by git, safe to delete.</summary>

@@ -24,7 +24,7 @@ static class QemuCommandLine
             "-object", $"memory-backend-memfd,id=memory,size={options.MemoryMiB}M,share=on",
             "-nodefaults", "-no-user-config", "-display", "none",
             "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
-            "-chardev", $"socket,id=qmp,path={sockets.PathOf("qmp")}", "-mon", "chardev=qmp,mode=control",
+            "-chardev", $"socket,id=qmp,path={sockets.PathOf("qmp")}", "-object", "monitor-qmp,id=monitor,chardev=qmp",
             "-device", "virtio-serial-pci,id=commands",
         ];
         if (!options.MayReboot)

@@ -32,6 +32,9 @@ sealed class SocketFolder : IDisposable
             listener.Dispose();
         }
 
-        folder.Delete(recursive: true);
+        if (Directory.Exists(folder.FullName)) // it lies where machines clean up
+        {
+            folder.Delete(recursive: true);
+        }
     }
 }

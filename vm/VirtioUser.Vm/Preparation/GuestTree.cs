@@ -39,6 +39,7 @@ public sealed record GuestTree(string Folder, string KernelRelease)
         string suite, IProgress<PreparationProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         HostTools.RequireSupportedHost();
+        RequireSuite(suite);
         return GetAsync(suite, new Cache(ProjectFolders.Cache), progress, cancellationToken);
     }
 
@@ -59,13 +60,17 @@ public sealed record GuestTree(string Folder, string KernelRelease)
     /// <summary>What defines the tree of a release, for the cache.</summary>
     internal static string KeyOf(string suite) => Cache.KeyOf([.. Recipe(suite).Definition, .. KeptDrivers, BuildRoot.MountPoints]);
 
-    internal static async Task<GuestTree> GetAsync(string suite, Cache cache, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
+    /// <exception cref="SetupException">There is no such guest.</exception>
+    internal static void RequireSuite(string suite)
     {
         if (!Suites.Contains(suite))
         {
             throw new SetupException($"There is no guest {suite}: choose one of {string.Join(", ", Suites)}.");
         }
+    }
 
+    internal static async Task<GuestTree> GetAsync(string suite, Cache cache, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
+    {
         string folder = await cache.GetAsync("guest-" + suite, KeyOf(suite), partial => Step.RunAsync(
             $"guest: Debian {suite} with its stock kernel", progress, async report =>
             {
