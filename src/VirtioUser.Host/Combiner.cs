@@ -9,14 +9,25 @@ namespace VirtioUser.Host;
 /// around a virtqueue. The side that owns the queue can <see cref="Suspend"/> it.
 /// </summary>
 /// <typeparam name="T">An item.</typeparam>
-internal abstract class Combiner<T>
+internal abstract class Combiner<T> : IThreadPoolWorkItem
 {
+    // What one thread does for the others before a thread of the pool goes on with it.
+    private const int MaxItemsATurn = 1024;
+
     private readonly ConcurrentQueue<T> _items = new();
     private T _held = default!;
-    private bool _isHeld;
+    private volatile bool _isHeld;
 
-    // How many asked for a turn since the one who has it last looked; 0 means that nobody has it.
-    private int _notes = 1;
+    // How many asked for a turn since the one who has it last looked; 0 means that nobody has it. 64 bits:
+    // a guest that kicks while the combiner is suspended must not make it wrap.
+    private long _notes = 1;
+
+    // Suspend raises the first; the one who has the turn answers with the second and leaves the turn to it.
+    private volatile bool _turnWanted;
+    private volatile bool _turnHanded;
+
+    /// <summary>Whether an item waits that could not be handled. Any thread; only a hint.</summary>
+    public bool IsBlocked => _isHeld;
 
     /// <summary>Brings an item. Any thread; allocates nothing once warm.</summary>
     public void Post(T item)
@@ -36,19 +47,33 @@ internal abstract class Combiner<T>
 
     /// <summary>
     /// Takes the turn and keeps it: when this returns, no item is being handled, and none will be until
-    /// <see cref="Resume"/>. A new combiner is suspended. One thread at a time, and not from inside a turn.
+    /// <see cref="Resume"/>. Waits for at most one item, however many are posted meanwhile. A new combiner is
+    /// suspended. One thread at a time, and not from inside a turn.
     /// </summary>
     public void Suspend()
     {
+        _turnWanted = true;
+        if (Interlocked.Increment(ref _notes) == 1)
+        {
+            _turnWanted = false;
+            return;
+        }
+
+        // Whoever has the turn sees our wish now, or at the latest finds our note and looks again.
         var spinner = default(SpinWait);
-        while (Interlocked.CompareExchange(ref _notes, 1, 0) != 0)
+        while (!_turnHanded)
         {
             spinner.SpinOnce();
         }
+
+        _turnHanded = false;
     }
 
     /// <summary>Gives the turn back and handles what has come meanwhile.</summary>
     public void Resume() => TakeTurns();
+
+    /// <summary>Goes on with a turn that another thread had for long enough.</summary>
+    void IThreadPoolWorkItem.Execute() => TakeTurns();
 
     /// <summary>Handles an item. Has the turn.</summary>
     /// <returns>False if it cannot be handled now; it is kept and tried again at the next turn.</returns>
@@ -59,27 +84,47 @@ internal abstract class Combiner<T>
 
     private void TakeTurns()
     {
-        var seen = Volatile.Read(ref _notes);
-        do
+        for (var budget = MaxItemsATurn; ; budget--)
         {
-            Drain();
+            var seen = Volatile.Read(ref _notes);
+            Drain(ref budget);
+            if (_turnWanted)
+            {
+                _turnWanted = false;
+                _turnHanded = true;
+                return;
+            }
+
+            if (budget <= 0)
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+                return;
+            }
 
             // A full fence: an item posted before a note that we take off here was seen by Drain.
-            var left = Interlocked.Add(ref _notes, -seen);
-            seen = left;
+            if (Interlocked.Add(ref _notes, -seen) == 0)
+            {
+                return;
+            }
         }
-        while (seen != 0);
     }
 
-    private void Drain()
+    private void Drain(ref int budget)
     {
-        while (_isHeld || _items.TryDequeue(out _held!))
+        while (budget > 0 && !_turnWanted && (_isHeld || _items.TryDequeue(out _held!)))
         {
-            _isHeld = !TryHandle(in _held);
-            if (_isHeld)
+            var handled = TryHandle(in _held);
+            if (_isHeld == handled)
+            {
+                _isHeld = !handled; // volatile, so written only when it changes
+            }
+
+            if (!handled)
             {
                 break;
             }
+
+            budget--;
         }
 
         Flush();
