@@ -10,7 +10,7 @@ public static class DeviceLoader
     /// <summary>Loads every device of one assembly.</summary>
     /// <param name="path">The assembly's file.</param>
     /// <returns>At least one device.</returns>
-    /// <exception cref="DeviceLoadException">No such file, not a .NET assembly, no device in it, or a device's constructor threw.</exception>
+    /// <exception cref="DeviceLoadException">No such file, not a .NET assembly, no device in it, or a device's constructor or identity threw.</exception>
     public static IReadOnlyList<CatalogEntry> Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -29,29 +29,32 @@ public static class DeviceLoader
         {
             throw new DeviceLoadException($"{path} is not a .NET assembly that this machine can run.", e);
         }
-        catch (Exception e) when (e is IOException or TypeLoadException or ReflectionTypeLoadException or InvalidOperationException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or TypeLoadException or ReflectionTypeLoadException or InvalidOperationException)
         {
             throw new DeviceLoadException($"{path} could not be loaded: {e.Message}", e);
         }
 
-        var entries = types
-            .Where(type => type.IsSubclassOf(typeof(Device)) && !type.IsAbstract && type.GetConstructor(Type.EmptyTypes) is not null)
-            .Select(type => new CatalogEntry(Make(type, path), path))
-            .ToList();
+        var entries = types.Where(IsDevice).Select(type => Make(type, path)).ToList();
         return entries.Count > 0
             ? entries
             : throw new DeviceLoadException($"{path} has no public class that derives from {typeof(Device)} and has a public constructor without parameters.");
     }
 
-    private static Device Make(Type type, string path)
+    private static bool IsDevice(Type type) =>
+        type.IsSubclassOf(typeof(Device)) && !type.IsAbstract && !type.ContainsGenericParameters && type.GetConstructor(Type.EmptyTypes) is not null;
+
+    private static CatalogEntry Make(Type type, string path)
     {
         try
         {
-            return (Device)Activator.CreateInstance(type)!;
+            return new CatalogEntry((Device)Activator.CreateInstance(type)!, path);
         }
-        catch (TargetInvocationException e)
+#pragma warning disable CA1031 // a device's code may throw anything; the message says whose code it was
+        catch (Exception e)
+#pragma warning restore CA1031
         {
-            throw new DeviceLoadException($"The constructor of {type} in {path} threw: {e.InnerException?.Message}", e.InnerException);
+            var cause = e is TargetInvocationException { InnerException: { } inner } ? inner : e;
+            throw new DeviceLoadException($"{type} in {path} could not be made: {cause.Message}", cause);
         }
     }
 }
