@@ -29,8 +29,7 @@ public sealed class GuestLog : IDisposable
     public bool Allows(out ILogger logger)
     {
         logger = _logger;
-        using var lease = _limiter.AttemptAcquire();
-        if (!lease.IsAcquired)
+        if (!MayWrite())
         {
             Interlocked.Increment(ref _leftOut);
             return false;
@@ -47,4 +46,17 @@ public sealed class GuestLog : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _limiter.Dispose();
+
+    private bool MayWrite()
+    {
+        try
+        {
+            using var lease = _limiter.AttemptAcquire();
+            return lease.IsAcquired;
+        }
+        catch (ObjectDisposedException)
+        {
+            return false; // a callback may return long after the host has ended
+        }
+    }
 }
