@@ -41,7 +41,7 @@ internal sealed class ConfigHandler(
         reply.Operation = message.Operation;
         reply.InstanceHandle = message.InstanceHandle;
         reply.ShmId = message.ShmId;
-        if (message.ShmFlags != 0 && message.Operation != ConfigOperation.EnumerateDevices)
+        if (message.ShmFlags != 0)
         {
             return Refused(ref reply, ConfigError.BadRequest, $"shm_flags is {message.ShmFlags:x}, not 0");
         }
