@@ -42,11 +42,11 @@ public sealed class DeviceModel : IDisposable
         var logger = loggers.CreateLogger<DeviceModel>();
         Counters = new HostCounters(state);
         _guestLog = new GuestLog(logger);
-        _objects = new ObjectTable(arena, state, Counters);
+        _objects = new ObjectTable(arena, state, Counters, logger);
         var instances = new InstanceTable(state, options.MaxInstances);
         var pings = new PingTable(state);
         var returns = new PingReturns();
-        _events = new EventSender(pings, Counters);
+        _events = new EventSender(pings, instances, Counters);
         _runner = new PingRunner(pings, returns, _events, instances, _objects, arena, Counters, options, _guestLog, logger);
         _pump = new PingPump(waiter, pings, returns, _runner, _events, instances, Counters, options, _guestLog, logger);
         _life = new InstanceLife(instances, _runner, _events, Counters, options, _guestLog, loggers, logger);
@@ -124,10 +124,12 @@ public sealed class DeviceModel : IDisposable
 
     /// <summary>The driver is gone, without a word or with a reset: all its instances end, its memory is given back.</summary>
     /// <returns>Complete when the last callback has returned.</returns>
-    public async Task EndDriverAsync()
+    public Task EndDriverAsync()
     {
-        await _life.AbandonAll().ConfigureAwait(false);
-        _objects.DiscardFree();
+        var ended = _life.AbandonAll();
+        _runner.ForgetStrangers();
+        _objects.DiscardFree(); // what is held until the last callbacks return is discarded when it becomes free
+        return ended;
     }
 
     /// <summary>Ends the threads; those in a callback end when it returns.</summary>

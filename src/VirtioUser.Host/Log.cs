@@ -44,4 +44,10 @@ internal static partial class Log
 
     [LoggerMessage(13, LogLevel.Debug, "A callback runs long: another thread goes on with the ping queue")]
     public static partial void LeaderReplaced(ILogger logger);
+
+    [LoggerMessage(14, LogLevel.Error, "The system has no thread left: pings wait until a callback returns")]
+    public static partial void NoThread(ILogger logger, Exception exception);
+
+    [LoggerMessage(15, LogLevel.Error, "Shared memory at {Offset}, {Size} bytes, could not be given back and stays unused")]
+    public static partial void DiscardFailed(ILogger logger, ulong offset, ulong size, Exception exception);
 }

@@ -1,4 +1,5 @@
 // Puts events on the event queue, from whichever thread has one.
+using VirtioUser.Host.Instances;
 using VirtioUser.Host.Pings;
 using VirtioUser.Protocol;
 
@@ -6,9 +7,10 @@ namespace VirtioUser.Host.Events;
 
 /// <summary>
 /// Events of all instances in one order; the bounds are kept for each instance where events are made. While
-/// the guest has no buffer, or no queue is attached, they wait here.
+/// the guest has no buffer, or no queue is attached, they wait here. An ended instance counts as one of the
+/// <see cref="HostOptions.MaxInstances"/> until its last event is gone from here, so what waits is bounded.
 /// </summary>
-internal sealed class EventSender(PingTable pings, HostCounters counters) : Combiner<EventItem>
+internal sealed class EventSender(PingTable pings, InstanceTable instances, HostCounters counters) : Combiner<EventItem>
 {
     private IEventQueue? _queue;
     private bool _unsignalled;
@@ -30,8 +32,13 @@ internal sealed class EventSender(PingTable pings, HostCounters counters) : Comb
     /// <inheritdoc/>
     protected override bool TryHandle(in EventItem item)
     {
-        var dropped = item.Instance is { Abandoned: true };
-        if (!dropped)
+        if (item.IsFarewell)
+        {
+            instances.ReturnSlot(item.Instance);
+            return true;
+        }
+
+        if (!item.Instance.Abandoned)
         {
             if (!_queue!.TryPut(new EventMessage(item.Handle, item.Revents)))
             {
@@ -45,11 +52,11 @@ internal sealed class EventSender(PingTable pings, HostCounters counters) : Comb
         if (item.PingSlot >= 0)
         {
             pings.Release(item.PingSlot);
-            item.Instance?.AnswerDelivered();
+            item.Instance.AnswerDelivered();
         }
         else
         {
-            item.Instance?.OwnEventDelivered(item.Revents);
+            item.Instance.OwnEventDelivered(item.Revents);
         }
 
         return true;

@@ -18,6 +18,7 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
     private readonly ConcurrentDictionary<ulong, HeldObject> _held = new(concurrencyLevel: 1, capacity: 1);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _holdLock = new();
+    private readonly object _roomGate = new(); // not a Lock: it is waited on
     private bool _holdsNoMore;
     private volatile bool _failed;
     private volatile bool _abandoned;
@@ -26,7 +27,10 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
     private int _ownEventsWaiting;
     private int _lossReported;
     private int _takenOver;
-    private object? _roomGate;
+    private volatile bool _waits;
+
+    /// <summary>Stands for all instances that a driver names and that do not exist, so that answers to it have an owner.</summary>
+    public static Instance Stranger() => new(0, default, -1);
 
     public ulong Handle { get; } = handle;
 
@@ -104,7 +108,7 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
     public void Abandon()
     {
         _abandoned = true;
-        Interlocked.MemoryBarrier(); // pairs with the one in WaitForRoom: the waiter sees this, or is woken
+        Interlocked.MemoryBarrier(); // pairs with the one in WaitForRoom: the waiter sees this, or we see that it waits
         WakeWaiter();
     }
 
@@ -157,14 +161,16 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
         if (Volatile.Read(ref _answersWaiting) >= bound)
         {
             counters.Add(Counter.QueueWaits);
-            var gate = Volatile.Read(ref _roomGate) ?? Interlocked.CompareExchange(ref _roomGate, new object(), null) ?? _roomGate!;
-            lock (gate)
+            lock (_roomGate)
             {
+                _waits = true;
                 Interlocked.MemoryBarrier(); // pairs with Abandon and with the decrement in AnswerDelivered
                 while (Volatile.Read(ref _answersWaiting) >= bound && !Abandoned)
                 {
-                    Monitor.Wait(gate);
+                    Monitor.Wait(_roomGate);
                 }
+
+                _waits = false;
             }
         }
 
@@ -185,12 +191,18 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
     public bool TryReserveOwnEvent(int bound, out bool reportLoss)
     {
         reportLoss = false;
-        if (Interlocked.Increment(ref _ownEventsWaiting) <= bound)
+        var seen = Volatile.Read(ref _ownEventsWaiting);
+        while (seen < bound)
         {
-            return true;
+            var was = Interlocked.CompareExchange(ref _ownEventsWaiting, seen + 1, seen);
+            if (was == seen)
+            {
+                return true;
+            }
+
+            seen = was;
         }
 
-        Interlocked.Decrement(ref _ownEventsWaiting);
         reportLoss = Interlocked.Exchange(ref _lossReported, 1) == 0;
         return false;
     }
@@ -208,19 +220,19 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
         }
     }
 
-    /// <summary>Counts a ping that the host keeps itself.</summary>
-    public bool MayTakeOver(int bound) => Volatile.Read(ref _takenOver) < bound;
+    /// <summary>How many pings the host keeps itself.</summary>
+    public int TakenOver => Volatile.Read(ref _takenOver);
 
     /// <summary>One more, or one less, ping that the host keeps itself.</summary>
     public void CountTakenOver(int change) => Interlocked.Add(ref _takenOver, change);
 
     private void WakeWaiter()
     {
-        if (Volatile.Read(ref _roomGate) is { } gate)
+        if (_waits)
         {
-            lock (gate)
+            lock (_roomGate)
             {
-                Monitor.PulseAll(gate);
+                Monitor.Pulse(_roomGate);
             }
         }
     }

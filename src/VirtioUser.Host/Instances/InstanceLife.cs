@@ -65,7 +65,7 @@ internal sealed class InstanceLife(
         Log.InstanceCreated(logger, instance.Handle, instance.Identity);
         if (era != Volatile.Read(ref _era))
         {
-            Abandon(instance); // its driver went away meanwhile, and nobody else knows of it
+            Abandon([instance]); // its driver went away meanwhile, and nobody else knows of it
         }
 
         return instance;
@@ -95,19 +95,30 @@ internal sealed class InstanceLife(
     {
         Interlocked.Increment(ref _era);
         var all = instances.All.ToList();
-        all.ForEach(Abandon);
+        Abandon(all);
         return Task.WhenAll(all.Select(instance => instance.Ended));
     }
 
     /// <inheritdoc/>
     public void Dispose() => _callbacks.Dispose();
 
-    private void Abandon(Instance instance)
+    private void Abandon(List<Instance> abandoned)
     {
-        instance.Abandon();
-        if (instances.Hide(instance) && instance.RequestEnd())
+        abandoned.ForEach(instance => instance.Abandon());
+        var idle = abandoned.FindAll(instance => instances.Hide(instance) && instance.RequestEnd());
+        if (idle.Count > 0)
         {
-            ThreadPool.QueueUserWorkItem(_ => runner.End(instance));
+            new Thread(() => EndAll(idle)) { IsBackground = true, Name = "end instances" }.Start();
+        }
+    }
+
+    /// <summary>Ends idle instances; one that takes long is left behind with a thread of its own.</summary>
+    private void EndAll(List<Instance> idle)
+    {
+        using var callbacks = new CallbackThread();
+        foreach (var instance in idle)
+        {
+            callbacks.Run(() => runner.End(instance), options.LeaderPatience);
         }
     }
 
@@ -151,6 +162,7 @@ internal sealed class InstanceLife(
         if (instance is not null)
         {
             counters.Add(Counter.InstancesCreated); // End counts the other half
+            instance.Abandon(); // no guest knows the handle
             runner.End(instance);
         }
     }

@@ -45,12 +45,19 @@ internal sealed class InstanceTable(HostState state, int bound)
     /// <summary>Notes in the state that callbacks of the instance no longer run.</summary>
     public void NoteFailed(Instance instance) => state.Instances[instance.Slot].Failed = 1;
 
-    /// <summary>Gives the row back.</summary>
+    /// <summary>Clears the row. It stays taken until <see cref="ReturnSlot"/>.</summary>
     public void Remove(Instance instance)
+    {
+        ref var row = ref state.Instances[instance.Slot];
+        Volatile.Write(ref row.Handle, 0);
+        row = default;
+    }
+
+    /// <summary>Lets another instance have the row: nothing of this one is left.</summary>
+    public void ReturnSlot(Instance instance)
     {
         lock (_lock)
         {
-            state.Instances[instance.Slot] = default;
             _slots.Return(instance.Slot);
         }
     }

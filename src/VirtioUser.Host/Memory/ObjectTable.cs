@@ -1,4 +1,5 @@
 // All shared-memory objects of a host.
+using Microsoft.Extensions.Logging;
 using VirtioUser.Host.State;
 using VirtioUser.Protocol;
 
@@ -8,7 +9,7 @@ namespace VirtioUser.Host.Memory;
 /// Makes, shares and ends objects. Called for config requests and when an object's last user is done: rare
 /// enough for a lock. The ping path only uses <see cref="SharedObject.TryUse"/> and <see cref="Release"/>.
 /// </summary>
-internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCounters counters)
+internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCounters counters, ILogger logger)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<ulong, SharedObject> _objects = [];
@@ -65,8 +66,11 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
     {
         lock (_lock)
         {
-            shared.Exported = true;
-            state.Objects[shared.Slot].Exported = 1;
+            if (_objects.ContainsKey(shared.ShmId)) // its holder may have ended meanwhile, and the row with it
+            {
+                shared.Exported = true;
+                state.Objects[shared.Slot].Exported = 1;
+            }
         }
     }
 
@@ -110,7 +114,18 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
         }
 
         // Nobody can reach the range now: the pages can be given back outside the lock, before others get it.
-        arena.Discard(shared.Offset, shared.Size);
+        try
+        {
+            arena.Discard(shared.Offset, shared.Size);
+        }
+#pragma warning disable CA1031 // whatever it was, others must not see these bytes, and it is no reason to end the daemon
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.DiscardFailed(logger, shared.Offset, shared.Size, e);
+            return;
+        }
+
         lock (_lock)
         {
             state.Objects[shared.Slot] = default;

@@ -1,4 +1,4 @@
-// The threads of the ping queue: one leads, others stand by for when a callback takes long.
+// Takes pings from the queue and brings them to their instances.
 using Microsoft.Extensions.Logging;
 using VirtioUser.Host.Events;
 using VirtioUser.Host.Instances;
@@ -8,14 +8,13 @@ namespace VirtioUser.Host.Pings;
 
 /// <summary>
 /// The leader takes pings from the queue and runs the callbacks itself, so a ping costs no hand-over. When a
-/// callback keeps it longer than <see cref="HostOptions.LeaderPatience"/>, the watchdog makes another thread
-/// the leader; the old one stays with its instance until nothing is left there, then stands by. So a slow
-/// instance holds up nobody but itself, and the number of threads is the number of slow instances plus a few.
+/// callback keeps it longer than <see cref="HostOptions.LeaderPatience"/>, another thread becomes the leader;
+/// the old one stays with its instance until nothing is left there. So a slow instance holds up nobody but itself.
 /// </summary>
 internal sealed class PingPump : IDisposable
 {
-    private const int MaxStandingBy = 4;
-    private const int QuietTicks = 64;
+    // Who may touch the taking side of the queue.
+    private const int GateOpen = 0, GateTaken = 1, GateClosed = 2;
 
     private readonly IQueueWaiter _waiter;
     private readonly PingTable _pings;
@@ -26,26 +25,16 @@ internal sealed class PingPump : IDisposable
     private readonly HostCounters _counters;
     private readonly GuestLog _guestLog;
     private readonly ILogger _logger;
-    private readonly TimeSpan _patience;
-
-    // Who may touch the taking side of the queue: 0 nobody at it, 1 the leader, 2 closed.
-    private const int GateOpen = 0, GateTaken = 1, GateClosed = 2;
+    private readonly Leadership _leadership;
     private readonly ManualResetEventSlim _opened = new(false);
     private int _gate = GateClosed;
     private IPingQueue? _queue;
-
-    // Odd while the leader is in a callback. Only the leader goes from even to odd; from odd to even goes
-    // the leader when it comes back, or the watchdog when it makes another the leader: whoever is first.
-    private long _callbacks;
-
-    private readonly Lock _threadLock = new();
-    private readonly SemaphoreSlim _promotions = new(0);
-    private readonly AutoResetEvent _watch = new(false);
-    private int _watchdogSleeps;
-    private int _standingBy;
     private int _rowsAwaited;
     private int _spareSlot = -1;
-    private volatile bool _stopping;
+
+    // The ping in whose callback the leader is; for the watchdog once it took the leader's place away.
+    private Instance? _ledInstance;
+    private int _ledSlot;
 
     public PingPump(
         IQueueWaiter waiter, PingTable pings, PingReturns returns, PingRunner runner, EventSender events,
@@ -53,16 +42,12 @@ internal sealed class PingPump : IDisposable
     {
         (_waiter, _pings, _returns, _runner, _events) = (waiter, pings, returns, runner, events);
         (_instances, _counters, _guestLog, _logger) = (instances, counters, guestLog, logger);
-        _patience = options.LeaderPatience;
+        _leadership = new Leadership(Lead, OnReplaced, options.LeaderPatience, guestLog);
         _pings.RowFreed = OnRowFreed;
     }
 
-    /// <summary>Starts the first leader and the watchdog.</summary>
-    public void Start()
-    {
-        Promote();
-        new Thread(Watch) { IsBackground = true, Name = "ping watchdog" }.Start();
-    }
+    /// <summary>Starts the threads.</summary>
+    public void Start() => _leadership.Start();
 
     /// <summary>Begins to take pings.</summary>
     public void Attach(IPingQueue queue, bool newDriver)
@@ -91,52 +76,21 @@ internal sealed class PingPump : IDisposable
     /// <summary>Lets the threads end; one that is in a callback ends when that returns. The queue must be detached.</summary>
     public void Dispose()
     {
-        _stopping = true;
+        _leadership.Dispose();
         _opened.Set();
         _waiter.Wake();
-        _watch.Set();
-        _promotions.Release(int.MaxValue / 2);
-    }
-
-    private void ThreadMain()
-    {
-        while (!_stopping)
-        {
-            Lead();
-            lock (_threadLock)
-            {
-                if (_standingBy >= MaxStandingBy)
-                {
-                    return;
-                }
-
-                _standingBy++;
-            }
-
-            _promotions.Wait();
-        }
-    }
-
-    private void Promote()
-    {
-        lock (_threadLock)
-        {
-            if (_standingBy > 0)
-            {
-                _standingBy--;
-                _promotions.Release();
-                return;
-            }
-        }
-
-        new Thread(ThreadMain) { IsBackground = true, Name = "ping queue" }.Start();
     }
 
     /// <summary>Works the queue until another thread was made the leader.</summary>
     private void Lead()
     {
-        while (!_stopping)
+        while (!_leadership.Stopping)
         {
+            if (_events.IsBlocked)
+            {
+                _events.Pump(); // buffers may have come: the leader does not sleep as long as there are pings
+            }
+
             if (_spareSlot < 0 && !TryRentSpare())
             {
                 _counters.Add(Counter.QueueWaits);
@@ -195,35 +149,35 @@ internal sealed class PingPump : IDisposable
             return true;
         }
 
-        var number = _pings[slot].Number;
         var (before, beforeNumber) = instance.Last;
         _pings.Link(before, beforeNumber, slot);
-        instance.Last = (slot, number);
+        instance.Last = (slot, _pings[slot].Number);
         switch (instance.Admit())
         {
             case Admission.Refused:
                 _runner.Refuse(slot, "the instance is ending");
                 return true;
             case Admission.Behind:
-                _runner.TakeOver(instance, slot);
+                _runner.TakeOverWaiting(instance, slot);
                 return true;
             default:
-                var mine = EnterCallback();
+                (_ledInstance, _ledSlot) = (instance, slot);
+                var mine = _leadership.EnterCallback();
                 _runner.Run(instance, slot);
-                return Interlocked.CompareExchange(ref _callbacks, mine + 1, mine) == mine;
+                return _leadership.LeaveCallback(mine);
         }
     }
 
-    private long EnterCallback()
+    /// <summary>
+    /// The leader is stuck in a callback. The callback must not keep a part of the ring, or as many of them as
+    /// the ring has entries would stop everybody. Nobody leads at this moment, so no row is rented: if the
+    /// callback returns meanwhile, its row has no ring entry left to take.
+    /// </summary>
+    private void OnReplaced()
     {
-        // A full fence: either the watchdog sees the odd number before it sleeps, or we see that it sleeps.
-        var mine = Interlocked.Increment(ref _callbacks);
-        if (Volatile.Read(ref _watchdogSleeps) != 0 && Interlocked.Exchange(ref _watchdogSleeps, 0) != 0)
-        {
-            _watch.Set();
-        }
-
-        return mine;
+        _counters.Add(Counter.LeadersReplaced);
+        Log.LeaderReplaced(_logger);
+        _runner.TakeOverRunning(_ledInstance!, _ledSlot);
     }
 
     private void Sleep()
@@ -255,41 +209,6 @@ internal sealed class PingPump : IDisposable
         if (Volatile.Read(ref _rowsAwaited) != 0 && Interlocked.Exchange(ref _rowsAwaited, 0) != 0)
         {
             _waiter.Wake();
-        }
-    }
-
-    /// <summary>Looks now and then whether the leader is still in the callback in which it was the last time.</summary>
-    private void Watch()
-    {
-        var last = 0L;
-        var quiet = 0;
-        while (!_stopping)
-        {
-            if (quiet < QuietTicks)
-            {
-                _watch.WaitOne(_patience);
-            }
-            else
-            {
-                Interlocked.Exchange(ref _watchdogSleeps, 1);
-                if (Volatile.Read(ref _callbacks) == last)
-                {
-                    _watch.WaitOne();
-                }
-
-                Volatile.Write(ref _watchdogSleeps, 0);
-            }
-
-            var now = Volatile.Read(ref _callbacks);
-            quiet = now == last ? quiet + 1 : 0;
-            if (now == last && (now & 1) != 0 && Interlocked.CompareExchange(ref _callbacks, now + 1, now) == now)
-            {
-                _counters.Add(Counter.LeadersReplaced);
-                Log.LeaderReplaced(_logger);
-                Promote();
-            }
-
-            last = now;
         }
     }
 }

@@ -22,7 +22,13 @@ internal sealed class PingRunner(
     GuestLog guestLog,
     ILogger logger)
 {
+    // Rows that pings without a ring entry may fill before waiting ones keep theirs: one instance's running
+    // ping and the pings still in the ring must always find a row.
+    private const int MaxTakenOverInAll = HostState.MaxPings / 4;
+
     private ulong _arenaAddress;
+    private Instance _stranger = Instance.Stranger();
+    private int _takenOver;
 
     /// <summary>Where the guest sees the arena; 0 while the front-end has not told.</summary>
     public ulong ArenaAddress
@@ -39,7 +45,14 @@ internal sealed class PingRunner(
         bool more, mustEnd;
         do
         {
+            var failed = instance.Failed;
             RunOne(instance, slot);
+            if (instance.Failed && !failed)
+            {
+                // After the answer to the ping that did it: the driver may end everything at this notice.
+                events.Post(new EventItem(instance, instance.Handle, Revents.NoticeInstanceEnded, -1));
+            }
+
             more = instance.Finish(out mustEnd);
             var next = more ? pings.Behind(slot) : -1;
             pings.Release(slot);
@@ -63,6 +76,7 @@ internal sealed class PingRunner(
         }
 
         instances.Remove(instance);
+        events.Post(EventItem.Farewell(instance));
         counters.Add(Counter.InstancesEnded);
         Log.InstanceEnded(logger, instance.Handle, instance.Identity);
         instance.MarkEnded();
@@ -76,28 +90,35 @@ internal sealed class PingRunner(
         returns.Post(pings.TakeTicket(slot));
         if (row.Message.Events != 0)
         {
-            Answer(null, slot, Revents.Failed);
+            Answer(Volatile.Read(ref _stranger), slot, Revents.Failed);
         }
 
         pings.Release(slot);
     }
 
-    /// <summary>Gives the ring entry of a waiting ping back early, as far as the instance's bound allows.</summary>
-    public void TakeOver(Instance instance, int slot)
+    /// <summary>Gives the ring entry of a waiting ping back early, as far as the bounds allow. For the leading thread only.</summary>
+    public void TakeOverWaiting(Instance instance, int slot)
     {
-        if (!instance.MayTakeOver(options.MaxPingsTakenOver))
+        if (instance.TakenOver < options.MaxPingsTakenOver && Volatile.Read(ref _takenOver) < MaxTakenOverInAll)
         {
-            return;
+            TakeOverRunning(instance, slot);
         }
+    }
 
+    /// <summary>Gives the ring entry of a ping back early. As long as this runs no other ping may be put into its row.</summary>
+    public void TakeOverRunning(Instance instance, int slot)
+    {
         var ticket = pings.TakeTicket(slot);
         if (ticket != PingRow.NoTicket)
         {
-            instance.CountTakenOver(1);
+            CountTakenOver(instance, 1);
             counters.Add(Counter.PingsTakenOver);
             returns.Post(ticket);
         }
     }
+
+    /// <summary>The driver is gone: answers to its pings that no instance took go nowhere.</summary>
+    public void ForgetStrangers() => Interlocked.Exchange(ref _stranger, Instance.Stranger()).Abandon();
 
     private void RunOne(Instance instance, int slot)
     {
@@ -121,7 +142,7 @@ internal sealed class PingRunner(
         var ticket = pings.TakeTicket(slot);
         if (ticket == PingRow.NoTicket)
         {
-            instance.CountTakenOver(-1);
+            CountTakenOver(instance, -1);
         }
         else
         {
@@ -200,7 +221,6 @@ internal sealed class PingRunner(
         }
 
         DisposeImplementation(instance);
-        events.Post(new EventItem(instance, instance.Handle, Revents.NoticeInstanceEnded, -1));
     }
 
     private void DisposeImplementation(Instance instance)
@@ -222,7 +242,13 @@ internal sealed class PingRunner(
         }
     }
 
-    private void Answer(Instance? instance, int slot, uint revents)
+    private void CountTakenOver(Instance instance, int change)
+    {
+        instance.CountTakenOver(change);
+        Interlocked.Add(ref _takenOver, change);
+    }
+
+    private void Answer(Instance instance, int slot, uint revents)
     {
         pings.NoteAnswer(slot, revents);
         events.Post(new EventItem(instance, pings[slot].Message.InstanceHandle, revents, slot));
