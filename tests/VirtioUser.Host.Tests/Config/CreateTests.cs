@@ -1,0 +1,176 @@
+// Config operation 1.
+using VirtioUser.Devices;
+using VirtioUser.Host.Tests.Support;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Host.Tests.Config;
+
+public class CreateTests
+{
+    [Fact]
+    public void Handles_are_never_0_and_never_used_again()
+    {
+        using var host = new TestHost(new ScriptedDevice((in _) => 0));
+        var handles = new HashSet<ulong> { 0 };
+
+        for (var i = 0; i < 100; i++)
+        {
+            var handle = host.Open();
+            Assert.True(handles.Add(handle));
+            if (i % 2 == 0)
+            {
+                host.Close(handle);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(0x5655u, 2u)]
+    [InlineData(0x5656u, 1u)]
+    [InlineData(1u, 0x5655u)]
+    public void A_device_that_the_host_does_not_have_cannot_be_initialized(uint vendor, uint device)
+    {
+        using var host = new TestHost(new ScriptedDevice((in _) => 0));
+
+        var reply = host.TryOpen(new DeviceIdentity(vendor, device, 1));
+
+        Assert.Equal(ConfigError.DeviceInitializationFailed, reply.Error);
+        Assert.Equal(0u, reply.InstanceHandle);
+    }
+
+    [Fact]
+    public void A_version_that_the_device_does_not_accept_is_refused()
+    {
+        using var host = new TestHost(new ScriptedDevice((in _) => 0));
+
+        var reply = host.TryOpen(ScriptedDevice.Default with { Version = 2 });
+
+        Assert.Equal(ConfigError.InstanceCreationFailed, reply.Error);
+        Assert.Equal(0u, reply.InstanceHandle);
+        Assert.Contains(host.Log.Lines, line => line.Contains("does not accept version 2", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_reply_and_the_instance_have_the_negotiated_version()
+    {
+        DeviceIdentity? seen = null;
+        using var host = new TestHost(new ScriptedDevice(context =>
+        {
+            seen = context.Identity;
+            return new ScriptedInstance((in _) => 0);
+        })
+        { Negotiate = requested => Math.Min(requested, 4) });
+
+        var reply = host.TryOpen(ScriptedDevice.Default with { Version = 9 });
+
+        Assert.Equal(ConfigError.None, reply.Error);
+        Assert.Equal(ScriptedDevice.Default with { Version = 4 }, reply.FirstDevice);
+        Assert.Equal(reply.FirstDevice, seen);
+    }
+
+    [Fact]
+    public void A_device_that_throws_refuses_one_instance_and_nothing_else()
+    {
+        var fails = true;
+        using var host = new TestHost(new ScriptedDevice(_ => fails ? throw new FormatException("not today") : new ScriptedInstance((in _) => 0)));
+
+        Assert.Equal(ConfigError.InstanceCreationFailed, host.TryOpen(ScriptedDevice.Default).Error);
+        fails = false;
+        host.Close(host.Open());
+
+        Assert.Contains(host.Log.Lines, line => line.Contains("not today", StringComparison.Ordinal));
+        Assert.Equal(host[Counter.InstancesCreated], host[Counter.InstancesEnded]);
+        host.WaitForRows(0, 0, 0, 0);
+    }
+
+    [Fact]
+    public void A_version_check_that_throws_refuses_the_instance()
+    {
+        using var host = new TestHost(new ScriptedDevice((in _) => 0) { Negotiate = _ => throw new FormatException() });
+
+        Assert.Equal(ConfigError.InstanceCreationFailed, host.TryOpen(ScriptedDevice.Default).Error);
+    }
+
+    [Fact]
+    public void A_device_that_makes_null_refuses_the_instance()
+    {
+        using var host = new TestHost(new ScriptedDevice(_ => null));
+
+        Assert.Equal(ConfigError.InstanceCreationFailed, host.TryOpen(ScriptedDevice.Default).Error);
+        host.WaitForRows(0, 0, 0, 0);
+    }
+
+    [Fact]
+    public void An_instance_that_comes_too_late_is_disposed_of_and_others_are_made_meanwhile()
+    {
+        using var finish = new ManualResetEventSlim();
+        using var disposed = new ManualResetEventSlim();
+        var slow = new ScriptedDevice(_ =>
+        {
+            finish.Wait();
+            return new ScriptedInstance((in _) => 0, disposed.Set);
+        })
+        { Is = new(1, 1, 1) };
+        using var host = new TestHost([slow, new ScriptedDevice((in _) => 7)], new HostOptions { CreateTimeout = TimeSpan.FromMilliseconds(20) });
+
+        var reply = host.TryOpen(slow.Identity);
+        Assert.Equal(ConfigError.InstanceCreationFailed, reply.Error);
+        Assert.Equal(0u, reply.InstanceHandle);
+
+        var handle = Retry(() => host.TryOpen(ScriptedDevice.Default).InstanceHandle);
+        finish.Set();
+        Patience.Wait(disposed, "the late instance's end");
+        host.Ping(handle, events: 1);
+        Assert.Equal([7u], host.Events.WaitFor(handle, 1));
+    }
+
+    [Fact]
+    public void An_instance_that_came_too_late_never_reaches_the_guest_with_events()
+    {
+        InstanceContext? context = null;
+        using var finish = new ManualResetEventSlim();
+        using var disposed = new ManualResetEventSlim();
+        using var host = new TestHost(
+            new ScriptedDevice(its =>
+            {
+                finish.Wait();
+                context = its;
+                return new ScriptedInstance((in _) => 0, disposed.Set);
+            }),
+            new HostOptions { CreateTimeout = TimeSpan.FromMilliseconds(1) });
+
+        host.TryOpen(ScriptedDevice.Default);
+        finish.Set();
+        Patience.Wait(disposed, "the late instance's end");
+
+        Assert.False(context!.TrySendEvent(1));
+        Assert.Empty(host.Events.Seen);
+    }
+
+    [Fact]
+    public void As_many_instances_as_the_bound_allows_and_no_more()
+    {
+        using var host = new TestHost(new ScriptedDevice((in _) => 0), new HostOptions { MaxInstances = 3 });
+        var handles = Enumerable.Range(0, 3).Select(_ => host.Open()).ToList();
+
+        Assert.Equal(ConfigError.InstanceCreationFailed, host.TryOpen(ScriptedDevice.Default).Error);
+        host.Close(handles[1]);
+
+        host.Open();
+        Assert.Equal(ConfigError.InstanceCreationFailed, host.TryOpen(ScriptedDevice.Default).Error);
+    }
+
+    // A creation bounded by 20 ms may fail on a busy machine; then it is asked for again, as a guest would.
+    private static ulong Retry(Func<ulong> open)
+    {
+        for (var attempt = 0; attempt < 1000; attempt++)
+        {
+            if (open() is not 0 and var handle)
+            {
+                return handle;
+            }
+        }
+
+        throw new TimeoutException("No instance was made.");
+    }
+}

@@ -1,0 +1,95 @@
+// The ping path allocates nothing.
+using VirtioUser.Host.Events;
+using VirtioUser.Host.Pings;
+using VirtioUser.Host.Tests.Support;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Host.Tests.Pings;
+
+public class AllocationTests
+{
+    private const int WarmUp = 10_000;
+    private const int Measured = 110_000;
+
+    [Theory]
+    [InlineData(0u)]
+    [InlineData(1u)]
+    public void A_hundred_thousand_pings_allocate_nothing(uint events)
+    {
+        var calls = 0;
+        long before = 0, after = -1;
+        int firstThread = 0, lastThread = -1;
+        using var done = new ManualResetEventSlim();
+        var device = new ScriptedDevice((in ping) =>
+        {
+            ping.Bytes[0]++;
+            calls++;
+            if (calls == WarmUp)
+            {
+                (before, firstThread) = (GC.GetAllocatedBytesForCurrentThread(), Environment.CurrentManagedThreadId);
+            }
+            else if (calls == Measured)
+            {
+                (after, lastThread) = (GC.GetAllocatedBytesForCurrentThread(), Environment.CurrentManagedThreadId);
+                done.Set();
+            }
+
+            return 1;
+        });
+
+        // Nobody may take the leader's place, so that all of the path is seen by one thread.
+        using var host = new TestHost(device, new HostOptions { LeaderPatience = TimeSpan.FromHours(1), DestroyTimeout = Patience.Limit }, attach: false);
+        var handle = host.Open();
+        var made = host.Allocate(handle);
+        host.Model.AttachEvents(new Sink());
+        host.Model.AttachPings(
+            new Source(new PingMessage { InstanceHandle = handle, Events = events, ShmId = made.ShmId, ShmSize = 8 }, Measured), newDriver: true);
+
+        Patience.Wait(done, "the last ping");
+        host.Close(handle); // returns when the last callback has, with its answer
+        host.Model.DetachPings();
+        host.Model.DetachEvents();
+
+        Assert.Equal(firstThread, lastThread);
+        Assert.Equal(0, after - before);
+        Assert.Equal(events * Measured, host[Counter.Events]);
+    }
+
+    /// <summary>The same ping again and again.</summary>
+    private sealed class Source(PingMessage ping, int count) : IPingQueue
+    {
+        private int _sent;
+
+        public PingTake TryTake(ref PingMessage message, out ushort ticket)
+        {
+            ticket = 0;
+            if (_sent == count)
+            {
+                return PingTake.Empty;
+            }
+
+            _sent++;
+            message = ping;
+            return PingTake.Taken;
+        }
+
+        public bool ArmKick() => true;
+
+        public void Return(ushort ticket)
+        {
+        }
+
+        public void FlushReturns()
+        {
+        }
+    }
+
+    private sealed class Sink : IEventQueue
+    {
+        public bool TryPut(in EventMessage message) => true;
+
+        public void Signal()
+        {
+        }
+    }
+}

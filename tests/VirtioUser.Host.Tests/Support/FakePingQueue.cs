@@ -1,0 +1,160 @@
+// A ping queue between a test and the device model, in one process.
+using System.Collections.Concurrent;
+using VirtioUser.Host.Pings;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Host.Tests.Support;
+
+/// <summary>
+/// A ring of entries. It checks what the device model owes a real one: each entry comes back once, none that
+/// was not taken, one thread at a time on each side, and a notification behind the last return.
+/// </summary>
+internal sealed class FakePingQueue : IPingQueue
+{
+    private readonly object _changed = new();
+    private readonly IQueueWaiter _waiter;
+    private readonly ConcurrentQueue<string> _faults;
+    private readonly OneAtATime _taking;
+    private readonly OneAtATime _returning;
+    private readonly ConcurrentQueue<(ushort Entry, PingMessage? Message)> _available = new();
+    private readonly Stack<ushort> _free = new();
+    private readonly bool[] _taken;
+    private readonly Queue<ushort> _unflushed = new();
+    private readonly List<ushort> _flushed = [];
+    private int _armed;
+    private int _closed;
+
+    public FakePingQueue(IQueueWaiter waiter, ConcurrentQueue<string> faults, int size = 1024)
+    {
+        (_waiter, _faults) = (waiter, faults);
+        (_taking, _returning) = (new("TryTake", faults), new("Return", faults));
+        _taken = new bool[size];
+        Size = size;
+        for (var entry = size; entry-- > 0;)
+        {
+            _free.Push((ushort)entry);
+        }
+    }
+
+    public int Size { get; }
+
+    /// <summary>Entries that the guest may use now.</summary>
+    public int Free
+    {
+        get
+        {
+            lock (_changed)
+            {
+                return _free.Count;
+            }
+        }
+    }
+
+    /// <summary>The entries in the order in which they came back.</summary>
+    public IReadOnlyList<ushort> Returned
+    {
+        get
+        {
+            lock (_changed)
+            {
+                return [.. _flushed];
+            }
+        }
+    }
+
+    /// <summary>The guest puts a message into the ring and kicks; null is an entry that is no ping.</summary>
+    /// <returns>The entry.</returns>
+    public ushort Put(PingMessage? message)
+    {
+        ushort entry = 0;
+        Patience.WaitUntil(_changed, () => _free.TryPop(out entry), () => "a free entry in the ring");
+        _available.Enqueue((entry, message));
+        Interlocked.MemoryBarrier(); // pairs with the one in ArmKick
+        if (Interlocked.Exchange(ref _armed, 0) != 0)
+        {
+            _waiter.Wake();
+        }
+
+        return entry;
+    }
+
+    /// <summary>Waits until the guest has as many entries as that.</summary>
+    public void WaitForFree(int count) => Patience.WaitUntil(_changed, () => _free.Count >= count, () => $"{count} free entries, {_free.Count} are");
+
+    /// <summary>Waits until the guest has all entries.</summary>
+    public void WaitForAll() => WaitForFree(Size);
+
+    /// <summary>From now on touching the queue is a fault.</summary>
+    public void Close() => Volatile.Write(ref _closed, 1);
+
+    /// <summary>The same ring runs again.</summary>
+    public void Reopen() => Volatile.Write(ref _closed, 0);
+
+    public PingTake TryTake(ref PingMessage message, out ushort ticket)
+    {
+        _taking.Enter();
+        CheckOpen();
+        var take = PingTake.Empty;
+        ticket = 0;
+        if (_available.TryDequeue(out var item))
+        {
+            ticket = item.Entry;
+            Volatile.Write(ref _taken[ticket], true);
+            take = item.Message is null ? PingTake.Malformed : PingTake.Taken;
+            message = item.Message ?? message;
+        }
+
+        _taking.Leave();
+        return take;
+    }
+
+    public bool ArmKick()
+    {
+        _taking.Enter();
+        CheckOpen();
+        Interlocked.Exchange(ref _armed, 1);
+        var empty = _available.IsEmpty;
+        _taking.Leave();
+        return empty;
+    }
+
+    public void Return(ushort ticket)
+    {
+        _returning.Enter();
+        CheckOpen();
+        if (!Volatile.Read(ref _taken[ticket]))
+        {
+            _faults.Enqueue($"entry {ticket} came back and was not out");
+        }
+
+        Volatile.Write(ref _taken[ticket], false);
+        _unflushed.Enqueue(ticket);
+        _returning.Leave();
+    }
+
+    public void FlushReturns()
+    {
+        _returning.Enter();
+        CheckOpen();
+        lock (_changed)
+        {
+            while (_unflushed.TryDequeue(out var entry))
+            {
+                _free.Push(entry);
+                _flushed.Add(entry);
+            }
+
+            Monitor.PulseAll(_changed);
+        }
+
+        _returning.Leave();
+    }
+
+    private void CheckOpen()
+    {
+        if (Volatile.Read(ref _closed) != 0)
+        {
+            _faults.Enqueue("the ping queue was touched after it was detached");
+        }
+    }
+}

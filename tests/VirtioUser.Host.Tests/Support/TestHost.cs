@@ -1,0 +1,148 @@
+// A whole device model with a test at both ends.
+using System.Collections.Concurrent;
+using VirtioUser.Devices;
+using VirtioUser.Host.Catalog;
+using VirtioUser.Host.Memory;
+using VirtioUser.Host.State;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Host.Tests.Support;
+
+/// <summary>The guest's side of a device model, over queues in this process. Disposing checks that no queue was misused.</summary>
+internal sealed class TestHost : IDisposable
+{
+    private readonly ConcurrentQueue<string> _faults = new();
+
+    public TestHost(Device device, HostOptions? options = null, bool attach = true, int ringSize = 1024, int eventBuffers = int.MaxValue, IArenaMemory? arena = null)
+        : this([device], options, attach, ringSize, eventBuffers, arena)
+    {
+    }
+
+    public TestHost(IEnumerable<Device> devices, HostOptions? options = null, bool attach = true, int ringSize = 1024, int eventBuffers = int.MaxValue, IArenaMemory? arena = null)
+    {
+        Arena = arena ?? new HeapArena(1 << 20);
+        State = new HostState(new HeapMemory(HostState.RequiredLength));
+        Pings = new FakePingQueue(Waiter, _faults, ringSize);
+        Events = new FakeEventQueue(Waiter, _faults, eventBuffers);
+        var catalog = new DeviceCatalog(devices.Select(device => new CatalogEntry(device, "test")));
+        Model = new DeviceModel(catalog, Arena, State, Waiter, options ?? new HostOptions(), Log);
+        Model.Start();
+        if (attach)
+        {
+            Attach(newDriver: true);
+        }
+    }
+
+    public TestLog Log { get; } = new();
+
+    public FakeWaiter Waiter { get; } = new();
+
+    public IArenaMemory Arena { get; }
+
+    public HostState State { get; }
+
+    public DeviceModel Model { get; }
+
+    public FakePingQueue Pings { get; private set; }
+
+    public FakeEventQueue Events { get; private set; }
+
+    public long this[Counter counter] => Model.Counters[counter];
+
+    public void Attach(bool newDriver)
+    {
+        Pings.Reopen();
+        Events.Reopen();
+        Model.AttachEvents(Events);
+        Model.AttachPings(Pings, newDriver);
+    }
+
+    public void Detach()
+    {
+        Model.DetachPings();
+        Pings.Close();
+        Model.DetachEvents();
+        Events.Close();
+    }
+
+    /// <summary>The driver goes without a word and another one comes, with rings of its own.</summary>
+    /// <returns>Complete when the instances of the old driver have ended.</returns>
+    public Task ReplaceDriver(int eventBuffers = int.MaxValue)
+    {
+        Detach();
+        var ended = Model.EndDriverAsync();
+        Pings = new FakePingQueue(Waiter, _faults, Pings.Size);
+        Events = new FakeEventQueue(Waiter, _faults, eventBuffers);
+        Attach(newDriver: true);
+        return ended;
+    }
+
+    public ConfigMessage Config(in ConfigMessage request)
+    {
+        var bytes = new byte[ConfigMessage.Size];
+        request.Write(bytes);
+        return Model.HandleConfig(bytes);
+    }
+
+    public ConfigMessage Config(ConfigOperation operation, ulong handle = 0, ulong shmId = 0, ulong size = 0) =>
+        Config(new ConfigMessage { Operation = operation, InstanceHandle = handle, ShmId = shmId, ShmSize = size });
+
+    public ConfigMessage TryOpen(DeviceIdentity identity) =>
+        Config(new ConfigMessage { Operation = ConfigOperation.CreateInstance, DeviceCount = 1, FirstDevice = identity });
+
+    /// <summary>Makes an instance of the default device, or fails the test.</summary>
+    public ulong Open(DeviceIdentity? identity = null)
+    {
+        var reply = TryOpen(identity ?? ScriptedDevice.Default);
+        Assert.Equal(ConfigError.None, reply.Error);
+        Assert.NotEqual(0u, reply.InstanceHandle);
+        return reply.InstanceHandle;
+    }
+
+    public void Close(ulong handle) => Assert.Equal(ConfigError.None, Config(ConfigOperation.DestroyInstance, handle).Error);
+
+    /// <summary>Makes an object, or fails the test.</summary>
+    public ConfigMessage Allocate(ulong handle, ulong size = 4096)
+    {
+        var reply = Config(ConfigOperation.AllocateMemory, handle, size: size);
+        Assert.Equal(ConfigError.None, reply.Error);
+        return reply;
+    }
+
+    public void Ping(ulong handle, ulong metadata = 0, uint events = 0, ulong shmId = 0, ulong offset = 0, ulong size = 0) => Pings.Put(new PingMessage
+    {
+        InstanceHandle = handle,
+        Metadata = metadata,
+        Events = events,
+        ShmId = shmId,
+        ShmOffset = offset,
+        ShmSize = size,
+    });
+
+    /// <summary>The rows of the state that are in use.</summary>
+    public (int Instances, int Objects, int References, int Pings) RowsInUse() =>
+    (
+        Count(State.Instances, row => row.Handle != 0),
+        Count(State.Objects, row => row.ShmId != 0),
+        Count(State.References, row => row.ShmId != 0),
+        Count(State.Pings, row => row.State != PingState.Free));
+
+    /// <summary>Waits until as many rows are in use: threads give rows back a moment after the guest sees the last effect.</summary>
+    public void WaitForRows(int instances, int objects, int references, int pings)
+    {
+        SpinWait.SpinUntil(() => RowsInUse() == (instances, objects, references, pings), Patience.Limit);
+        Assert.Equal((instances, objects, references, pings), RowsInUse());
+    }
+
+    public void Dispose()
+    {
+        Model.Dispose();
+        Pings.Close();
+        Events.Close();
+        Assert.Empty(_faults);
+    }
+
+    private static int Count<T>(StateTable<T> table, Func<T, bool> used)
+        where T : unmanaged =>
+        Enumerable.Range(0, table.Count).Count(slot => used(table[slot]));
+}
