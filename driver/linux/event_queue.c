@@ -71,7 +71,9 @@ static bool vu_event_process(struct vu_device *vu)
 				goto kick;
 			}
 		}
-	} while (!virtqueue_enable_cb(q->vq));
+		/* Turns cost too: the device may play with the ring. */
+		more = !virtqueue_enable_cb(q->vq);
+	} while (more && --budget);
 kick:
 	notify = virtqueue_kick_prepare(q->vq);
 unlock:

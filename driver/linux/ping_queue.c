@@ -59,7 +59,7 @@ static void vu_ping_reclaim(struct vu_device *vu)
 		vu_ping_slot_put(vu, slot);
 		any = true;
 	}
-	if (!any)
+	if (!any && !virtqueue_is_broken(q->vq))
 		return;
 	list_for_each_entry_safe(inst, next, &q->starved, starved_link) {
 		list_del_init(&inst->starved_link);
@@ -69,23 +69,39 @@ static void vu_ping_reclaim(struct vu_device *vu)
 
 /*
  * Room for one more entry of @inst?  If not, @inst is woken when there may be.
- * The loop ends: each turn collects entries, and none are added meanwhile.
+ * Two turns are the rule; the bound is for a device that plays with the ring.
  */
 static bool vu_ping_make_room(struct virtio_user_instance *inst)
 {
 	struct vu_device *vu = inst->vu;
 	struct vu_ping_queue *q = &vu->ping;
+	u32 turns;
 
 	if (vu_ping_has_room(q, inst))
 		return true;
-	for (;;) {
-		vu_ping_reclaim(vu);
+	vu_ping_reclaim(vu);
+	for (turns = 0; turns <= q->size; turns++) {
 		if (vu_ping_has_room(q, inst))
 			return true;
 		if (list_empty(&inst->starved_link))
 			list_add_tail(&inst->starved_link, &q->starved);
 		if (virtqueue_enable_cb(q->vq))
 			return false;
+		vu_ping_reclaim(vu);
+	}
+	return false;
+}
+
+/* Asks for an interrupt at the next used entry; collects those before it. */
+static void vu_ping_arm(struct vu_device *vu)
+{
+	struct vu_ping_queue *q = &vu->ping;
+	u32 turns;
+
+	for (turns = 0; turns <= q->size; turns++) {
+		if (virtqueue_enable_cb(q->vq))
+			return;
+		vu_ping_reclaim(vu);
 	}
 }
 
@@ -98,7 +114,7 @@ static int vu_ping_add(struct virtio_user_instance *inst,
 	struct scatterlist sg;
 	int err;
 
-	if (vu->gone)
+	if (vu->gone || virtqueue_is_broken(q->vq))
 		return -ENODEV;
 	if (READ_ONCE(inst->ended))
 		return -EIO;
@@ -212,7 +228,8 @@ bool vu_ping_ready(struct virtio_user_instance *inst, bool answer)
 
 	rcu_read_lock();
 	spin_lock_irqsave(&q->lock, flags);
-	ready = vu->gone || READ_ONCE(inst->ended) ||
+	ready = vu->gone || virtqueue_is_broken(q->vq) ||
+		READ_ONCE(inst->ended) ||
 		((!answer || atomic_read(&inst->places) < VU_ANSWERS_MAX) &&
 		 vu_ping_make_room(inst));
 	spin_unlock_irqrestore(&q->lock, flags);
@@ -265,12 +282,11 @@ bool vu_ping_drain(struct virtio_user_instance *inst)
 	if (vu->gone)
 		goto unlock;
 	vu_ping_reclaim(vu);
-	while (inst->in_flight && !virtqueue_enable_cb(q->vq))
-		vu_ping_reclaim(vu);
 	if (inst->in_flight) {
 		inst->draining = true;
 		q->draining++;
-		drained = false;
+		vu_ping_arm(vu);
+		drained = !inst->in_flight;
 	}
 unlock:
 	spin_unlock_irqrestore(&q->lock, flags);
@@ -289,8 +305,8 @@ void vu_ping_callback(struct virtqueue *vq)
 		virtqueue_disable_cb(vq);
 		vu_ping_reclaim(vu);
 		/* Who still waits for room asks again; the drained cannot. */
-		while (q->draining && !virtqueue_enable_cb(vq))
-			vu_ping_reclaim(vu);
+		if (q->draining)
+			vu_ping_arm(vu);
 	}
 	spin_unlock_irqrestore(&q->lock, flags);
 }
