@@ -1,0 +1,111 @@
+// A daemon with the test devices, and a stock VM with the driver.
+using Xunit.Sdk;
+
+namespace VirtioUser.Vm.Tests;
+
+/// <summary>What a test of the whole needs; made in about ten seconds.</summary>
+public sealed class VmRig : IAsyncDisposable
+{
+    /// <summary>Where the guest finds the test program.</summary>
+    public const string TestsInGuest = "/opt/tests";
+
+    readonly List<VirtualMachine> machines = [];
+
+    VmRig(DaemonProcess daemon) => Daemon = daemon;
+
+    /// <summary>The daemon.</summary>
+    public DaemonProcess Daemon { get; }
+
+    /// <summary>The VM that was booted last.</summary>
+    public VirtualMachine Machine => machines[^1];
+
+    /// <summary>Starts a daemon, boots a VM and loads the driver.</summary>
+    public static async Task<VmRig> StartAsync(
+        IEnumerable<string>? daemonArguments = null, int queueSize = 128, int processors = 2, CancellationToken cancellationToken = default)
+    {
+        VmRig rig = new(await DaemonProcess.StartAsync(
+            [
+                BuildOutput.PathOf("TestDevice", "TestDevice.dll"),
+                BuildOutput.PathOf("TestDevice.Second", "TestDevice.Second.dll"),
+                BuildOutput.PathOf("VirtioUser.Devices.Gzip", "VirtioUser.Devices.Gzip.dll"),
+                BuildOutput.PathOf("VirtioUser.Devices.Digest", "VirtioUser.Devices.Digest.dll"),
+            ],
+            daemonArguments, cancellationToken: cancellationToken));
+        try
+        {
+            await rig.BootAsync(queueSize, processors, cancellationToken);
+            return rig;
+        }
+        catch
+        {
+            await rig.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Boots a VM and loads the driver; the one before must have ended.</summary>
+    public async Task BootAsync(int queueSize = 128, int processors = 2, CancellationToken cancellationToken = default)
+    {
+        GuestImage image = await GuestImage.PrepareAsync(cancellationToken: cancellationToken);
+        machines.Add(await VirtualMachine.StartAsync(
+            image,
+            new VirtualMachineOptions
+            {
+                Processors = processors,
+                MayReboot = true,
+                Devices = [new VhostUserDevice(Daemon.SocketPath) { QueueSize = queueSize }],
+                Shares = [new Share(BuildOutput.FolderOf("VirtioUser.Guest.Tests"), TestsInGuest)],
+            },
+            cancellationToken));
+        await Machine.LoadDriverAsync(cancellationToken: cancellationToken);
+    }
+
+    /// <summary>Runs a script in the guest; anything but exit code 0 fails the test with what it printed.</summary>
+    /// <returns>Its standard output.</returns>
+    public async Task<string> RunAsync(string script)
+    {
+        GuestCommandResult result = await Machine.RunAsync(script, cancellationToken: TestContext.Current.CancellationToken);
+        return result.ExitCode == 0
+            ? result.Output
+            : throw new XunitException($"{script}\nended with {result.ExitCode}:\n{result.Output}{result.Error}\nThe console ends with:\n{Machine.ConsoleTail}");
+    }
+
+    /// <summary>Runs some of the guest's tests; any failure fails the test.</summary>
+    /// <param name="filter">What to run: arguments of the test program.</param>
+    public Task<string> RunGuestTestsAsync(string filter) =>
+        RunAsync($"dotnet {TestsInGuest}/VirtioUser.Guest.Tests.dll -noLogo -noColor {filter}");
+
+    /// <summary>
+    /// Checks that nothing of a guest is left in the daemon: no instance, no object, no byte. The driver destroys an
+    /// instance after the program's close has returned, so what is left may still be going: it gets a while.
+    /// </summary>
+    public async Task AssertNothingLeftAsync()
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        patience.CancelAfter(TimeSpan.FromSeconds(20));
+        foreach (string level in new[] { "virtio_user_instances", "virtio_user_objects", "virtio_user_memory_bytes" })
+        {
+            long left;
+            do
+            {
+                left = await Daemon.ReadMetricAsync(level, TestContext.Current.CancellationToken);
+            }
+            while (left != 0 && !patience.IsCancellationRequested);
+            Assert.Equal((level, 0), (level, left));
+        }
+    }
+
+    /// <summary>Checks that no guest kernel complained: no warning, no oops, no hung task.</summary>
+    public void AssertKernelsContent() => Assert.Empty(machines.SelectMany(machine => machine.KernelComplaints));
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (VirtualMachine machine in machines)
+        {
+            await machine.DisposeAsync();
+        }
+
+        await Daemon.DisposeAsync();
+    }
+}

@@ -1,0 +1,22 @@
+// Arenas and queues of other sizes than the usual.
+using TestDevice.Dependency;
+
+namespace VirtioUser.Vm.Tests;
+
+public sealed class SizeTests
+{
+    static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("64G", 128)]
+    [InlineData("1G", 4)]
+    [InlineData("1G", 1024)]
+    public async Task A_C_program_goes_through_every_file_operation_with(string arenaSize, int queueSize)
+    {
+        await using VmRig rig = await VmRig.StartAsync(["--arena-size", arenaSize], queueSize, cancellationToken: Cancelled);
+        await rig.RunAsync(
+            $"{GuestImage.DriverFolderInGuest}/tests/virtio_user_smoke {GuestShell.Node} {TestDevices.Metadata(TestOperation.Length)}");
+        await rig.AssertNothingLeftAsync();
+        rig.AssertKernelsContent();
+    }
+}
