@@ -38,7 +38,7 @@ internal static class DaemonHost
             await host.WaitForShutdownAsync(cancellation).ConfigureAwait(false);
             return host.Services.GetRequiredService<BackEndService>().Failed ? 1 : 0;
         }
-        catch (Exception e) when (e is DeviceLoadException or LinuxException or HttpListenerException or ArgumentException)
+        catch (Exception e) when (e is DeviceLoadException or LinuxException or ArgumentException)
         {
             await Console.Error.WriteLineAsync($"virtio-userd: {e.Message}").ConfigureAwait(false);
             return 1;
@@ -96,10 +96,23 @@ internal static class DaemonHost
         return builder.Build();
     }
 
-    private static MeterProvider? ShowMetrics(DaemonOptions options) => options.MetricsPort is { } port
-        ? Sdk.CreateMeterProviderBuilder()
-            .AddMeter(HostMetrics.MeterName)
-            .AddPrometheusHttpListener(listener => (listener.Host, listener.Port, listener.ScrapeResponseCacheDurationMilliseconds) = ("127.0.0.1", port, 0))
-            .Build()
-        : null;
+    private static MeterProvider? ShowMetrics(DaemonOptions options)
+    {
+        if (options.MetricsPort is not { } port)
+        {
+            return null;
+        }
+
+        try
+        {
+            return Sdk.CreateMeterProviderBuilder()
+                .AddMeter(HostMetrics.MeterName)
+                .AddPrometheusHttpListener(listener => (listener.Host, listener.Port, listener.ScrapeResponseCacheDurationMilliseconds) = ("127.0.0.1", port, 0))
+                .Build();
+        }
+        catch (InvalidOperationException e) when (e.InnerException is HttpListenerException)
+        {
+            throw new ArgumentException($"Metrics can not be shown on port {port}: {e.InnerException.Message}.", e);
+        }
+    }
 }
