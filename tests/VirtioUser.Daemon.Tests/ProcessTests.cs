@@ -1,0 +1,271 @@
+// The daemon as a program: its socket, its end, its log, its metrics.
+using System.Diagnostics;
+using System.Text.Json;
+using TestDevice.Dependency;
+using Virtio.Linux;
+using Virtio.VhostUser;
+using VirtioUser.Daemon.Tests.Support;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Daemon.Tests;
+
+public sealed class ProcessTests : IDisposable
+{
+    private readonly SocketFolder _folder = new();
+
+    private static string[] Device => ["--device", BuildOutput.TestDevice];
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_signal_ends_the_daemon_and_its_socket_while_a_callback_hangs()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
+        using var driver = TestDriver.Boot(_folder.SocketPath);
+        var (hung, other) = (driver.Create(), driver.Create());
+        driver.Send(hung, TestOperation.Wait, Gates.New(), shared: driver.Allocate(hung, 4096));
+        Assert.Equal(1u, driver.Call(other, TestOperation.Echo, 1));
+
+        Assert.Equal(0, await daemon.StopAsync());
+
+        Assert.False(File.Exists(_folder.SocketPath));
+    }
+
+    [Fact]
+    public async Task A_signal_ends_the_daemon_under_callbacks_that_touch_memory()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
+        using var driver = TestDriver.Boot(_folder.SocketPath);
+        var instance = driver.Create();
+        var shared = driver.Allocate(instance, 512 << 20);
+        for (var i = 0u; i < 20; i++)
+        {
+            driver.Send(instance, TestOperation.Fill, i, events: i == 0 ? 1u : 0u, shared);
+        }
+
+        driver.NextEvent(); // the second runs now, or soon
+
+        Assert.Equal(0, await daemon.StopAsync());
+    }
+
+    [Fact]
+    public async Task A_signal_ends_the_daemon_while_a_front_end_does_not_read_its_answers()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
+        using var socket = UnixSocket.Connect(_folder.SocketPath);
+        byte[] getFeatures = [1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+        var asked = Task.Run(
+            () =>
+            {
+                // Stands still when the daemon does; ends when the daemon does.
+                while (true)
+                {
+                    socket.Send(getFeatures);
+                }
+            },
+            TestContext.Current.CancellationToken);
+        await daemon.LineAsync("A front-end connected");
+
+        Assert.Equal(0, await daemon.StopAsync());
+        await Assert.ThrowsAsync<LinuxException>(() => asked);
+    }
+
+    [Fact]
+    public async Task A_socket_that_nobody_listens_on_is_replaced()
+    {
+        await using (var killed = await DaemonProcess.ListenAsync(_folder.SocketPath, Device))
+        {
+        }
+
+        Assert.True(File.Exists(_folder.SocketPath));
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
+        using var driver = TestDriver.Boot(_folder.SocketPath);
+        Assert.Equal(2u, driver.Call(driver.Create(), TestOperation.Echo, 2));
+    }
+
+    [Fact]
+    public async Task A_socket_in_use_and_a_file_that_is_none_are_left_alone()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
+        await AssertRefusesAsync(1, "in use", ["--socket-path", _folder.SocketPath, .. Device]);
+        var file = _folder.SocketPath + ".txt";
+        await File.WriteAllTextAsync(file, "precious", TestContext.Current.CancellationToken);
+        await AssertRefusesAsync(1, "in use", ["--socket-path", file, .. Device]);
+
+        Assert.Equal("precious", await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken));
+        using var driver = TestDriver.Boot(_folder.SocketPath);
+        Assert.Equal(2u, driver.Call(driver.Create(), TestOperation.Echo, 2));
+    }
+
+    [Fact]
+    public async Task An_inherited_connection_is_served_and_its_end_is_the_daemons()
+    {
+        var (mine, theirs) = UnixSocket.Pair();
+        NativeMethods.MakeInheritable(theirs.Descriptor);
+        var number = theirs.Descriptor.DangerousGetHandle();
+        await using var daemon = await DaemonProcess.StartAsync(["--fd", $"{number}", .. Device]);
+        theirs.Dispose();
+        using (FrontEnd frontEnd = new(mine))
+        {
+            Assert.NotEqual(VirtioFeatures.None, frontEnd.GetFeatures());
+        }
+
+        Assert.Equal(0, await daemon.Exited);
+    }
+
+    [Fact]
+    public async Task An_inherited_socket_that_listens_is_served_again_and_again()
+    {
+        using var socket = UnixSocket.Listen(_folder.SocketPath);
+        NativeMethods.MakeInheritable(socket.Descriptor);
+        await using var daemon = await DaemonProcess.StartAsync(["--fd", $"{socket.Descriptor.DangerousGetHandle()}", .. Device]);
+        for (var i = 0u; i < 2; i++)
+        {
+            using var driver = TestDriver.Boot(_folder.SocketPath);
+            Assert.Equal(i, driver.Call(driver.Create(), TestOperation.Echo, i));
+        }
+
+        Assert.Equal(0, await daemon.StopAsync());
+    }
+
+    [Fact]
+    public async Task Capabilities_are_json()
+    {
+        await using var daemon = await DaemonProcess.StartAsync("--print-capabilities");
+
+        Assert.Equal(0, await daemon.Exited);
+
+        using var capabilities = JsonDocument.Parse(daemon.Output);
+        Assert.Equal(JsonValueKind.String, capabilities.RootElement.GetProperty("type").ValueKind);
+        Assert.Equal(JsonValueKind.Array, capabilities.RootElement.GetProperty("features").ValueKind);
+        Assert.Empty(daemon.ErrorLines);
+    }
+
+    [Fact]
+    public async Task A_large_arena_is_shown_as_asked_for_and_takes_no_memory()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, ["--arena-size", "64G", .. Device]);
+        using var driver = TestDriver.Boot(_folder.SocketPath);
+        var instance = driver.Create();
+        Assert.Equal(64UL << 30, driver.Vm.ArenaLength);
+
+        var first = driver.Allocate(instance, 63UL << 30);
+        var last = driver.Allocate(instance, 1 << 30);
+        var end = new PingMessage
+        {
+            InstanceHandle = instance,
+            Metadata = TestDevices.Metadata(TestOperation.Fill, 1),
+            ShmId = last.Id,
+            ShmOffset = last.Size - 4096,
+            ShmSize = 4096,
+            Events = 1,
+        };
+
+        Assert.Equal(1u, driver.Call(end));
+        Assert.NotEqual(first.Id, last.Id);
+        Assert.Equal(4096, DaemonMemory.ArenaBytes(daemon.Id));
+    }
+
+    [Fact]
+    public async Task Log_lines_can_be_json()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, ["--log-json", .. Device]);
+        using (var driver = TestDriver.Boot(_folder.SocketPath))
+        {
+            driver.Call(driver.Create(), TestOperation.Throw);
+        }
+
+        Assert.Equal(0, await daemon.StopAsync());
+
+        Assert.All(daemon.ErrorLines, line => Assert.NotNull(JsonDocument.Parse(line).RootElement.GetProperty("Message").GetString()));
+        Assert.Contains(daemon.ErrorLines, line => line.Contains("its ping callback threw", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_guest_can_not_flood_the_log()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
+        var began = Stopwatch.GetTimestamp();
+        for (var i = 0; i < 30; i++)
+        {
+            using var driver = TestDriver.Boot(_folder.SocketPath);
+            for (var j = 0; j < 100; j++)
+            {
+                driver.Ask(ConfigOperation.FreeMemory);
+                driver.Call(0, TestOperation.Echo);
+            }
+        }
+
+        Assert.Equal(0, await daemon.StopAsync());
+
+        // Four sources, each with a burst of 20 lines and 5 a second, instead of more than 6000 lines.
+        var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
+        Assert.InRange(daemon.ErrorLines.Count, 20, 4 * (25 + (6 * seconds)));
+    }
+
+    [Fact]
+    public async Task Metrics_tell_what_happened()
+    {
+        var port = DaemonFixture.FreePort();
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, ["--metrics-port", $"{port}", .. Device]);
+        using var metrics = new Metrics(port);
+        using var driver = TestDriver.Boot(_folder.SocketPath);
+        var instance = driver.Create();
+        driver.Call(instance, TestOperation.Fill, shared: driver.Allocate(instance, 5000));
+        driver.Ask(ConfigOperation.ExportMemory, instance, 12345);
+
+        var values = await metrics.ReadAsync();
+
+        Assert.Equal(1, values["virtio_user_connections_total"]);
+        Assert.Equal(1, values["virtio_user_instances"]);
+        Assert.Equal(1, values["virtio_user_objects"]);
+        Assert.Equal(8192, values["virtio_user_memory_bytes"]);
+        Assert.Equal(1, values["virtio_user_pings_total"]);
+        Assert.Equal(8192, values["virtio_user_pings_bytes_total"]);
+        Assert.Equal(1, values["virtio_user_events_total"]);
+        Assert.Equal(3, values["virtio_user_config_requests_total"]);
+        Assert.Equal(1, values["virtio_user_config_errors_total"]);
+        await AssertRefusesAsync(1, "in use", ["--socket-path", _folder.SocketPath + "2", "--metrics-port", $"{port}", .. Device]);
+    }
+
+    [Theory]
+    [InlineData(2, "--socket-path=PATH or --fd=N")]
+    [InlineData(2, "--socket-path=PATH or --fd=N", "--device", "x.dll", "--fd", "3", "--socket-path", "s")]
+    [InlineData(2, "--device", "--socket-path", "s")]
+    [InlineData(2, "--nonsense", "--nonsense")]
+    [InlineData(2, "argument", "--socket-path", "s", "--device")]
+    [InlineData(2, "power of two", "--socket-path", "s", "--device", "x.dll", "--arena-size", "3G")]
+    [InlineData(2, "power of two", "--socket-path", "s", "--device", "x.dll", "--arena-size", "512M")]
+    [InlineData(2, "power of two", "--socket-path", "s", "--device", "x.dll", "--arena-size", "18446744073709551616")]
+    [InlineData(2, "power of two", "--socket-path", "s", "--device", "x.dll", "--arena-size", "-1G")]
+    [InlineData(2, "65535", "--socket-path", "s", "--device", "x.dll", "--metrics-port", "65536")]
+    [InlineData(2, "65535", "--socket-path", "s", "--device", "x.dll", "--metrics-port", "abc")]
+    [InlineData(2, "--fd -1", "--fd", "-1", "--device", "x.dll")]
+    [InlineData(2, "--fd 2", "--fd", "2", "--device", "x.dll")]
+    [InlineData(2, "Critical", "--socket-path", "s", "--device", "x.dll", "--log-level", "loud")]
+    [InlineData(2, "virtio-id", "--socket-path", "s", "--device", "x.dll", "--virtio-id", "-1")]
+    [InlineData(1, "no file", "--socket-path", "s", "--device", "x.dll")]
+    [InlineData(1, "not a .NET assembly", "--socket-path", "s", "--device", "/etc/hostname")]
+    public async Task A_bad_command_line_gets_one_sentence_and_an_exit_code(int exitCode, string sentence, params string[] arguments) =>
+        await AssertRefusesAsync(exitCode, sentence, arguments);
+
+    [Fact]
+    public async Task What_can_not_be_opened_is_named()
+    {
+        await AssertRefusesAsync(1, "Descriptor 99 ", ["--fd", "99", .. Device]);
+        await AssertRefusesAsync(1, "/nowhere/s", ["--socket-path", "/nowhere/s", .. Device]);
+        await AssertRefusesAsync(1, "at most", ["--socket-path", "/" + new string('x', 200), .. Device]);
+        await AssertRefusesAsync(1, "stands twice", ["--socket-path", _folder.SocketPath, .. Device, .. Device]);
+        await AssertRefusesAsync(1, "no public class", ["--socket-path", _folder.SocketPath, "--device", typeof(ProcessTests).Assembly.Location]);
+    }
+
+    private static async Task AssertRefusesAsync(int exitCode, string sentence, params string[] arguments)
+    {
+        await using var daemon = await DaemonProcess.StartAsync(arguments);
+        Assert.Equal(exitCode, await daemon.Exited);
+        var line = Assert.Single(daemon.ErrorLines);
+        Assert.StartsWith("virtio-userd: ", line, StringComparison.Ordinal);
+        Assert.Contains(sentence, line, StringComparison.Ordinal);
+        Assert.Equal("", daemon.Output);
+    }
+}
