@@ -27,7 +27,6 @@ sealed class MessageChannel(UnixSocket socket) : IDisposable
     {
         header = default;
         payload = default;
-        Descriptors.Clear();
         Span<byte> headerBytes = stackalloc byte[MessageHeader.Size];
         try
         {

@@ -178,6 +178,20 @@ public class BackEndTests
     }
 
     [Fact]
+    public void A_new_call_descriptor_of_a_running_ring_is_signalled_once_for_what_may_be_lost()
+    {
+        using var guest = new Guest();
+        using EventFd next = EventFd.Create();
+        using var connection = new Connection(new EchoDevice());
+        using FrontEnd frontEnd = connection.Negotiate();
+        frontEnd.SetVringCall(0, next);
+        guest.Start(frontEnd);
+        Assert.False(next.TryConsume());
+        frontEnd.SetVringCall(0, next);
+        Assert.True(next.TryConsume());
+    }
+
+    [Fact]
     public void A_kick_descriptor_can_be_replaced_while_the_device_runs()
     {
         using var guest = new Guest();
