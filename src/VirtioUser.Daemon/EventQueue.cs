@@ -27,13 +27,12 @@ internal sealed class EventQueue(StartedQueue started, QueueFaults faults, HostC
             {
                 if (!_queue.TryTake(out var chain))
                 {
-                    _armed = true;
-                    if (_queue.EnableKicks())
+                    if (WaitsForKick())
                     {
-                        continue;
+                        return false;
                     }
 
-                    return false;
+                    continue;
                 }
 
                 if (_armed)
@@ -52,8 +51,7 @@ internal sealed class EventQueue(StartedQueue started, QueueFaults faults, HostC
                 counters.Add(Counter.MessagesRejected);
             }
 
-            _armed = true;
-            _queue.EnableKicks();
+            WaitsForKick();
         }
         catch (QueueException e)
         {
@@ -65,4 +63,13 @@ internal sealed class EventQueue(StartedQueue started, QueueFaults faults, HostC
 
     /// <inheritdoc/>
     public void Signal() => started.CallIfWanted(faults);
+
+    /// <summary>Asks to be kicked for the next buffer.</summary>
+    /// <returns>False if one has come meanwhile.</returns>
+    private bool WaitsForKick()
+    {
+        Signal(); // buffers that went back unused: nobody else tells the driver of these
+        _armed = true;
+        return !_queue.EnableKicks();
+    }
 }

@@ -37,7 +37,7 @@ public sealed class ProcessTests : IDisposable
         await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
         using var driver = TestDriver.Boot(_folder.SocketPath);
         var instance = driver.Create();
-        var shared = driver.Allocate(instance, 512 << 20);
+        var shared = driver.Allocate(instance, 64 << 20);
         for (var i = 0u; i < 20; i++)
         {
             driver.Send(instance, TestOperation.Fill, i, events: i == 0 ? 1u : 0u, shared);
@@ -186,7 +186,7 @@ public sealed class ProcessTests : IDisposable
     {
         await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
         var began = Stopwatch.GetTimestamp();
-        for (var i = 0; i < 30; i++)
+        for (var i = 0; i < 25; i++)
         {
             using var driver = TestDriver.Boot(_folder.SocketPath);
             for (var j = 0; j < 100; j++)
@@ -198,7 +198,7 @@ public sealed class ProcessTests : IDisposable
 
         Assert.Equal(0, await daemon.StopAsync());
 
-        // Four sources, each with a burst of 20 lines and 5 a second, instead of more than 6000 lines.
+        // Four sources, each with a burst of 20 lines and 5 a second, instead of more than 5000 lines.
         var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
         Assert.InRange(daemon.ErrorLines.Count, 20, 4 * (25 + (6 * seconds)));
     }

@@ -90,11 +90,13 @@ internal sealed class GuestQueue : IDisposable
         var began = Stopwatch.GetTimestamp();
         while (!TryReceive(out message))
         {
-            if (!Driver.EnableCalls())
+            // A call that never came is a failure, even if the entry has come.
+            if (!Driver.EnableCalls() && !Call.Wait(Patience.Left(began, what)))
             {
-                Call.Wait(Patience.Left(began, what));
-                Call.TryConsume();
+                throw new TimeoutException($"Nobody called: {what}.");
             }
+
+            Call.TryConsume();
         }
     }
 
