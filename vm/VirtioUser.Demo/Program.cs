@@ -14,7 +14,7 @@ command.SetAction(async (parsed, cancellation) =>
 {
     try
     {
-        return await new Demonstration(AnsiConsole.Console).RunAsync(parsed.GetValue(files) ?? [], cancellation);
+        return await new Demonstration(OpenConsole()).RunAsync(parsed.GetValue(files) ?? [], cancellation);
     }
     catch (Exception e) when (e is SetupException or VirtualMachineException)
     {
@@ -23,3 +23,17 @@ command.SetAction(async (parsed, cancellation) =>
     }
 });
 return await command.Parse(args).InvokeAsync();
+
+// Into a file or a pipe go plain lines that nobody wraps.
+static IAnsiConsole OpenConsole()
+{
+    const int linesOfAFile = 200;
+    if (!Console.IsOutputRedirected)
+    {
+        return AnsiConsole.Console;
+    }
+
+    IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Interactive = InteractionSupport.No });
+    console.Profile.Width = linesOfAFile;
+    return console;
+}
