@@ -11,7 +11,13 @@ public sealed class VmRig : IAsyncDisposable
 
     readonly List<VirtualMachine> machines = [];
 
-    VmRig(DaemonProcess daemon) => Daemon = daemon;
+    readonly IReadOnlyList<Share> shares;
+
+    VmRig(DaemonProcess daemon, IReadOnlyList<Share> shares)
+    {
+        Daemon = daemon;
+        this.shares = shares;
+    }
 
     /// <summary>The daemon.</summary>
     public DaemonProcess Daemon { get; }
@@ -19,18 +25,25 @@ public sealed class VmRig : IAsyncDisposable
     /// <summary>The VM that was booted last.</summary>
     public VirtualMachine Machine => machines[^1];
 
-    /// <summary>Starts a daemon, boots a VM and loads the driver.</summary>
-    public static async Task<VmRig> StartAsync(
-        IEnumerable<string>? daemonArguments = null, int queueSize = 128, int processors = 2, CancellationToken cancellationToken = default)
-    {
-        VmRig rig = new(await DaemonProcess.StartAsync(
+    /// <summary>Starts a daemon with the devices that the tests use, boots a VM and loads the driver.</summary>
+    public static Task<VmRig> StartAsync(
+        IEnumerable<string>? daemonArguments = null, int queueSize = 128, int processors = 2, CancellationToken cancellationToken = default) =>
+        StartAsync(
             [
                 BuildOutput.PathOf("TestDevice", "TestDevice.dll"),
                 BuildOutput.PathOf("TestDevice.Second", "TestDevice.Second.dll"),
                 BuildOutput.PathOf("VirtioUser.Devices.Gzip", "VirtioUser.Devices.Gzip.dll"),
                 BuildOutput.PathOf("VirtioUser.Devices.Digest", "VirtioUser.Devices.Digest.dll"),
             ],
-            daemonArguments, cancellationToken: cancellationToken));
+            [new Share(BuildOutput.FolderOf("VirtioUser.Guest.Tests"), TestsInGuest)],
+            daemonArguments, queueSize, processors, cancellationToken);
+
+    /// <summary>Starts a daemon with some devices, boots a VM that sees some folders, and loads the driver.</summary>
+    public static async Task<VmRig> StartAsync(
+        IEnumerable<string> devices, IReadOnlyList<Share> shares, IEnumerable<string>? daemonArguments = null, int queueSize = 128,
+        int processors = 2, CancellationToken cancellationToken = default)
+    {
+        VmRig rig = new(await DaemonProcess.StartAsync(devices, daemonArguments, cancellationToken: cancellationToken), shares);
         try
         {
             await rig.BootAsync(queueSize, processors, cancellationToken);
@@ -54,7 +67,7 @@ public sealed class VmRig : IAsyncDisposable
                 Processors = processors,
                 MayReboot = true,
                 Devices = [new VhostUserDevice(Daemon.SocketPath) { QueueSize = queueSize }],
-                Shares = [new Share(BuildOutput.FolderOf("VirtioUser.Guest.Tests"), TestsInGuest)],
+                Shares = shares,
             },
             cancellationToken));
         await Machine.LoadDriverAsync(cancellationToken: cancellationToken);

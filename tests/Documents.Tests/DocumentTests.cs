@@ -1,0 +1,41 @@
+// What the documents quote and where they point.
+using System.Text.RegularExpressions;
+using VirtioUser.Vm;
+using Xunit;
+
+namespace Documents.Tests;
+
+public sealed partial class DocumentTests
+{
+    static readonly string[] Files = ["README.md", "CONTRIBUTING.md"], Folders = ["docs", "devices", "driver"];
+
+    public static IEnumerable<TheoryDataRow<string>> Documents =>
+        Files
+            .Concat(Folders
+                .SelectMany(folder => Directory.EnumerateFiles(Path.Combine(ProjectFolders.Root, folder), "*.md", SearchOption.AllDirectories))
+                .Select(file => Path.GetRelativePath(ProjectFolders.Root, file)))
+            .Select(document => new TheoryDataRow<string>(document));
+
+    [Theory]
+    [InlineData("README.md", "docs/examples/Reverse/ReverseDevice.cs")]
+    [InlineData("README.md", "docs/examples/ReverseGuest/Program.cs")]
+    [InlineData("docs/write-a-device.md", "docs/examples/Reverse/Reverse.csproj")]
+    [InlineData("docs/write-a-device.md", "docs/examples/Clock/ClockDevice.cs")]
+    public void The_code_in_a_document_is_the_code_that_is_built(string document, string code) =>
+        Assert.Contains(Read(code).Trim(), Read(document), StringComparison.Ordinal);
+
+    [Theory]
+    [MemberData(nameof(Documents))]
+    public void Every_link_to_a_file_leads_to_one(string document)
+    {
+        string folder = Path.GetDirectoryName(Path.Combine(ProjectFolders.Root, document))!;
+        Assert.All(
+            Link().Matches(Read(document)).Select(link => link.Groups[1].Value).Where(target => !target.Contains("://", StringComparison.Ordinal)),
+            target => Assert.True(Path.Exists(Path.Combine(folder, target)), $"{document} points to {target}."));
+    }
+
+    static string Read(string file) => File.ReadAllText(Path.Combine(ProjectFolders.Root, file));
+
+    [GeneratedRegex(@"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")]
+    private static partial Regex Link();
+}
