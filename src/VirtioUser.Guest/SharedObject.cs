@@ -16,6 +16,8 @@ namespace VirtioUser.Guest;
 /// <see cref="ObjectDisposedException"/>. A span taken before is not guarded: it must not be used any more then, since the
 /// kernel ends a process that touches memory that is gone. <see cref="GetMemory"/> is guarded, and memory that
 /// is pinned (as .NET's own asynchronous reads and writes do) keeps the object until the pin is gone.</para>
+/// <para>If the device itself goes away (it is unplugged, or the driver is unbound), so do the bytes: a program that
+/// touches them then is ended by the kernel.</para>
 /// </remarks>
 public sealed class SharedObject : IDisposable
 {

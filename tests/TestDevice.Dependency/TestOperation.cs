@@ -48,6 +48,9 @@ public enum TestOperation : byte
 
     /// <summary>Answers with the number of bytes that the ping names.</summary>
     Length = 14,
+
+    /// <summary>Does not return until all events of <see cref="RaiseEvents"/> were sent or dropped.</summary>
+    JoinEvents = 15,
 }
 
 /// <summary>The devices of the test assemblies, all of vendor 5655.</summary>

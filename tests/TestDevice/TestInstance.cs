@@ -7,6 +7,7 @@ namespace TestDevice;
 /// <summary>See <see cref="TestOperation"/>.</summary>
 internal sealed class TestInstance(InstanceContext context) : DeviceInstance
 {
+    private readonly List<Thread> _raising = [];
     private uint _count;
 
     public override uint OnPing(in Ping ping)
@@ -37,7 +38,12 @@ internal sealed class TestInstance(InstanceContext context) : DeviceInstance
                 Gate.Open(argument);
                 return 1;
             case TestOperation.RaiseEvents:
-                new Thread(() => RaiseEvents((uint)argument)) { IsBackground = true, Name = "raise events" }.Start();
+                var thread = new Thread(() => RaiseEvents((uint)argument)) { IsBackground = true, Name = "raise events" };
+                _raising.Add(thread);
+                thread.Start();
+                return 1;
+            case TestOperation.JoinEvents:
+                _raising.ForEach(each => each.Join());
                 return 1;
             case TestOperation.Version:
                 return context.Identity.Version;
