@@ -7,9 +7,6 @@ static class BuildOutput
 {
     static readonly DirectoryInfo Here = new(AppContext.BaseDirectory.TrimEnd('/')); // …/bin/Runner/release
 
-    /// <summary>The folder that the solution is built to.</summary>
-    public static string Folder => Here.Parent!.Parent!.Parent!.FullName;
-
     /// <summary>The built program of a project.</summary>
     public static string ProgramOf(string project) => Path.Combine(Here.Parent!.Parent!.FullName, project, Here.Name, project + ".dll");
 
@@ -20,7 +17,7 @@ static class BuildOutput
         int code = await ChildProcess.RunAsync(
             "dotnet",
             [
-                "build", "VirtioUser.slnx", "--configuration", Here.Name, "--artifacts-path", Folder,
+                "build", "VirtioUser.slnx", "--configuration", Here.Name, "--artifacts-path", Here.Parent!.Parent!.Parent!.FullName,
                 "--nologo", "--verbosity", "quiet", "-nodeReuse:false",
             ],
             new() { Output = said.Add, WorkingFolder = ProjectFolders.Root }, cancellationToken);

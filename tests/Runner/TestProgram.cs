@@ -12,11 +12,11 @@ sealed class TestProgram(string project, Action<Outcome> report, Action<string> 
     // No test takes nearly as long; a program that does hangs.
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
 
-    const int LinesKept = 40;
+    const int LinesKept = 30;
 
     readonly Dictionary<string, string> running = [];
-    readonly Queue<string> otherLines = new();
-    readonly Lock gate = new();
+    readonly Queue<string> lastOutput = new(); // without the reporter's messages
+    readonly List<string> firstErrors = []; // a crash begins with its reason, and goes on with a long trace
     int ended;
     int failed;
 
@@ -37,10 +37,10 @@ sealed class TestProgram(string project, Action<Outcome> report, Action<string> 
         {
             int code = await ChildProcess.RunAsync(
                 "dotnet", [program, "-noLogo", "-noColor", "-reporter", "json"],
-                new() { Output = OnLine, Error = KeepLine, WorkingFolder = ProjectFolders.Root }, limit.Token);
+                new() { Output = OnLine, Error = OnErrorLine, WorkingFolder = ProjectFolders.Root }, limit.Token);
             if (running.Count > 0 || (code != 0 && failed == 0))
             {
-                Fail(project, $"The test program ended with exit code {code}{WhileRunning()}. Its last lines:\n{string.Join('\n', otherLines)}");
+                Fail(project, $"The test program ended with exit code {code}{WhileRunning()}. It said:\n{string.Join('\n', lastOutput.Concat(firstErrors))}");
             }
             else if (ended == 0)
             {
@@ -49,7 +49,7 @@ sealed class TestProgram(string project, Action<Outcome> report, Action<string> 
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            Fail(project, $"The test program did not end within {Patience.TotalMinutes} minutes{WhileRunning()}. Its last lines:\n{string.Join('\n', otherLines)}");
+            Fail(project, $"The test program did not end within {Patience.TotalMinutes} minutes{WhileRunning()}. It said:\n{string.Join('\n', lastOutput.Concat(firstErrors))}");
         }
     }
 
@@ -134,13 +134,18 @@ sealed class TestProgram(string project, Action<Outcome> report, Action<string> 
 
     void KeepLine(string line)
     {
-        lock (gate)
+        lastOutput.Enqueue(line);
+        if (lastOutput.Count > LinesKept)
         {
-            otherLines.Enqueue(line);
-            if (otherLines.Count > LinesKept)
-            {
-                otherLines.Dequeue();
-            }
+            lastOutput.Dequeue();
+        }
+    }
+
+    void OnErrorLine(string line)
+    {
+        if (firstErrors.Count < LinesKept)
+        {
+            firstErrors.Add(line);
         }
     }
 }

@@ -15,15 +15,8 @@ sealed class FormatGroup : CheckingGroup
     public override async Task RunAsync(Action<Outcome> report, Action<string> busyWith, CancellationToken cancellationToken)
     {
         await CheckAsync("C# is as dotnet format writes it", report, busyWith, hear => ChildProcess.RunAsync(
-            "dotnet", ["format", "VirtioUser.slnx", "--verify-no-changes", "--no-restore"],
-            new()
-            {
-                Output = hear,
-                Error = hear,
-                WorkingFolder = ProjectFolders.Root,
-                Environment = new Dictionary<string, string?> { ["ArtifactsPath"] = BuildOutput.Folder }, // what was restored there is found
-            },
-            cancellationToken));
+            "dotnet", ["format", "VirtioUser.slnx", "--verify-no-changes"],
+            new() { Output = hear, Error = hear, WorkingFolder = ProjectFolders.Root }, cancellationToken));
 
         CheckerTree checkers = await CheckerTree.PrepareAsync(Show(busyWith), cancellationToken);
         await CheckAsync("C is as clang-format writes it", report, busyWith, hear => checkers.RunAsync(
