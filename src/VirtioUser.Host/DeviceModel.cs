@@ -123,6 +123,10 @@ public sealed class DeviceModel : IDisposable
     public void EventBuffersAdded() => _events.Pump();
 
     /// <summary>The driver is gone, without a word or with a reset: all its instances end, its memory is given back.</summary>
+    /// <remarks>
+    /// To be called while both queues are detached, before those of a new driver are attached: then nothing of the
+    /// old one, no entry, no event, reaches the new one. There is no need to wait for the end: a callback may hang.
+    /// </remarks>
     /// <returns>Complete when the last callback has returned.</returns>
     public Task EndDriverAsync()
     {
