@@ -55,8 +55,8 @@ cd /root || exit
 
 port=1
 while [ $port -le "$commands" ]; do
-	$b sh /boot/agent $port &
+	$b sh /boot/commands $port &
 	port=$((port + 1))
 done
-# The first process collects every process whose parent ended; the agents do not end.
+# The first process collects every process whose parent ended; these do not end.
 wait

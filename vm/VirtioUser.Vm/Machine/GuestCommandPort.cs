@@ -4,7 +4,7 @@ using System.Text;
 namespace VirtioUser.Vm;
 
 /// <summary>
-/// One pair of ports to the guest: runs one command at a time. The other end is Guest/agent.sh, which describes the
+/// One pair of ports to the guest: runs one command at a time. The other end is Guest/commands.sh, which describes the
 /// lines between the two.
 /// </summary>
 sealed class GuestCommandPort : IDisposable

@@ -11,18 +11,18 @@ static class Initramfs
     /// <summary>Returns the archive's path; writes it first if need be.</summary>
     public static async Task<string> GetAsync(GuestTree tree, string suite, Cache cache, CancellationToken cancellationToken)
     {
-        string init = EmbeddedScripts.Read("init.sh"), agent = EmbeddedScripts.Read("agent.sh");
-        string key = Cache.KeyOf([GuestTree.KeyOf(suite), .. Modules, init, agent]);
+        string init = EmbeddedScripts.Read("init.sh"), commands = EmbeddedScripts.Read("commands.sh");
+        string key = Cache.KeyOf([GuestTree.KeyOf(suite), .. Modules, init, commands]);
         string folder = await cache.GetAsync("initramfs-" + suite, key, partial =>
         {
             using FileStream file = File.Create(Path.Combine(partial, "initramfs.cpio"));
-            Write(new CpioWriter(file), tree, init, agent);
+            Write(new CpioWriter(file), tree, init, commands);
             return Task.CompletedTask;
         }, cancellationToken).ConfigureAwait(false);
         return Path.Combine(folder, "initramfs.cpio");
     }
 
-    static void Write(CpioWriter cpio, GuestTree tree, string init, string agent)
+    static void Write(CpioWriter cpio, GuestTree tree, string init, string commands)
     {
         foreach (string name in (string[])["dev", "proc", "sys", "run", "tmp", "mnt", "root", "usr", "etc", "opt", "opt/virtio-user", "tree", "boot", "boot/modules"])
         {
@@ -36,7 +36,7 @@ static class Initramfs
 
         cpio.AddCharacterDevice("dev/console", 5, 1); // where /init's first words go, before /dev is mounted
         cpio.AddFile("init", Encoding.UTF8.GetBytes(init), executable: true);
-        cpio.AddFile("boot/agent", Encoding.UTF8.GetBytes(agent));
+        cpio.AddFile("boot/commands", Encoding.UTF8.GetBytes(commands));
         cpio.AddFile("boot/busybox", File.ReadAllBytes(Path.Combine(tree.Folder, "usr/bin/busybox")), executable: true);
         StringBuilder order = new();
         foreach (string module in InLoadOrder(tree.Modules))

@@ -1,10 +1,10 @@
 # shellcheck shell=dash
 # Runs the commands that come in by one pair of ports, one after the other, until the guest ends.
 # Argument: the number of the pair, from 1. Port 2N-1 carries command lines in and standard output out, port 2N standard
-# error. A command line is: NONCE and the program and its arguments, quoted for a shell. A line that begins with NUL is the agent's own:
+# error. A command line is: NONCE and the program and its arguments, quoted for a shell. A line that begins with NUL is not of a command:
 #   both ports     NUL NONCE begin PID   what follows belongs to the command; PID leads a session of its own
 #   both ports     NUL NONCE end CODE    exit code of the command
-#   first port     NUL ready             the agent waits for commands, the guest has just started
+#   first port     NUL ready             commands are taken, the guest has just started
 b=/boot/busybox
 
 # Ports appear some time after their driver is loaded, and nothing here would be told.
@@ -20,7 +20,7 @@ exec 3<>"$port"
 find_port $((2 * $1))
 exec 4>"$port"
 printf '\0ready\n' >&3
-# The agent is busybox, whose shell runs busybox's own variants of programs; commands get the guest's real ones.
+# This is busybox, whose shell runs busybox's own variants of programs; commands get the guest's real ones.
 while read -r nonce command <&3; do
 	eval "set -- $command"
 	# shellcheck disable=SC2016 # it is the inner shell that is to expand them
