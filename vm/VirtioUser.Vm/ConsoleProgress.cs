@@ -24,6 +24,8 @@ public static class ConsoleProgress
 
     sealed class Reporter(IAnsiConsole console, StatusContext? context) : IProgress<PreparationProgress>
     {
+        string? begun;
+
         public void Report(PreparationProgress value)
         {
             if (value.Elapsed is { } elapsed)
@@ -34,8 +36,9 @@ public static class ConsoleProgress
             {
                 context.Status(Markup.Escape(value.Detail.Length == 0 ? value.Step : $"{value.Step}: {value.Detail}"));
             }
-            else if (value.Detail.Length == 0)
+            else if (value.Step != begun)
             {
+                begun = value.Step;
                 console.MarkupLineInterpolated($"  making {value.Step}");
             }
         }

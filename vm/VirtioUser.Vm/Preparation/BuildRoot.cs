@@ -40,16 +40,17 @@ static class BuildRoot
     /// <param name="output">Called for each line that the program writes to either of its outputs.</param>
     /// <param name="cancellationToken">Stops the program.</param>
     /// <exception cref="SetupException">This process is not root.</exception>
-    public static Task<int> RunAsync(
+    public static async Task<int> RunAsync(
         string tree, IReadOnlyDictionary<string, string> mounts, IEnumerable<string> arguments, Action<string> output, CancellationToken cancellationToken)
     {
         HostTools.RequireRoot("build in the guest's tree");
-        return ChildProcess.RunAsync(
+        await HostTools.RequireAsync("mount", "mount", cancellationToken: cancellationToken).ConfigureAwait(false);
+        return await ChildProcess.RunAsync(
             "unshare",
             [
                 "--mount", "--propagation", "private", "--", "/bin/sh", "-euc", EmbeddedScripts.Read("build-root.sh"), "build-root",
                 tree, .. mounts.SelectMany(mount => new[] { mount.Key, mount.Value }), "--", .. arguments,
             ],
-            new() { Output = output, Error = output }, cancellationToken);
+            new() { Output = output, Error = output }, cancellationToken).ConfigureAwait(false);
     }
 }
