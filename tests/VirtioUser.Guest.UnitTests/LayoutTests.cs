@@ -1,6 +1,6 @@
 // What the library hands to the driver has the layout of virtio_user.h.
-using System.Runtime.InteropServices;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using VirtioUser.Guest.Channels;
 using Xunit;
 
