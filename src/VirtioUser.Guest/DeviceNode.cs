@@ -27,21 +27,23 @@ public sealed record DeviceNode(DeviceIdentity Identity, string Path)
 
     internal static IReadOnlyList<DeviceNode> List(string directory)
     {
+        var nodes = new List<DeviceNode>();
         try
         {
-            return
-            [
-                .. from path in System.IO.Directory.EnumerateFiles(directory)
-                   let identity = DeviceIdentity.TryParse(System.IO.Path.GetFileName(path), null, out var parsed) ? parsed : (DeviceIdentity?)null
-                   where identity is not null
-                   orderby identity.Value.Vendor, identity.Value.Device, identity.Value.Version
-                   select new DeviceNode(identity.Value, path),
-            ];
+            foreach (var path in System.IO.Directory.EnumerateFiles(directory))
+            {
+                if (DeviceIdentity.TryParse(System.IO.Path.GetFileName(path), null, out var identity))
+                    nodes.Add(new DeviceNode(identity, path));
+            }
         }
         catch (DirectoryNotFoundException)
         {
-            return [];
+            // The driver makes the folder with its first node.
         }
+
+        nodes.Sort(static (one, other) =>
+            (one.Identity.Vendor, one.Identity.Device, one.Identity.Version).CompareTo((other.Identity.Vendor, other.Identity.Device, other.Identity.Version)));
+        return nodes;
     }
 
     internal static DeviceNode Find(string directory, uint vendor, uint device, uint minimumVersion, uint maximumVersion)

@@ -5,23 +5,25 @@ using VirtioUser.Protocol;
 
 namespace VirtioUser.Guest.UnitTests;
 
-/// <summary>For one thread and one ping at a time.</summary>
+/// <summary>For one thread. All pings of a call get the first one's answer.</summary>
 internal sealed class AllocationFreeChannel : DeviceChannel
 {
     private uint _answer;
+    private int _answers;
 
     public override DeviceIdentity Identity => new(0x5655, 0x7E57, 1);
 
     public override int Send(ReadOnlySpan<PingRequest> pings)
     {
         _answer = (uint)pings[0].Metadata;
-        return 1;
+        _answers = pings.Length;
+        return pings.Length;
     }
 
     public override Reception Receive(Span<uint> revents, out int count)
     {
-        count = 1;
-        revents[0] = _answer;
+        count = _answers;
+        revents[..count].Fill(_answer);
         return Reception.Events;
     }
 

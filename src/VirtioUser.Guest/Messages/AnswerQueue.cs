@@ -27,9 +27,10 @@ internal sealed class AnswerQueue
     }
 
     /// <summary>Takes back the youngest ones: they were not sent.</summary>
+    /// <param name="count">How many; fewer are there only if the device has answered what it was never sent.</param>
     public void RemoveLast(int count)
     {
-        while (count-- > 0)
+        for (count = Math.Min(count, Count); count > 0; count--)
             _entries[(_first + --Count) & (_entries.Length - 1)] = default;
     }
 

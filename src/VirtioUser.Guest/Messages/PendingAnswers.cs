@@ -9,6 +9,7 @@ internal sealed class PendingAnswers
 {
     private readonly TaskCompletionSource? _completion;
     private uint[] _answers = [0];
+    private int _count = 1;
     private int _missing = 1;
 
     /// <summary>Makes one for one ping; <see cref="Reset"/> makes it ready for another use.</summary>
@@ -23,15 +24,15 @@ internal sealed class PendingAnswers
     public bool IsComplete => _missing == 0;
 
     /// <summary>The answers, in the order of the pings.</summary>
-    public ReadOnlySpan<uint> Answers => _answers;
+    public ReadOnlySpan<uint> Answers => _answers.AsSpan(0, _count);
 
     /// <summary>Prepares for a call.</summary>
     /// <param name="count">The number of pings.</param>
     public void Reset(int count)
     {
-        if (_answers.Length != count)
+        if (_answers.Length < count)
             _answers = new uint[count];
-        _missing = count;
+        _count = _missing = count;
     }
 
     /// <summary>Takes an answer.</summary>
