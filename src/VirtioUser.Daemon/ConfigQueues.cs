@@ -14,7 +14,7 @@ namespace VirtioUser.Daemon;
 /// not taken before the guest can see the arena, so that a driver may map an object as soon as it has the reply.
 /// The rings are touched under a lock that is never held while a device's callback runs.
 /// </summary>
-internal sealed class ConfigQueues(DeviceModel model, QueueFaults faults, ILogger<ConfigQueues> logger) : IDisposable
+internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, QueueFaults faults, ILogger<ConfigQueues> logger) : IDisposable
 {
     private const ulong WakeToken = Limits.QueueCount;
 
@@ -28,6 +28,7 @@ internal sealed class ConfigQueues(DeviceModel model, QueueFaults faults, ILogge
     private ConfigMessage? _reply;
     private bool _open;
     private int _driver;
+    private Task? _oldDriver;
     private volatile bool _stopping;
 
     /// <summary>Starts the thread.</summary>
@@ -65,13 +66,23 @@ internal sealed class ConfigQueues(DeviceModel model, QueueFaults faults, ILogge
         }
     }
 
-    /// <summary>A new driver begins: replies that were meant for the one before are dropped.</summary>
-    public void NewDriver()
+    /// <summary>The driver is gone: replies that were meant for it are dropped. Comes before its instances are ended.</summary>
+    public void ForgetDriver()
     {
         lock (_lock)
         {
             _driver++;
             _reply = null;
+        }
+    }
+
+    /// <summary>Makes the next driver wait for what the ones before hold. Both queues must be detached.</summary>
+    /// <param name="ended">Complete when everything was given back.</param>
+    public void WaitFor(Task ended)
+    {
+        lock (_lock)
+        {
+            _oldDriver = ended;
         }
     }
 
@@ -100,6 +111,7 @@ internal sealed class ConfigQueues(DeviceModel model, QueueFaults faults, ILogge
     {
         while (!_stopping)
         {
+            WaitForOldDriver();
             if (TryTakeRequest(out var length, out var driver))
             {
                 var reply = model.HandleConfig(_request.AsSpan(0, length));
@@ -117,6 +129,19 @@ internal sealed class ConfigQueues(DeviceModel model, QueueFaults faults, ILogge
         }
     }
 
+    private void WaitForOldDriver()
+    {
+        Task? oldDriver;
+        lock (_lock)
+        {
+            oldDriver = _oldDriver;
+            _oldDriver = null;
+        }
+
+        // As long as for an instance that is closed. What a callback holds that takes longer is missing to the new driver.
+        oldDriver?.Wait(options.DestroyTimeout);
+    }
+
     /// <summary>Takes the next request, if its reply will be the only one on its way.</summary>
     private bool TryTakeRequest(out int length, out int driver)
     {
@@ -124,7 +149,7 @@ internal sealed class ConfigQueues(DeviceModel model, QueueFaults faults, ILogge
         {
             length = 0;
             driver = _driver;
-            if (!_open || _reply is not null || _requests is not { } queue || _replies is null)
+            if (!_open || _oldDriver is not null || _reply is not null || _requests is not { } queue || _replies is null)
             {
                 return false;
             }

@@ -27,6 +27,9 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
     private readonly uint _enumerationSpaceId;
     private readonly StartedQueue?[] _queues = new StartedQueue?[Limits.QueueCount];
 
+    // Complete when nothing is left of all drivers before the present one.
+    private Task _ended = Task.CompletedTask;
+
     // Queues that a new driver has set up and that have not started since: their entries of old mean nothing any more.
     private readonly bool[] _setUpAnew = new bool[Limits.QueueCount];
 
@@ -163,10 +166,13 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
 
     private void EndDriver()
     {
-        _config.NewDriver();
+        _config.ForgetDriver();
 
-        // Not waited for: a callback may still run, and the VM would stand still.
-        _ = _model.EndDriverAsync();
+        // Not waited for here: a callback may still run, and the VM would stand still. The next driver's first config
+        // request waits, for a while.
+        var ended = _model.EndDriverAsync();
+        _ended = _ended.IsCompleted ? ended : Task.WhenAll(_ended, ended);
+        _config.WaitFor(_ended);
     }
 
     private void Attach(StartedQueue queue, bool newDriver)
