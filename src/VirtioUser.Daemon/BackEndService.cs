@@ -41,7 +41,7 @@ internal sealed class BackEndService(
     }
 
     /// <inheritdoc/>
-    public Task StopAsync(CancellationToken cancellationToken)
+    public async Task StopAsync(CancellationToken cancellationToken)
     {
         lock (_lock)
         {
@@ -50,7 +50,12 @@ internal sealed class BackEndService(
         }
 
         socket.Cancel();
-        return _ended.Task.WaitAsync(cancellationToken);
+        var ended = _ended.Task.WaitAsync(cancellationToken);
+        await ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (ended.IsCanceled)
+        {
+            Log.StoppedTooLate(logger); // the process ends all the same
+        }
     }
 
     /// <inheritdoc/>

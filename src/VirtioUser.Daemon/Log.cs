@@ -48,4 +48,7 @@ internal static partial class Log
 
     [LoggerMessage(113, LogLevel.Critical, "No front-end can connect any more: {Reason}")]
     public static partial void SocketFailed(ILogger logger, string reason);
+
+    [LoggerMessage(114, LogLevel.Warning, "The connection could not be ended in time")]
+    public static partial void StoppedTooLate(ILogger logger);
 }
