@@ -4,6 +4,7 @@ using FsCheck.Xunit;
 using TestDevice.Dependency;
 using Virtio.Linux;
 using VirtioUser.Daemon.Tests.Support;
+using VirtioUser.Protocol;
 
 namespace VirtioUser.Daemon.Tests;
 
@@ -68,13 +69,15 @@ public sealed class GarbageTests(DaemonFixture daemon) : IClassFixture<DaemonFix
     }
 
     [Fact]
-    public async Task A_broken_ring_rests_and_works_again_for_the_next_driver()
+    public void A_broken_ring_is_reported_and_works_again_for_the_next_driver()
     {
         using var driver = daemon.Boot();
         driver.Create();
+        using var error = EventFd.Create();
+        driver.Vm.FrontEnd.SetVringError(Limits.PingQueue, error);
         driver.Vm.Ram.Everything.Fill(0xFF);
         driver.Vm.Pings.Kick.Signal();
-        await daemon.Daemon.LineAsync("The driver broke queue 2");
+        Assert.True(error.Wait((int)Patience.Limit.TotalMilliseconds));
 
         driver.Vm.Stop();
         driver.Start();

@@ -27,7 +27,7 @@ public sealed class LeakTests : IDisposable
 
         Assert.Equal(descriptors, DaemonMemory.OpenDescriptors(daemon.Id));
         Assert.Equal(0, DaemonMemory.GuestMappings(daemon.Id));
-        Assert.Equal(0, DaemonMemory.ArenaBytes(daemon.Id));
+        await DaemonMemory.WaitForEmptyArenaAsync(daemon.Id);
     }
 
     private void UseOnce()

@@ -26,7 +26,7 @@ public sealed class ProcessTests : IDisposable
         driver.Send(hung, TestOperation.Wait, Gates.New(), shared: driver.Allocate(hung, 4096));
         Assert.Equal(1u, driver.Call(other, TestOperation.Echo, 1));
 
-        Assert.Equal(0, await daemon.StopAsync());
+        await daemon.AssertStopsAsync();
 
         Assert.False(File.Exists(_folder.SocketPath));
     }
@@ -45,7 +45,7 @@ public sealed class ProcessTests : IDisposable
 
         driver.NextEvent(); // the second runs now, or soon
 
-        Assert.Equal(0, await daemon.StopAsync());
+        await daemon.AssertStopsAsync();
     }
 
     [Fact]
@@ -66,7 +66,7 @@ public sealed class ProcessTests : IDisposable
             TestContext.Current.CancellationToken);
         await daemon.LineAsync("A front-end connected");
 
-        Assert.Equal(0, await daemon.StopAsync());
+        await daemon.AssertStopsAsync();
         await Assert.ThrowsAsync<LinuxException>(() => asked);
     }
 
@@ -125,7 +125,7 @@ public sealed class ProcessTests : IDisposable
             Assert.Equal(i, driver.Call(driver.Create(), TestOperation.Echo, i));
         }
 
-        Assert.Equal(0, await daemon.StopAsync());
+        await daemon.AssertStopsAsync();
     }
 
     [Fact]
@@ -175,10 +175,21 @@ public sealed class ProcessTests : IDisposable
             driver.Call(driver.Create(), TestOperation.Throw);
         }
 
-        Assert.Equal(0, await daemon.StopAsync());
+        await daemon.AssertStopsAsync();
 
         Assert.All(daemon.ErrorLines, line => Assert.NotNull(JsonDocument.Parse(line).RootElement.GetProperty("Message").GetString()));
         Assert.Contains(daemon.ErrorLines, line => line.Contains("its ping callback threw", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Guest_memory_that_could_shrink_is_refused_with_the_remedy()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
+        using var vm = TestVm.Connect(_folder.SocketPath, new VmOptions { Sealed = false });
+
+        Assert.Throws<VhostUserException>(vm.Start);
+
+        Assert.Contains("seal=on", await daemon.LineAsync("not sealed against shrinking"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -196,7 +207,7 @@ public sealed class ProcessTests : IDisposable
             }
         }
 
-        Assert.Equal(0, await daemon.StopAsync());
+        await daemon.AssertStopsAsync();
 
         // Four sources, each with a burst of 20 lines and 5 a second, instead of more than 5000 lines.
         var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;

@@ -38,7 +38,7 @@ public sealed class DaemonFixture : IAsyncLifetime
         await Metrics.WaitForAsync("virtio_user_instances", 0);
         await Metrics.WaitForAsync("virtio_user_objects", 0);
         await Metrics.WaitForAsync("virtio_user_memory_bytes", 0);
-        Assert.Equal(0, await Daemon.StopAsync());
+        await Daemon.AssertStopsAsync();
         Assert.DoesNotContain(Daemon.ErrorLines, line => line.Contains("fault of the daemon", StringComparison.Ordinal));
         Metrics.Dispose();
         _folder.Dispose();

@@ -17,6 +17,17 @@ internal static class DaemonMemory
         return long.Parse(blocks, CultureInfo.InvariantCulture) * 512;
     }
 
+    /// <summary>Waits until the last driver's memory is given back, which begins when its connection is closed.</summary>
+    public static async Task WaitForEmptyArenaAsync(int process)
+    {
+        var began = Stopwatch.GetTimestamp();
+        while (ArenaBytes(process) is var left && left > 0)
+        {
+            Patience.Left(began, $"the arena holds {left} bytes");
+            await Task.Yield();
+        }
+    }
+
     /// <summary>How many descriptors are open.</summary>
     public static int OpenDescriptors(int process) => Descriptors(process).Count();
 

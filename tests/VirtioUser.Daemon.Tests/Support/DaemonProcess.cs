@@ -85,11 +85,16 @@ internal sealed class DaemonProcess : IAsyncDisposable
             : throw new InvalidOperationException($"The daemon ended and never said '{what}', but:\n{string.Join('\n', ErrorLines)}");
     }
 
-    public void Terminate() => Assert.Equal(0, NativeMethods.Kill(Id, Sigterm));
+    /// <summary>Ends the daemon as a service manager does, and checks that it agrees.</summary>
+    public async Task AssertStopsAsync()
+    {
+        var exitCode = await StopAsync().ConfigureAwait(false);
+        Assert.True(exitCode == 0, $"The daemon ended with {exitCode}. It said:\n{string.Join('\n', ErrorLines)}");
+    }
 
-    /// <summary>Ends the daemon as a service manager does.</summary>
-    /// <returns>The exit code.</returns>
-    public Task<int> StopAsync()
+    private void Terminate() => Assert.Equal(0, NativeMethods.Kill(Id, Sigterm));
+
+    private Task<int> StopAsync()
     {
         if (!_exited.Task.IsCompleted)
         {
