@@ -1,4 +1,5 @@
 // Another process, which is this program in one of its roles.
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using Xunit;
 
@@ -9,6 +10,7 @@ internal sealed class Child : IDisposable
 {
     private readonly Process _process;
     private readonly List<string> _output = [];
+    private readonly ConcurrentQueue<string> _errors = new();
 
     private Child(Process process) => _process = process;
 
@@ -21,20 +23,17 @@ internal sealed class Child : IDisposable
         foreach (var word in new[] { typeof(Child).Assembly.Location, "child", role }.Concat(arguments.Select(each => $"{each}")))
             start.ArgumentList.Add(word);
         var process = Process.Start(start)!;
-        process.ErrorDataReceived += (_, line) =>
-        {
-            if (line.Data is not null)
-                Console.Error.WriteLine($"{role}: {line.Data}");
-        };
+        var child = new Child(process);
+        process.ErrorDataReceived += (_, line) => child._errors.Enqueue(line.Data ?? "");
         process.BeginErrorReadLine();
-        return new Child(process);
+        return child;
     }
 
     /// <summary>Waits for the next line.</summary>
     public string ReadLine()
     {
         var line = Given.Blocking(_process.StandardOutput.ReadLine).GetAwaiter().GetResult();
-        Assert.NotNull(line);
+        Assert.True(line is not null, $"the child ended: {string.Join('\n', _errors)}");
         _output.Add(line);
         return line;
     }
