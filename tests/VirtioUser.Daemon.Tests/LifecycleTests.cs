@@ -72,6 +72,7 @@ public sealed class LifecycleTests(DaemonFixture daemon) : IClassFixture<DaemonF
             driver.Send(slow, TestOperation.Wait, gate, events: 0);
         }
 
+        driver.Call(other, TestOperation.Echo); // the last in the ring, so all were taken
         driver.Vm.FrontEnd.SetVringEnable(Limits.PingQueue, false);
         driver.Vm.FrontEnd.SetVringEnable(Limits.PingQueue, true);
         driver.Send(other, TestOperation.Release, gate);
@@ -91,6 +92,7 @@ public sealed class LifecycleTests(DaemonFixture daemon) : IClassFixture<DaemonF
             driver.Send(slow, TestOperation.Wait, gate, events: 0);
         }
 
+        driver.Call(other, TestOperation.Echo); // the last in the ring, so all were taken
         driver.Vm.FrontEnd.SetVringKick(Limits.PingQueue, driver.Vm.Pings.Kick);
         driver.Send(other, TestOperation.Release, gate);
 

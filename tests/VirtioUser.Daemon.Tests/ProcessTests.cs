@@ -37,8 +37,8 @@ public sealed class ProcessTests : IDisposable
         await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
         using var driver = TestDriver.Boot(_folder.SocketPath);
         var instance = driver.Create();
-        var shared = driver.Allocate(instance, 64 << 20);
-        for (var i = 0u; i < 20; i++)
+        var shared = driver.Allocate(instance, 256 << 20);
+        for (var i = 0u; i < 4; i++)
         {
             driver.Send(instance, TestOperation.Fill, i, events: i == 0 ? 1u : 0u, shared);
         }
