@@ -1,0 +1,235 @@
+// What the driver makes of a host that answers wrongly, never, or unasked.
+using System.Globalization;
+using System.Runtime.InteropServices;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Vm.Tests;
+
+public sealed class WrongHostTests : IAsyncLifetime
+{
+    const int ENOENT = 2, EIO = 5, ENXIO = 6, ENOMEM = 12, EINVAL = 22, EPROTO = 71;
+
+    // The uapi header's numbers; perl is in every Debian.
+    const string Open = "sysopen(my $f, '/dev/virtio-user/1234:0001:01', 2) or do { print $!+0; exit };";
+    const string Allocate = "my $b = pack('QQQLL', 0, 0, 8192, 0, 0); ioctl($f, 0xC020BE01, $b) or do { print $!+0; exit };";
+    const string Statistics = "/sys/bus/virtio/drivers/virtio_user/virtio*/statistics/";
+
+    static readonly DeviceIdentity First = new(0x1234, 1, 1), Second = new(0x1234, 2, 1);
+
+    readonly ScriptedHost host;
+    DeviceIdentity[] offered = [First];
+    ulong handle, objects;
+    VirtualMachine? machine;
+
+    public WrongHostTests() => host = new ScriptedHost(Rightly);
+
+    static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        machine = await VirtualMachine.StartAsync(
+            await GuestImage.PrepareAsync(cancellationToken: Cancelled), new VirtualMachineOptions { Devices = [new VhostUserDevice(host.SocketPath)] }, Cancelled);
+        await machine.LoadDriverAsync(cancellationToken: Cancelled);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (machine is not null)
+        {
+            await machine.DisposeAsync();
+        }
+
+        host.Dispose();
+    }
+
+    [Fact]
+    public async Task An_open_fails_as_the_reply_says_and_with_EPROTO_if_it_makes_no_sense()
+    {
+        await ExpectAsync(ENXIO, Open, WithError(1));
+        await ExpectAsync(EIO, Open, WithError(2));
+        await ExpectAsync(EINVAL, Open, WithError(8));
+        await ExpectAsync(EPROTO, Open, WithError(9));
+        await ExpectAsync(EPROTO, Open, WithError(uint.MaxValue));
+        await ExpectAsync(EPROTO, Open, (ref ConfigMessage reply) => reply.InstanceHandle = 0);
+        await ExpectAsync(EPROTO, Open, (ref ConfigMessage reply) => reply.Operation = ConfigOperation.DestroyInstance);
+        await ExpectAsync(EPROTO, Open, reply => reply[..^1]);
+        await ExpectAsync(EPROTO, Open, _ => []);
+
+        // A handle that another program's instance has.
+        await ExpectAsync(EPROTO, $"{Open} my $held = $f; {Open}", (ref ConfigMessage reply) => reply.InstanceHandle = 7);
+
+        Assert.Equal("0", await PerlAsync($"{Open} print 0;"));
+        Assert.Empty(machine!.KernelComplaints);
+    }
+
+    [Fact]
+    public async Task An_allocation_fails_as_the_reply_says_and_with_EPROTO_if_the_driver_could_not_use_it()
+    {
+        await ExpectAsync(ENOMEM, Open + Allocate, WithError(3));
+        await ExpectAsync(ENOENT, Open + Allocate, WithError(4));
+        await ExpectAsync(EPROTO, Open + Allocate, WithError(99));
+        await ExpectAsync(EPROTO, Open + Allocate, (ref ConfigMessage reply) => reply.ShmId = 0);
+        await ExpectAsync(EPROTO, Open + Allocate, (ref ConfigMessage reply) => reply.ShmSize = 0);
+        await ExpectAsync(EPROTO, Open + Allocate, (ref ConfigMessage reply) => reply.ShmSize = 4096);
+        await ExpectAsync(EPROTO, Open + Allocate, (ref ConfigMessage reply) => reply.ShmSize = ulong.MaxValue);
+        await ExpectAsync(EPROTO, Open + Allocate, (ref ConfigMessage reply) => reply.ShmOffset = 1);
+        await ExpectAsync(EPROTO, Open + Allocate, (ref ConfigMessage reply) => reply.ShmOffset = ScriptedHost.ArenaLength);
+        await ExpectAsync(EPROTO, Open + Allocate, (ref ConfigMessage reply) => reply.ShmOffset = ScriptedHost.ArenaLength - 4096);
+        await ExpectAsync(EPROTO, Open + Allocate, (ref ConfigMessage reply) => reply.ShmOffset = ulong.MaxValue - 4095);
+
+        // The same bytes, or bytes that overlap, for a second time.
+        string twice = $"{Open} {Allocate} my $held = $f; {Open} {Allocate}";
+        await ExpectAsync(EPROTO, twice, (ref ConfigMessage reply) => reply.ShmOffset = 8192);
+        ulong times = 0;
+        await ExpectAsync(EPROTO, twice, (ref ConfigMessage reply) => reply.ShmOffset = 4096 * times++);
+
+        Assert.Equal("0", await PerlAsync($"{Open} {Allocate} print 0;"));
+        Assert.Empty(machine!.KernelComplaints);
+    }
+
+    [Fact]
+    public async Task A_program_that_waits_for_a_silent_host_can_be_killed_and_what_was_made_for_it_is_taken_back()
+    {
+        TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously), destroyed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        host.Answer = request =>
+        {
+            if (request.Operation == ConfigOperation.CreateInstance && !asked.Task.IsCompleted)
+            {
+                asked.SetResult();
+                return null;
+            }
+
+            if (request is { Operation: ConfigOperation.DestroyInstance, InstanceHandle: 1000 })
+            {
+                destroyed.SetResult();
+            }
+
+            return Rightly(request);
+        };
+        GuestCommand opening = await machine!.StartCommandAsync(["perl", "-e", Open], cancellationToken: Cancelled);
+        await asked.Task.WaitAsync(Cancelled);
+        await opening.SignalAsync("KILL");
+        Assert.NotEqual(0, (await opening.WaitAsync(Cancelled)).ExitCode);
+
+        ConfigMessage late = new() { Operation = ConfigOperation.CreateInstance, DeviceCount = 1, InstanceHandle = 1000, FirstDevice = First };
+        host.Reply(Bytes(late));
+        await destroyed.Task.WaitAsync(Cancelled);
+        Assert.Equal("0", await PerlAsync($"{Open} print 0;"));
+        Assert.Empty(machine.KernelComplaints);
+    }
+
+    [Fact]
+    public async Task Events_that_nobody_asked_for_or_that_are_no_events_are_dropped_and_counted()
+    {
+        TaskCompletionSource opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        GuestCommand reader = await machine!.StartCommandAsync(
+            ["perl", "-e", $"$| = 1; {Open} print qq(opened\\n); sysread($f, my $b, 400); print unpack('V*', $b);"],
+            _ => opened.TrySetResult(), cancellationToken: Cancelled);
+        await opened.Task.WaitAsync(Cancelled);
+
+        host.SendEvent(new EventMessage(handle + 1, Revents.Unsolicited)); // of nobody
+        host.SendEvent(new EventMessage(0, 1));
+        host.SendEvent(new EventMessage(handle, 1)); // answers to no ping
+        host.SendEvent(new EventMessage(handle, Revents.Failed));
+        host.SendEvent([1, 2, 3]);
+        host.SendEvent([]);
+        host.SendEvent(new EventMessage(handle, Revents.Notice | 99)); // a notice of days to come
+        host.SendEvent(new EventMessage(handle, Revents.Unsolicited | 5));
+
+        GuestCommandResult result = await reader.WaitAsync(Cancelled);
+        Assert.Equal((Revents.Unsolicited | 5).ToString(CultureInfo.InvariantCulture), result.Output.Split('\n')[1]);
+        Assert.Equal("2", await RunAsync($"cat {Statistics}events_without_instance"));
+        Assert.Equal("2", await RunAsync($"cat {Statistics}answers_unasked"));
+        Assert.Equal("3", await RunAsync($"cat {Statistics}events_malformed"));
+        Assert.Empty(machine.KernelComplaints);
+    }
+
+    [Fact]
+    public async Task Nodes_come_and_go_with_the_devices_and_a_senseless_list_changes_nothing()
+    {
+        await ChangeAsync(First, Second);
+        Assert.Equal("1234:0001:01\n1234:0002:01", await RunAsync("ls /dev/virtio-user"));
+        await ChangeAsync(Second, Second);
+        Assert.Equal("1234:0001:01\n1234:0002:01", await RunAsync("ls /dev/virtio-user"));
+        await ChangeAsync(First);
+        Assert.Equal("1234:0001:01", await RunAsync("ls /dev/virtio-user"));
+        Assert.Equal("1", await RunAsync($"cat {Statistics}replies_malformed"));
+        Assert.Empty(machine!.KernelComplaints);
+    }
+
+    // Has the driver ask for the devices, and waits until it has made of the list what it wants to.
+    async Task ChangeAsync(params DeviceIdentity[] devices)
+    {
+        TaskCompletionSource enumerated = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        offered = devices;
+        host.Answer = request =>
+        {
+            if (request.Operation == ConfigOperation.EnumerateDevices)
+            {
+                enumerated.TrySetResult();
+            }
+
+            return Rightly(request);
+        };
+        host.ChangeConfiguration();
+        await enumerated.Task.WaitAsync(Cancelled);
+
+        // One exchange at a time: this one is behind that.
+        Assert.Equal("0", await PerlAsync($"{Open} print 0;"));
+    }
+
+    delegate void Change(ref ConfigMessage reply);
+
+    static Change WithError(uint error) => (ref ConfigMessage reply) => reply.Error = (ConfigError)error;
+
+    Task ExpectAsync(int errno, string script, Change change) => ExpectAsync(errno, script, bytes =>
+    {
+        change(ref MemoryMarshal.AsRef<ConfigMessage>(bytes.AsSpan()));
+        return bytes;
+    });
+
+    // The last request that the script causes before it ends, create or allocate, gets a changed reply.
+    async Task ExpectAsync(int errno, string script, Func<byte[], byte[]> change)
+    {
+        ConfigOperation changed = script.Contains(Allocate, StringComparison.Ordinal) ? ConfigOperation.AllocateMemory : ConfigOperation.CreateInstance;
+        host.Answer = request => request.Operation == changed ? change(Rightly(request)) : Rightly(request);
+        Assert.Equal(errno.ToString(CultureInfo.InvariantCulture), await PerlAsync(script + " print 0;"));
+        host.Answer = Rightly;
+    }
+
+    Task<string> PerlAsync(string script) => RunAsync($"perl -e \"{script.Replace("$", "\\$", StringComparison.Ordinal)}\"");
+
+    async Task<string> RunAsync(string script)
+    {
+        GuestCommandResult result = await machine!.RunAsync(script, cancellationToken: Cancelled);
+        Assert.Equal((0, ""), (result.ExitCode, result.Error));
+        return result.Output.Trim();
+    }
+
+    // As a host should; every object lies behind the one before.
+    byte[] Rightly(ConfigMessage request)
+    {
+        ConfigMessage reply = new() { Operation = request.Operation };
+        switch (request.Operation)
+        {
+            case ConfigOperation.EnumerateDevices:
+                reply.DeviceCount = (uint)offered.Length;
+                for (int i = 0; i < offered.Length; i++)
+                {
+                    reply.SetDevice(i, offered[i]);
+                }
+
+                break;
+            case ConfigOperation.CreateInstance:
+                (reply.DeviceCount, reply.FirstDevice, reply.InstanceHandle) = (1, request.FirstDevice, ++handle);
+                break;
+            case ConfigOperation.AllocateMemory:
+                (reply.ShmId, reply.ShmOffset, reply.ShmSize) = (++objects, objects * 8192, 8192);
+                break;
+        }
+
+        return Bytes(reply);
+    }
+
+    static byte[] Bytes(ConfigMessage message) => MemoryMarshal.AsBytes(new ReadOnlySpan<ConfigMessage>(in message)).ToArray();
+}
