@@ -10,8 +10,9 @@ public sealed class GuestSuiteTests(GuestSuite suite) : IClassFixture<GuestSuite
     public void In_the_guest(string name) => suite.AssertPassed(name);
 
     [Fact]
-    public async Task The_whole_suite_leaves_nothing_behind_and_no_complaint()
+    public async Task The_whole_suite_ends_well_and_leaves_nothing_behind_and_no_complaint()
     {
+        Assert.Equal("", suite.Broken);
         await suite.Rig.AssertNothingLeftAsync();
         suite.Rig.AssertKernelsContent();
     }

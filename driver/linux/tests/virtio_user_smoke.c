@@ -21,6 +21,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +33,8 @@
 
 static int count, failed;
 static sigjmp_buf fault;
+/* An address that is nobody's, and that the compiler does not know. */
+static volatile uintptr_t nowhere;
 
 static void ok(int held, const char *what)
 {
@@ -89,6 +92,10 @@ static void test_errors(int fd)
 	   "a PING with a reserved field is EINVAL");
 	ok(fails(ioctl(fd, VIRTIO_USER_PING, NULL), EFAULT),
 	   "a PING from nowhere is EFAULT");
+	ok(fails(ioctl(fd, VIRTIO_USER_ALLOC, NULL), EFAULT),
+	   "an ALLOC from nowhere is EFAULT");
+	ok(fails(write(fd, (void *)nowhere, sizeof(ping)), EFAULT),
+	   "a write from nowhere is EFAULT");
 	ok(fails(ioctl(fd, VIRTIO_USER_ALLOC, &shm), EINVAL),
 	   "ALLOC of nothing is EINVAL");
 	shm.size = SIZE;
@@ -118,6 +125,25 @@ static void test_errors(int fd)
 	fcntl(fd, F_SETFL, 0);
 }
 
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* The signal comes again and again: one of them finds the read waiting. */
+static void test_signal(int fd)
+{
+	const struct itimerval often = {{0, 10000}, {0, 10000}}, never = {0};
+	struct sigaction action = {.sa_handler = on_alarm};
+	uint32_t revents;
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	ok(fails(read(fd, &revents, sizeof(revents)), EINTR),
+	   "a signal ends a read that waits with EINTR");
+	setitimer(ITIMER_REAL, &never, NULL);
+}
+
 static void test_pings(int fd, const struct virtio_user_shm *shm,
 		       uint64_t metadata)
 {
@@ -137,8 +163,10 @@ static void test_pings(int fd, const struct virtio_user_shm *shm,
 	}
 	ok(ioctl(fd, VIRTIO_USER_PING, &pings[0]) == 0, "PING");
 	ok(readable(fd, TIMEOUT_MS), "poll says when the answer is there");
+	ok(fails(read(fd, (void *)nowhere, sizeof(revents)), EFAULT),
+	   "a read to nowhere is EFAULT");
 	ok(read(fd, revents, sizeof(revents)) == sizeof(revents[0]),
-	   "read returns one event");
+	   "read returns one event, which that did not cost");
 	ok(!(revents[0] & VIRTIO_USER_EVENT_FAILED), "the ping did not fail");
 
 	/* One of the five names bytes outside of the object. */
@@ -244,6 +272,7 @@ int main(int argc, char **argv)
 	ok(fd >= 0, "open");
 	if (fd >= 0) {
 		test_errors(fd);
+		test_signal(fd);
 		test_memory(fd, argv[1], metadata);
 		ok(close(fd) == 0, "close");
 	}

@@ -83,11 +83,6 @@ public sealed class VmRig : IAsyncDisposable
             : throw new XunitException($"{script}\nended with {result.ExitCode}:\n{result.Output}{result.Error}\nThe console ends with:\n{Machine.ConsoleTail}");
     }
 
-    /// <summary>Runs some of the guest's tests; any failure fails the test.</summary>
-    /// <param name="filter">What to run: arguments of the test program.</param>
-    public Task<string> RunGuestTestsAsync(string filter) =>
-        RunAsync($"dotnet {TestsInGuest}/VirtioUser.Guest.Tests.dll -noLogo -noColor {filter}");
-
     /// <summary>
     /// Checks that nothing of a guest is left in the daemon: no instance, no object, no byte. The driver destroys an
     /// instance after the program's close has returned, so what is left may still be going: it gets a while.
