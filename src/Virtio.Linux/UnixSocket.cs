@@ -293,6 +293,8 @@ public sealed unsafe class UnixSocket : IDisposable
             return false;
         }
         using FileDescriptor probe = NewSocket();
+        // One that is alive and does not accept at the moment has a full queue; a blocking connect would wait for it.
+        probe.SetNonBlocking(true);
         return Native.Connect(probe, address, SocketAddressSize) < 0 && LinuxException.LastErrno == Errno.ECONNREFUSED;
     }
 

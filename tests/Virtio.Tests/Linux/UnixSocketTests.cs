@@ -155,6 +155,25 @@ public class UnixSocketTests
     }
 
     [Fact]
+    public void A_live_path_whose_owner_does_not_accept_is_noticed_at_once()
+    {
+        string folder = Directory.CreateTempSubdirectory().FullName, path = Path.Combine(folder, "socket");
+        using (UnixSocket listener = UnixSocket.Listen(path))
+        {
+            // Each attempt leaves a connection in the queue, which holds two.
+            for (int i = 0; i < 4; i++)
+            {
+                Errno errno = Errno.None;
+                var second = new Thread(() => errno = Assert.Throws<LinuxException>(() => UnixSocket.Listen(path)).Errno) { IsBackground = true };
+                second.Start();
+                Assert.True(second.Join(TimeSpan.FromSeconds(60)), $"Attempt {i} to listen waits for the owner.");
+                Assert.Equal(Errno.EADDRINUSE, errno);
+            }
+        }
+        Directory.Delete(folder);
+    }
+
+    [Fact]
     public void Accept_ends_when_cancelled()
     {
         string folder = Directory.CreateTempSubdirectory().FullName;
