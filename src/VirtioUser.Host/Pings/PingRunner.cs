@@ -51,6 +51,7 @@ internal sealed class PingRunner(
             {
                 // After the answer to the ping that did it: the driver may end everything at this notice.
                 events.Post(new EventItem(instance, instance.Handle, Revents.NoticeInstanceEnded, -1));
+                DisposeImplementation(instance); // the device's code again, which may hang: the guest knows already
             }
 
             more = instance.Finish(out mustEnd);
@@ -219,8 +220,6 @@ internal sealed class PingRunner(
         {
             Log.PingThrew(log, instance.Handle, instance.Identity, exception);
         }
-
-        DisposeImplementation(instance);
     }
 
     private void DisposeImplementation(Instance instance)

@@ -133,6 +133,22 @@ public class OwnEventTests
     }
 
     [Fact]
+    public void The_guest_knows_of_a_failure_before_the_failed_device_has_ended()
+    {
+        using var mayEnd = new ManualResetEventSlim();
+        using var host = new TestHost(new ScriptedDevice(_ =>
+            new ScriptedInstance((in _) => throw new FormatException(), () => Patience.Wait(mayEnd, "the guest"))));
+        var handle = host.Open();
+
+        host.Ping(handle, events: 1);
+
+        Assert.Equal([Revents.Failed, Revents.NoticeInstanceEnded], host.Events.WaitFor(handle, 2));
+        host.Pings.WaitForAll();
+        mayEnd.Set();
+        host.Close(handle);
+    }
+
+    [Fact]
     public void Failing_without_an_answer_wanted_is_told_by_the_notice_alone()
     {
         using var host = new TestHost(new ScriptedDevice((in _) => throw new FormatException()));
