@@ -9,9 +9,9 @@ namespace VirtioUser.Host;
 /// around a virtqueue. The side that owns the queue can <see cref="Suspend"/> it.
 /// </summary>
 /// <typeparam name="T">An item.</typeparam>
-internal abstract class Combiner<T> : IThreadPoolWorkItem
+internal abstract class Combiner<T>
 {
-    // What one thread does for the others before a thread of the pool goes on with it.
+    // What one thread does for the others before a thread of its own goes on with it.
     private const int MaxItemsATurn = 1024;
 
     private readonly ConcurrentQueue<T> _items = new();
@@ -72,9 +72,6 @@ internal abstract class Combiner<T> : IThreadPoolWorkItem
     /// <summary>Gives the turn back and handles what has come meanwhile.</summary>
     public void Resume() => TakeTurns();
 
-    /// <summary>Goes on with a turn that another thread had for long enough.</summary>
-    void IThreadPoolWorkItem.Execute() => TakeTurns();
-
     /// <summary>Handles an item. Has the turn.</summary>
     /// <returns>False if it cannot be handled now; it is kept and tried again at the next turn.</returns>
     protected abstract bool TryHandle(in T item);
@@ -82,9 +79,9 @@ internal abstract class Combiner<T> : IThreadPoolWorkItem
     /// <summary>Called when a turn has handled all it could. Has the turn.</summary>
     protected abstract void Flush();
 
-    private void TakeTurns()
+    private void TakeTurns(int budget = MaxItemsATurn)
     {
-        for (var budget = MaxItemsATurn; ; budget--)
+        for (; ; budget--)
         {
             var seen = Volatile.Read(ref _notes);
             Drain(ref budget);
@@ -97,8 +94,13 @@ internal abstract class Combiner<T> : IThreadPoolWorkItem
 
             if (budget <= 0)
             {
-                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-                return;
+                if (TryHandOver())
+                {
+                    return;
+                }
+
+                budget = MaxItemsATurn;
+                continue;
             }
 
             // A full fence: an item posted before a note that we take off here was seen by Drain.
@@ -106,6 +108,20 @@ internal abstract class Combiner<T> : IThreadPoolWorkItem
             {
                 return;
             }
+        }
+    }
+
+    /// <summary>Lets a new thread go on with the turn. Not one of the pool: devices may keep all of these, and the turn would stand still.</summary>
+    private bool TryHandOver()
+    {
+        try
+        {
+            new Thread(() => TakeTurns(int.MaxValue)) { IsBackground = true, Name = "combiner" }.Start();
+            return true;
+        }
+        catch (OutOfMemoryException)
+        {
+            return false; // what .NET throws when the system has no thread left: this one goes on
         }
     }
 

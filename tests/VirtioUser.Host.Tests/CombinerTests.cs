@@ -97,10 +97,12 @@ public class CombinerTests
             combiner.Post((0, i));
         }
 
-        combiner.Resume(); // far more than one turn: a thread of the pool goes on with it
+        var poster = new Thread(combiner.Resume); // far more than one turn: another thread goes on with it
+        poster.Start();
 
         Patience.WaitUntil(combiner.Handled, () => combiner.Handled.Count == 100_000, () => "the rest");
         Assert.True(combiner.Threads.Count > 1);
+        Assert.False(combiner.WasOnPool); // devices may keep every thread of the pool
         Assert.Equal(Enumerable.Range(0, 100_000), combiner.Handled.Select(item => item.Number));
     }
 
@@ -115,6 +117,8 @@ public class CombinerTests
         public List<(int Thread, int Number)> Handled { get; } = [];
 
         public HashSet<int> Threads { get; } = [];
+
+        public bool WasOnPool { get; private set; }
 
         public volatile bool Forbidden;
 
@@ -135,6 +139,7 @@ public class CombinerTests
                 {
                     Handled.Add(item);
                     Threads.Add(Environment.CurrentManagedThreadId);
+                    WasOnPool |= Thread.CurrentThread.IsThreadPoolThread;
                 }
             }
 
