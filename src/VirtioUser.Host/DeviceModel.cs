@@ -119,9 +119,6 @@ public sealed class DeviceModel : IDisposable
         }
     }
 
-    /// <summary>The guest has added buffers to the event queue.</summary>
-    public void EventBuffersAdded() => _events.Pump();
-
     /// <summary>The driver is gone, without a word or with a reset: all its instances end, its memory is given back.</summary>
     /// <remarks>
     /// To be called while both queues are detached, before those of a new driver are attached: then nothing of the

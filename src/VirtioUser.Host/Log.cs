@@ -39,9 +39,6 @@ internal static partial class Log
     [LoggerMessage(11, LogLevel.Warning, "Config request {Operation} answered with {Error}: {Reason}")]
     public static partial void ConfigRefused(ILogger logger, ConfigOperation operation, ConfigError error, string reason);
 
-    [LoggerMessage(12, LogLevel.Information, "Device {Device} from {Path}")]
-    public static partial void DeviceLoaded(ILogger logger, DeviceIdentity device, string path);
-
     [LoggerMessage(13, LogLevel.Debug, "A callback runs long: another thread goes on with the ping queue")]
     public static partial void LeaderReplaced(ILogger logger);
 

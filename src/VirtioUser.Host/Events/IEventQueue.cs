@@ -9,8 +9,7 @@ public interface IEventQueue
     /// <summary>Puts an event into the next buffer of the guest.</summary>
     /// <param name="message">The event.</param>
     /// <returns>
-    /// False when the guest has no buffer there; the transport then calls <see cref="DeviceModel.EventBuffersAdded"/>
-    /// when that changes.
+    /// False when the guest has no buffer there; <see cref="Pings.IQueueWaiter.Wait"/> then returns when that changes.
     /// </returns>
     bool TryPut(in EventMessage message);
 

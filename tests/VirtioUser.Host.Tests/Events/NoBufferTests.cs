@@ -155,8 +155,7 @@ public class NoBufferTests
 
         Assert.Equal(bound, made);
         host.Events.AddBuffers(1000);
-        host.Model.EventBuffersAdded();
-        host.Open();
+        Assert.True(SpinWait.SpinUntil(() => host.TryOpen(ScriptedDevice.Default).Error == ConfigError.None, Patience.Limit));
     }
 
     private sealed class EndlessPings(ulong handle) : IPingQueue
