@@ -171,7 +171,11 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
         // Not waited for here: a callback may still run, and the VM would stand still. The next driver's first config
         // request waits, for a while.
         var ended = _model.EndDriverAsync();
-        _ended = _ended.IsCompleted ? ended : Task.WhenAll(_ended, ended);
+        if (!ended.IsCompleted) // else nothing is added, however often drivers come and go while one callback hangs
+        {
+            _ended = _ended.IsCompleted ? ended : Task.WhenAll(_ended, ended);
+        }
+
         _config.WaitFor(_ended);
     }
 
