@@ -9,7 +9,7 @@ public sealed class SizeTests
 
     [Theory]
     [InlineData("64G", 128)]
-    [InlineData("1G", 4)]
+    [InlineData("1G", 1)]
     [InlineData("1G", 1024)]
     public async Task A_C_program_goes_through_every_file_operation_with(string arenaSize, int queueSize)
     {
