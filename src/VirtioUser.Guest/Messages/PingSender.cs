@@ -41,7 +41,7 @@ internal sealed class PingSender : IDisposable
         }
     }
 
-    /// <summary>The same without holding the caller's thread. A full device holds one of the thread pool instead.</summary>
+    /// <summary>The same without holding the caller's thread. A full device holds a new one instead.</summary>
     /// <inheritdoc cref="Send(ReadOnlySpan{PingRequest}, PendingAnswers?, CancellationToken)"/>
     public async Task SendAsync(ReadOnlyMemory<PingRequest> pings, PendingAnswers? pending, CancellationToken cancellationToken)
     {
