@@ -52,10 +52,33 @@ sealed class Demonstration(IAnsiConsole console)
 
         console.Profile.Width = Math.Max(console.Profile.Width, TableWidth);
         console.Write(Summary.Of(steps));
+        if (!await DaemonCountedTheSameAsync(daemon, steps, cancellationToken))
+        {
+            return 1;
+        }
+
         await machine.StopAsync();
         int code = await daemon.StopAsync();
         Done($"everything held; virtio-userd ended with {code}");
         return code;
+    }
+
+    // The guest's figures are its own; what crossed the queues is also known on the other side.
+    async Task<bool> DaemonCountedTheSameAsync(DaemonProcess daemon, IEnumerable<GuestStep> steps, CancellationToken cancellationToken)
+    {
+        long pings = await daemon.ReadMetricAsync("virtio_user_pings_total", cancellationToken);
+        long events = await daemon.ReadMetricAsync("virtio_user_events_total", cancellationToken);
+        long bytes = await daemon.ReadMetricAsync("virtio_user_pings_bytes_total", cancellationToken);
+        long expected = steps.Where(step => step.Device is not null).Sum(step => (long)step.RoundTrips);
+        if (pings != expected || events != expected)
+        {
+            console.MarkupLineInterpolated(
+                $"[red]The guest says that it sent {expected} pings and got as many answers; virtio-userd counted {pings} pings and {events} events.[/]");
+            return false;
+        }
+
+        Done($"virtio-userd counted the same {pings} pings and {events} answers; the pings named {bytes:N0} bytes of shared memory");
+        return true;
     }
 
     Task<VirtualMachine> BootAsync(GuestImage image, DaemonProcess daemon, Inputs inputs, CancellationToken cancellationToken) =>
