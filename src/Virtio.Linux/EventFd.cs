@@ -46,7 +46,10 @@ public sealed unsafe class EventFd : IDisposable
         }
     }
 
-    /// <summary>Adds one to the count and wakes whoever waits. A count at its limit stays there, and is still a signal.</summary>
+    /// <summary>
+    /// Adds one to the count and wakes whoever waits. A count at its limit stays there, and is still a signal. Whoever
+    /// shares the descriptor can make it blocking; then this waits at the limit until somebody consumes.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The eventfd is closed.</exception>
     /// <exception cref="LinuxException">The write failed.</exception>
     public void Signal()
@@ -69,13 +72,15 @@ public sealed unsafe class EventFd : IDisposable
     public bool TryConsume()
     {
         ulong count;
-        while (Native.Read(Descriptor, &count, sizeof(ulong)) < 0)
+        // Not a plain read: whoever shares the descriptor can make that block, at any time (needs Linux 5.8).
+        Native.IoVec vector = new() { Base = &count, Length = sizeof(ulong) };
+        while (Native.ReadVector(Descriptor, &vector, 1, -1, Native.RWF_NOWAIT) < 0)
         {
             Errno errno = LinuxException.LastErrno;
             if (errno == Errno.EAGAIN)
                 return false;
             if (errno != Errno.EINTR)
-                LinuxException.ThrowLast("read from an eventfd");
+                LinuxException.ThrowLast("preadv2 from an eventfd");
         }
         return true;
     }

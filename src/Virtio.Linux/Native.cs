@@ -14,6 +14,7 @@ internal static unsafe partial class Native
     internal const int PROT_NONE = 0, PROT_READ = 1, PROT_WRITE = 2;
     internal const int MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20, MAP_NORESERVE = 0x4000;
     internal const int EFD_NONBLOCK = O_NONBLOCK, EFD_CLOEXEC = O_CLOEXEC;
+    internal const int RWF_NOWAIT = 8;
     internal const int EPOLL_CLOEXEC = O_CLOEXEC, EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2;
     internal const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = O_CLOEXEC, SCM_RIGHTS = 1, SHUT_RDWR = 2;
     internal const int SOL_SOCKET = 1, SO_TYPE = 3, SO_ACCEPTCONN = 30, SO_DOMAIN = 39;
@@ -77,6 +78,9 @@ internal static unsafe partial class Native
 
     [LibraryImport(LibC, EntryPoint = "read", SetLastError = true)]
     internal static partial nint Read(FileDescriptor descriptor, void* buffer, nuint count);
+
+    [LibraryImport(LibC, EntryPoint = "preadv2", SetLastError = true)]
+    internal static partial nint ReadVector(FileDescriptor descriptor, IoVec* vectors, int count, long offset, int flags);
 
     [LibraryImport(LibC, EntryPoint = "write", SetLastError = true)]
     internal static partial nint Write(FileDescriptor descriptor, void* buffer, nuint count);

@@ -14,8 +14,12 @@ public sealed partial class BackEnd
         // taken away, the queues need not know.
         if (_state.Started && _state.Memory.LosesMappings(next))
         {
+            foreach (Vring vring in _state.Vrings)
+                vring.Mute();
             _device.MemoryChanging();
             _state.Memory.Replace(next);
+            foreach (Vring vring in _state.Vrings.Where(vring => vring.Started is not null))
+                vring.Unmute();
             _device.MemoryChanged();
         }
         else

@@ -79,9 +79,6 @@ public sealed partial class BackEnd
     {
         Vring vring = TakeEventFd("SET_VRING_CALL", payload, out EventFd? call);
         vring.Call.Replace(call);
-        // A call in the last moment went to the descriptor before; one too many costs nothing, one too few hangs a driver.
-        if (vring.Started is not null)
-            vring.Call.Signal();
     }
 
     void SetVringError(ReadOnlySpan<byte> payload)
@@ -158,6 +155,7 @@ public sealed partial class BackEnd
         if (!_state.Started)
             StartDevice();
         vring.Started = new StartedQueue(vring.Index, queue, vring.Kick, vring.Call, vring.Error);
+        vring.Unmute();
         _device.QueueStarted(vring.Started);
     }
 
@@ -186,6 +184,7 @@ public sealed partial class BackEnd
 
     void StopQueue(Vring vring, StartedQueue started)
     {
+        vring.Mute();
         _device.QueueStopping(vring.Index);
         vring.Base = started.Queue.LastAvailable;
         vring.Started = null;

@@ -4,34 +4,72 @@ using Virtio.Linux;
 namespace Virtio.VhostUser;
 
 /// <summary>
-/// The call descriptor of a queue (or its error descriptor), which the front-end may replace at any time. <see cref="Signal"/> may come from any
-/// thread, at any time, also while it is being replaced.
+/// The call descriptor of a queue (or its error descriptor), which the front-end may replace at any time.
+/// <see cref="Signal"/> may come from any thread, at any time, also while it is being replaced.
 /// </summary>
+/// <remarks>
+/// The front-end shares the descriptor: it can make it blocking and fill it, so that a thread that signals is stuck.
+/// Therefore the connection's thread never signals itself, and gets stuck threads out before it waits for any
+/// (<see cref="Mute"/>). <see cref="Mute"/>, <see cref="Unmute"/> and <see cref="Replace"/> are for that thread.
+/// </remarks>
 public sealed class CallSignal
 {
+    readonly bool _makesUp;
     EventFd? _call;
+    int _inside;
+    bool _muted = true;
 
-    internal CallSignal()
-    {
-    }
+    /// <summary>Muted, as long as the queue has not started.</summary>
+    /// <param name="makesUp">Whether to signal once for signals that may have been lost while muted or replaced: one call
+    /// too many costs nothing, one too few hangs a driver. Not for errors, which only tell what was.</param>
+    internal CallSignal(bool makesUp) => _makesUp = makesUp;
 
-    /// <summary>Signals; does nothing while the front-end has not given a descriptor (it polls then). Allocates nothing.</summary>
+    /// <summary>Signals; does nothing while the front-end has not given a descriptor (it polls then), or the queue is stopped. Allocates nothing.</summary>
     public void Signal()
     {
-        while (Volatile.Read(ref _call) is { } call)
+        // A full fence, which pairs with the one in Mute: either it sees us inside, or we see that it muted.
+        Interlocked.Increment(ref _inside);
+        try
         {
-            try
-            {
-                call.Signal();
-                return;
-            }
-            catch (ObjectDisposedException)
-            {
-                // Replaced between the two lines above; whoever did it stored the new one before closing the old.
-            }
+            if (!Volatile.Read(ref _muted))
+                Volatile.Read(ref _call)?.Signal();
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _inside);
         }
     }
 
+    /// <summary>Lets no signal through any more; when this returns, no thread is in one.</summary>
+    internal void Mute()
+    {
+        Volatile.Write(ref _muted, true);
+        Interlocked.MemoryBarrier();
+        SpinWait spinner = default;
+        while (Volatile.Read(ref _inside) != 0)
+        {
+            _call?.TryConsume();
+            spinner.SpinOnce();
+        }
+    }
+
+    /// <summary>Lets signals through again.</summary>
+    internal void Unmute()
+    {
+        Volatile.Write(ref _muted, false);
+        if (_makesUp && _call is not null)
+            new Thread(Signal) { IsBackground = true, Name = "call" }.Start();
+    }
+
     /// <summary>Puts another descriptor in place, which this owns from now on, and closes the one before.</summary>
-    internal void Replace(EventFd? call) => Interlocked.Exchange(ref _call, call)?.Dispose();
+    internal void Replace(EventFd? call)
+    {
+        bool wasMuted = _muted;
+        Mute();
+        EventFd? before = _call;
+        Volatile.Write(ref _call, call);
+        before?.Dispose();
+        if (!wasMuted)
+            Unmute();
+    }
 }

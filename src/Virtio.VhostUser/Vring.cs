@@ -25,9 +25,9 @@ sealed class Vring(int index) : IDisposable
 
     internal EventFd? Kick { get; private set; }
 
-    internal CallSignal Call { get; } = new();
+    internal CallSignal Call { get; } = new(makesUp: true);
 
-    internal CallSignal Error { get; } = new();
+    internal CallSignal Error { get; } = new(makesUp: false);
 
     /// <summary>The queue that the device works on; null while the ring is stopped.</summary>
     internal StartedQueue? Started { get; set; }
@@ -36,6 +36,20 @@ sealed class Vring(int index) : IDisposable
     {
         Kick?.Dispose();
         Kick = kick;
+    }
+
+    /// <summary>Gets every thread out of the front-end's descriptors, so that one that is stuck there can be waited for.</summary>
+    internal void Mute()
+    {
+        Call.Mute();
+        Error.Mute();
+    }
+
+    /// <summary>Undoes <see cref="Mute"/>.</summary>
+    internal void Unmute()
+    {
+        Call.Unmute();
+        Error.Unmute();
     }
 
     /// <summary>Closes the descriptors. The ring must have stopped.</summary>

@@ -145,38 +145,60 @@ internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, 
     /// <summary>Takes the next request, if its reply will be the only one on its way.</summary>
     private bool TryTakeRequest(out int length, out int driver)
     {
+        StartedQueue? queue = null;
+        QueueException? fault = null;
+        bool taken = false, mustCall = false;
+        length = 0;
         lock (_lock)
         {
-            length = 0;
             driver = _driver;
-            if (!_open || _oldDriver is not null || _reply is not null || _requests is not { } queue || _replies is null)
+            if (_open && _oldDriver is null && _reply is null && _replies is not null && _requests is not null)
             {
-                return false;
-            }
-
-            try
-            {
-                DescriptorChain chain;
-                while (!queue.Queue.TryTake(out chain))
+                queue = _requests;
+                try
                 {
-                    if (!queue.Queue.EnableKicks())
-                    {
-                        return false;
-                    }
+                    taken = TryCopyRequest(queue.Queue, out length);
+                    mustCall = queue.Queue.MustCall();
                 }
-
-                // One byte more than a message is room enough to see that a request is too long.
-                length = chain.CopyTo(_request);
-                queue.Queue.Return(chain.Head, 0);
+                catch (QueueException e)
+                {
+                    fault = e;
+                }
             }
-            catch (QueueException e)
+        }
+
+        Tell(queue, mustCall, fault);
+        return taken && fault is null;
+    }
+
+    private bool TryCopyRequest(DeviceQueue queue, out int length)
+    {
+        length = 0;
+        DescriptorChain chain;
+        while (!queue.TryTake(out chain))
+        {
+            if (!queue.EnableKicks())
             {
-                faults.Report(queue, e);
                 return false;
             }
+        }
 
-            queue.CallIfWanted(faults);
-            return true;
+        // One byte more than a message is room enough to see that a request is too long.
+        length = chain.CopyTo(_request);
+        queue.Return(chain.Head, 0);
+        return true;
+    }
+
+    /// <summary>Signals the front-end: outside the lock, since it can make that take as long as the connection lasts.</summary>
+    private void Tell(StartedQueue? queue, bool mustCall, QueueException? fault)
+    {
+        if (fault is not null)
+        {
+            faults.Report(queue!, fault);
+        }
+        else if (mustCall)
+        {
+            queue!.Call.Signal();
         }
     }
 
@@ -206,35 +228,43 @@ internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, 
 
     private void TrySendReply()
     {
+        StartedQueue? queue = null;
+        QueueException? fault = null;
+        var mustCall = false;
         lock (_lock)
         {
-            if (_reply is not { } reply || _replies is not { } queue)
+            if (_reply is { } reply && _replies is not null)
             {
-                return;
-            }
-
-            try
-            {
-                // At most a queue's worth of buffers that are too small, then wait for the next kick.
-                for (var tries = 0; tries <= queue.Queue.Size && _reply is not null; tries++)
+                queue = _replies;
+                try
                 {
-                    if (queue.Queue.TryTake(out var chain))
-                    {
-                        Send(queue.Queue, chain, in reply);
-                    }
-                    else if (!queue.Queue.EnableKicks())
-                    {
-                        break;
-                    }
+                    SendTo(queue.Queue, in reply);
+                    mustCall = queue.Queue.MustCall();
+                }
+                catch (QueueException e)
+                {
+                    fault = e;
+                    _reply = null;
                 }
             }
-            catch (QueueException e)
-            {
-                faults.Report(queue, e);
-                _reply = null;
-            }
+        }
 
-            queue.CallIfWanted(faults);
+        Tell(queue, mustCall, fault);
+    }
+
+    private void SendTo(DeviceQueue queue, in ConfigMessage reply)
+    {
+        // At most a queue's worth of buffers that are too small, then wait for the next kick.
+        for (var tries = 0; tries <= queue.Size && _reply is not null; tries++)
+        {
+            if (queue.TryTake(out var chain))
+            {
+                Send(queue, chain, in reply);
+            }
+            else if (!queue.EnableKicks())
+            {
+                break;
+            }
         }
     }
 

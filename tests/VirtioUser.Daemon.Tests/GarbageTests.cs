@@ -1,6 +1,8 @@
 // Front-ends and guests that send anything at all.
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using FsCheck.Xunit;
+using Microsoft.Win32.SafeHandles;
 using TestDevice.Dependency;
 using Virtio.Linux;
 using VirtioUser.Daemon.Tests.Support;
@@ -37,6 +39,31 @@ public sealed class GarbageTests(DaemonFixture daemon) : IClassFixture<DaemonFix
                     break;
                 }
             }
+        }
+
+        AssertServes();
+    }
+
+    [Theory]
+    [InlineData(Limits.ConfigTxQueue)]
+    [InlineData(Limits.ConfigRxQueue)]
+    [InlineData(Limits.PingQueue)]
+    [InlineData(Limits.EventQueue)]
+    public void A_front_end_whose_call_descriptor_blocks_stops_only_itself(int index)
+    {
+        using (var driver = daemon.Boot())
+        {
+            var instance = driver.Create();
+            Block(driver.Vm.Queue(index).Call);
+            driver.Vm.Queue(index).Driver.EnableCalls();
+
+            // Between them these use every queue, so one of them makes the daemon call; that call does not return.
+            driver.Send(instance, TestOperation.Echo);
+            var request = new ConfigMessage { Operation = ConfigOperation.EnumerateDevices };
+            Assert.True(driver.Vm.ConfigReplies.TryPost());
+            Assert.True(driver.Vm.ConfigRequests.TrySend(MemoryMarshal.AsBytes(new ReadOnlySpan<ConfigMessage>(in request))));
+            Assert.True(
+                SpinWait.SpinUntil(() => DaemonMemory.IsSignalling(daemon.Daemon.Id), Patience.Limit), "no thread of the daemon came to call");
         }
 
         AssertServes();
@@ -89,6 +116,15 @@ public sealed class GarbageTests(DaemonFixture daemon) : IClassFixture<DaemonFix
     {
         using var driver = daemon.Boot();
         Assert.Equal(4u, driver.Call(driver.Create(), TestOperation.Echo, 4));
+    }
+
+    /// <summary>Makes the next signal wait: the file behind the descriptor is the daemon's too.</summary>
+    private static void Block(EventFd call)
+    {
+        call.Descriptor.SetNonBlocking(false);
+        call.TryConsume();
+        using var file = new FileStream(new SafeFileHandle(call.Descriptor.DangerousGetHandle(), ownsHandle: false), FileAccess.Write, bufferSize: 0);
+        file.Write(BitConverter.GetBytes(ulong.MaxValue - 1));
     }
 
     private static bool TrySend(UnixSocket socket, byte[] bytes, params FileDescriptor[] descriptors)

@@ -61,4 +61,18 @@ internal static class DaemonMemory
             }
         }
     }
+
+    /// <summary>Whether a thread is inside a write of as many bytes as an eventfd takes (x86-64: system call 1).</summary>
+    public static bool IsSignalling(int process) =>
+        Directory.EnumerateDirectories($"/proc/{process}/task").Any(thread =>
+        {
+            try
+            {
+                return File.ReadAllText(Path.Combine(thread, "syscall")).Split(' ') is ["1", _, _, "0x8", ..];
+            }
+            catch (IOException)
+            {
+                return false; // it has ended meanwhile
+            }
+        });
 }

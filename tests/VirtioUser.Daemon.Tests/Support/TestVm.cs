@@ -46,6 +46,8 @@ internal sealed class TestVm : IDisposable
 
     public GuestQueue Events => _queues[Limits.EventQueue];
 
+    public GuestQueue Queue(int index) => _queues[index];
+
     /// <summary>Connects and negotiates; the driver has not started the device.</summary>
     public static TestVm Connect(string socketPath, VmOptions? options = null) => new(socketPath, options ?? new VmOptions());
 
