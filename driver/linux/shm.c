@@ -175,8 +175,8 @@ static int vu_shm_grant(struct vu_request *req,
 		list_add(&shm->link, &inst->shms);
 	}
 	mutex_unlock(&inst->shm_lock);
-	if (held) /* Imported a second time: one hold is all there is. */
-		return import && held->offset == shm->offset ? 0 : -EPROTO;
+	if (held) /* The host refuses to let it be imported a second time. */
+		return -EPROTO;
 
 	kref_get(&shm->ref);
 	shm->range.start = shm->offset;
@@ -244,7 +244,7 @@ static int vu_import_finish(struct vu_request *req,
 	if (le64_to_cpu(reply->shm_id) != req->shm_id)
 		return -EPROTO;
 	err = vu_shm_grant(req, reply, true);
-	if (!err && req->shm->in_objects)
+	if (!err)
 		req->undo = &vu_op_free;
 	return err;
 }
