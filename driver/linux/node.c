@@ -14,6 +14,8 @@
 
 static dev_t vu_devt;
 static DEFINE_IDA(vu_minors);
+/* Makes the look for a name and its use one step, among all virtio devices */
+static DEFINE_MUTEX(vu_names_lock);
 
 static char *vu_devnode(VU_DEVNODE_CONST struct device *dev, umode_t *mode)
 {
@@ -34,6 +36,20 @@ static void vu_node_release(struct device *dev)
 	ida_free(&vu_minors, MINOR(dev->devt));
 	vu_device_put(node->vu);
 	kfree(node);
+}
+
+/* -EEXIST: another virtio device offers the same. */
+static int vu_node_register(struct vu_node *node)
+{
+	struct device *other;
+	int err;
+
+	mutex_lock(&vu_names_lock);
+	other = class_find_device_by_name(&vu_class, dev_name(&node->dev));
+	put_device(other);
+	err = other ? -EEXIST : cdev_device_add(&node->cdev, &node->dev);
+	mutex_unlock(&vu_names_lock);
+	return err;
 }
 
 /* The node is in the list when this returns 0. */
@@ -67,7 +83,7 @@ static int vu_node_add(struct vu_device *vu, u32 vendor, u32 device,
 	err = dev_set_name(&node->dev, "%04x:%04x:%02x", vendor, device,
 			   version);
 	if (!err)
-		err = cdev_device_add(&node->cdev, &node->dev);
+		err = vu_node_register(node);
 	if (err) {
 		put_device(&node->dev);
 		return err;
