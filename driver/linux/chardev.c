@@ -183,7 +183,7 @@ static ssize_t vu_read_events(struct virtio_user_instance *inst,
 	/* Taken away only when copied: a bad buffer costs no event. */
 	while (done < count) {
 		batch = min_t(size_t, count - done, VU_READ_BATCH);
-		ret = vu_events_peek(inst, revents, batch);
+		ret = vu_events_peek(inst, revents, batch, !done);
 		if (ret < 0)
 			break;
 		if (copy_to_user(user + done * sizeof(u32), revents,

@@ -139,7 +139,7 @@ int virtio_user_wait_event(struct virtio_user_instance *inst, u32 *revents,
 	for (;;) {
 		if (mutex_lock_interruptible(&inst->read_lock))
 			return -ERESTARTSYS;
-		ret = vu_events_peek(inst, revents, 1);
+		ret = vu_events_peek(inst, revents, 1, true);
 		if (ret == 1)
 			vu_events_consume(inst, 1);
 		mutex_unlock(&inst->read_lock);
@@ -178,7 +178,7 @@ EXPORT_SYMBOL_GPL(virtio_user_alloc);
  * @shm_id: the object; its memory must not be touched any more
  *
  * Return: 0, -ENOENT if @inst does not hold it, -EIO if the instance has ended,
- * -ENODEV, -EPROTO, -EINTR if the caller was killed.
+ * -ENOMEM, -ENODEV, -EPROTO, -EINTR if the caller was killed.
  */
 int virtio_user_free(struct virtio_user_instance *inst, u64 shm_id)
 {

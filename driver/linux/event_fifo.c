@@ -65,8 +65,11 @@ static void vu_instance_deliver(struct virtio_user_instance *inst, u32 revents)
 		return;
 	}
 	if (inst->ops && inst->ops->event) {
-		if (!own)
+		if (!own) {
+			/* Nobody is going to read it: the place is free. */
 			atomic_dec(&inst->places);
+			wake_up_interruptible(&inst->writable);
+		}
 		inst->ops->event(inst->context, revents);
 		return;
 	}
@@ -103,11 +106,12 @@ void vu_instance_event(struct virtio_user_instance *inst, u32 revents)
 
 /*
  * Looks at the oldest events.  Returns how many, up to @count, or -EAGAIN if
- * there is none, -EOVERFLOW if some were lost (said once), -EIO if the instance
- * has ended, -ENODEV.  The caller holds instance.read_lock.
+ * there is none, -EOVERFLOW if some were lost (said once, and only if @first:
+ * who has taken events in the same call cannot tell its caller), -EIO if the
+ * instance has ended, -ENODEV.  The caller holds instance.read_lock.
  */
 int vu_events_peek(struct virtio_user_instance *inst, u32 *revents,
-		   unsigned int count)
+		   unsigned int count, bool first)
 {
 	unsigned int i;
 	int ret;
@@ -116,7 +120,7 @@ int vu_events_peek(struct virtio_user_instance *inst, u32 *revents,
 		return -ENODEV;
 	spin_lock_irq(&inst->event_lock);
 	if (inst->overflow) {
-		inst->overflow = false;
+		inst->overflow = !first;
 		ret = -EOVERFLOW;
 	} else if (inst->count) {
 		ret = min(count, inst->count);

@@ -157,7 +157,7 @@ struct vu_region {
 };
 
 struct vu_device {
-	struct kref ref;       /* probe to remove, and each instance */
+	struct kref ref;       /* held by: probe to remove, nodes, instances */
 	struct list_head link; /* vu_devices */
 	/* Not to be used once gone is set, but by remove itself */
 	struct virtio_device *vdev;
@@ -301,7 +301,7 @@ void vu_instance_event(struct virtio_user_instance *inst, u32 revents);
 bool vu_answer_reserve(struct virtio_user_instance *inst);
 void vu_answer_cancel(struct virtio_user_instance *inst);
 int vu_events_peek(struct virtio_user_instance *inst, u32 *revents,
-		   unsigned int count);
+		   unsigned int count, bool first);
 void vu_events_consume(struct virtio_user_instance *inst, unsigned int count);
 bool vu_events_readable(struct virtio_user_instance *inst);
 

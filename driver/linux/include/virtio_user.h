@@ -22,10 +22,11 @@ struct virtio_user_instance;
  *	call at a time for each instance, in the order of the events.  It may
  *	call virtio_user_ping() without waiting, and must not close.  Without
  *	this function events are kept for virtio_user_wait_event().
- * @ended: the instance is of no more use and has only to be closed.  -EIO: the
- *	device failed in the host (atomic context).  -ENODEV: the virtio device
- *	goes away (process context); when the call returns, the memory behind
- *	virtio_user_memory() must not be touched any more.
+ * @ended: the instance is of no more use and has only to be closed, but not in
+ *	this call.  -EIO: the device failed in the host (atomic context).
+ *	-ENODEV, perhaps after an -EIO: the virtio device goes away (process
+ *	context); when the call returns, the memory behind virtio_user_memory()
+ *	must not be touched any more.
  */
 struct virtio_user_client_ops {
 	void (*event)(void *context, u32 revents);

@@ -17,6 +17,8 @@
 
 #define TEST_SIZE 10000
 #define TEST_TIMEOUT (10 * HZ)
+/* More than an instance may await answers of */
+#define TEST_MANY 1000
 
 static uint vendor;
 module_param(vendor, uint, 0444);
@@ -90,7 +92,25 @@ static bool test_owner(struct virtio_user_instance *inst,
 	       CHECK(revents & VIRTIO_USER_EVENT_FAILED);
 }
 
-/* The same object from a second instance, the answer by callback. */
+/* Who sends faster than the device answers waits, and goes on. */
+static bool test_many(struct virtio_user_instance *inst, struct answer *answer,
+		      const struct virtio_user_ping *ping)
+{
+	int i;
+
+	for (i = 0; i < TEST_MANY; i++) {
+		if (!CHECK(virtio_user_ping(inst, ping, true) == 0))
+			return false;
+	}
+	for (i = 0; i < TEST_MANY; i++) {
+		if (!CHECK(wait_for_completion_timeout(&answer->came,
+						       TEST_TIMEOUT)))
+			return false;
+	}
+	return true;
+}
+
+/* The same object from a second instance, the answers by callback. */
 static bool test_sharing(struct virtio_user_instance *owner,
 			 struct virtio_user_instance *other,
 			 struct answer *answer,
@@ -116,6 +136,7 @@ static bool test_sharing(struct virtio_user_instance *owner,
 	       CHECK(wait_for_completion_timeout(&answer->came,
 						 TEST_TIMEOUT)) &&
 	       CHECK(!(answer->revents & VIRTIO_USER_EVENT_FAILED)) &&
+	       test_many(other, answer, &ping) &&
 	       CHECK(virtio_user_free(other, id) == 0) &&
 	       CHECK(virtio_user_free(other, id) == -ENOENT) &&
 	       CHECK(!virtio_user_memory(other, id)) &&
