@@ -118,13 +118,11 @@ static int vu_ping_add(struct virtio_user_instance *inst,
 		return -ENODEV;
 	if (READ_ONCE(inst->ended))
 		return -EIO;
-	/* Reserved first: the answer may come before this function is left. */
+	if (!vu_ping_make_room(inst))
+		return -EAGAIN;
+	/* Before it is sent: the answer may come before this function is left. */
 	if (ping->events && !vu_answer_reserve(inst))
 		return -EAGAIN;
-	if (!vu_ping_make_room(inst)) {
-		err = -EAGAIN;
-		goto cancel;
-	}
 	slot = q->free;
 	slot->msg.instance_handle = cpu_to_le64(inst->handle);
 	slot->msg.metadata = cpu_to_le64(ping->metadata);
@@ -135,10 +133,10 @@ static int vu_ping_add(struct virtio_user_instance *inst,
 	sg_init_one(&sg, &slot->msg, sizeof(slot->msg));
 	err = virtqueue_add_outbuf(q->vq, &sg, 1, slot, GFP_ATOMIC);
 	if (err) {
+		if (ping->events)
+			vu_answer_cancel(inst);
 		/* -EIO: the device broke the ring. */
-		if (err == -EIO)
-			err = -ENODEV;
-		goto cancel;
+		return err == -EIO ? -ENODEV : err;
 	}
 	q->free = slot->next_free;
 	q->free_count--;
@@ -148,11 +146,6 @@ static int vu_ping_add(struct virtio_user_instance *inst,
 	q->unkicked = true;
 	q->sent++;
 	return 0;
-
-cancel:
-	if (ping->events)
-		vu_answer_cancel(inst);
-	return err;
 }
 
 /* Under the lock.  True: the device is to be notified, outside the lock. */
