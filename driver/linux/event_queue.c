@@ -29,7 +29,9 @@ static void vu_event_deliver(struct vu_device *vu, u64 handle, u32 revents)
 	inst = xa_load(&vu->instances, handle);
 	if (inst) {
 		vu_instance_event(inst, revents);
-	} else if (q->creating && q->early_count < VU_EARLY_MAX) {
+	} else if (q->creating && q->early_count == VU_EARLY_MAX) {
+		q->early_lost = true;
+	} else if (q->creating) {
 		q->early[q->early_count].handle = handle;
 		q->early[q->early_count].revents = revents;
 		q->early_count++;
@@ -102,7 +104,8 @@ void vu_event_callback(struct virtqueue *vq)
 
 /*
  * A creation is being sent.  The new instance may raise events before its
- * handle is known here; they are kept until vu_event_adopt().
+ * handle is known here; they are kept until vu_event_adopt().  Whose the events
+ * beyond VU_EARLY_MAX are is not known then: the new instance is told of a loss.
  */
 void vu_event_expect(struct vu_device *vu)
 {
@@ -127,7 +130,10 @@ void vu_event_adopt(struct vu_device *vu, struct virtio_user_instance *inst)
 		xa_lock(&vu->instances);
 		__xa_store(&vu->instances, inst->handle, inst, GFP_ATOMIC);
 		xa_unlock(&vu->instances);
+		if (q->early_lost)
+			vu_instance_event(inst, VU_NOTICE_OVERFLOW);
 	}
+	q->early_lost = false;
 	for (i = 0; i < q->early_count; i++)
 		vu_event_deliver(vu, q->early[i].handle, q->early[i].revents);
 	q->early_count = 0;

@@ -44,7 +44,7 @@ static_assert(sizeof(unsigned long) == sizeof(u64));
 #define VU_OWN_MAX 128
 #define VU_FIFO_SIZE (VU_ANSWERS_MAX + VU_OWN_MAX)
 /* Events for an instance whose creation has not been answered yet */
-#define VU_EARLY_MAX 64
+#define VU_EARLY_MAX VU_OWN_MAX
 /* Entries of the ping and event queues that the driver makes use of */
 #define VU_RING_MAX 1024
 /* How long a closed instance waits for its last pings before it is destroyed */
@@ -142,6 +142,7 @@ struct vu_event_queue {
 	struct work_struct work;
 	bool creating; /* a creation is in flight: keep what is early */
 	u32 early_count;
+	bool early_lost;
 	struct vu_early_event early[VU_EARLY_MAX];
 	u64 received;
 	u64 malformed;
