@@ -340,7 +340,7 @@ void vu_config_callback(struct virtqueue *vq)
 {
 	struct vu_device *vu = vq->vdev->priv;
 
-	if (!READ_ONCE(vu->gone))
+	if (vu_ready(vu) && !READ_ONCE(vu->gone))
 		queue_work(vu->wq, &vu->config.work);
 }
 

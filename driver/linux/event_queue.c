@@ -98,6 +98,8 @@ void vu_event_callback(struct virtqueue *vq)
 {
 	struct vu_device *vu = vq->vdev->priv;
 
+	if (!vu_ready(vu))
+		return;
 	if (vu_event_process(vu) && !READ_ONCE(vu->gone))
 		queue_work(vu->wq, &vu->event.work);
 }

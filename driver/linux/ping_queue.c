@@ -293,6 +293,8 @@ void vu_ping_callback(struct virtqueue *vq)
 	struct vu_ping_queue *q = &vu->ping;
 	unsigned long flags;
 
+	if (!vu_ready(vu))
+		return;
 	spin_lock_irqsave(&q->lock, flags);
 	if (!vu->gone) {
 		virtqueue_disable_cb(vq);

@@ -129,9 +129,13 @@ static int vu_queues_init(struct vu_device *vu)
 	err = vu_ping_init(vu);
 	if (!err)
 		err = vu_event_init(vu);
-	if (err)
+	if (err) {
 		vu->vdev->config->del_vqs(vu->vdev);
-	return err;
+		return err;
+	}
+	/* What the callbacks use is there: pairs with vu_ready(). */
+	smp_store_release(&vu->ready, true);
+	return 0;
 }
 
 static void vu_region_unclaim(struct vu_region *region)

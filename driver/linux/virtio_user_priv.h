@@ -162,6 +162,8 @@ struct vu_device {
 	struct list_head link; /* vu_devices */
 	/* Not to be used once gone is set, but by remove itself */
 	struct virtio_device *vdev;
+	/* Set once, by probe: the queues are known here.  See vu_ready(). */
+	bool ready;
 	/*
 	 * Set once, by remove.  Whoever touches a virtqueue reads it under the
 	 * lock of that queue (ping: in an RCU section as well, which lasts
@@ -187,6 +189,13 @@ struct vu_device {
 	atomic64_t answers_unasked;
 	atomic64_t own_events_lost;
 };
+
+/* For the callbacks of the queues: a wrong device interrupts too early. */
+static inline bool vu_ready(struct vu_device *vu)
+{
+	/* Pairs with the release in vu_queues_init(). */
+	return smp_load_acquire(&vu->ready);
+}
 
 /* One character device: a kind of device that the host offers */
 struct vu_node {
