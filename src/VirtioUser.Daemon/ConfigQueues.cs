@@ -41,12 +41,12 @@ internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, 
     /// <summary>Begins to use a queue; both are needed before anything happens.</summary>
     public void Attach(StartedQueue queue)
     {
+        _poll.Add(queue.Kick.Descriptor, (ulong)queue.Index);
         lock (_lock)
         {
             Place(queue.Index) = queue;
         }
 
-        _poll.Add(queue.Kick.Descriptor, (ulong)queue.Index);
         _wake.Signal();
     }
 

@@ -21,8 +21,8 @@ internal sealed class QueueWaiter : IQueueWaiter, IDisposable
     /// <param name="kick">Its descriptor; stays the caller's, who calls <see cref="Remove"/> before it goes.</param>
     public void Add(int index, EventFd kick)
     {
-        Volatile.Write(ref _kicks[index], kick);
         _poll.Add(kick.Descriptor, (ulong)index);
+        Volatile.Write(ref _kicks[index], kick);
     }
 
     /// <summary>Waits for a queue's kicks no more. Any thread.</summary>

@@ -111,19 +111,8 @@ internal abstract class Combiner<T>
         }
     }
 
-    /// <summary>Lets a new thread go on with the turn. Not one of the pool: devices may keep all of these, and the turn would stand still.</summary>
-    private bool TryHandOver()
-    {
-        try
-        {
-            new Thread(() => TakeTurns(int.MaxValue)) { IsBackground = true, Name = "combiner" }.Start();
-            return true;
-        }
-        catch (OutOfMemoryException)
-        {
-            return false; // what .NET throws when the system has no thread left: this one goes on
-        }
-    }
+    /// <summary>Lets a new thread go on with the turn; without one, this one goes on.</summary>
+    private bool TryHandOver() => HostThread.TryStart(() => TakeTurns(int.MaxValue), "combiner");
 
     private void Drain(ref int budget)
     {

@@ -43,7 +43,7 @@ internal static partial class Log
     public static partial void LeaderReplaced(ILogger logger);
 
     [LoggerMessage(14, LogLevel.Error, "The system has no thread left: pings wait until a callback returns")]
-    public static partial void NoThread(ILogger logger, Exception exception);
+    public static partial void NoThread(ILogger logger);
 
     [LoggerMessage(15, LogLevel.Error, "Shared memory at {Offset}, {Size} bytes, could not be given back and stays unused")]
     public static partial void DiscardFailed(ILogger logger, ulong offset, ulong size, Exception exception);

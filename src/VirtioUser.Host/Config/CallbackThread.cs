@@ -12,18 +12,22 @@ internal sealed class CallbackThread : IDisposable
     /// <summary>Runs an action on the thread.</summary>
     /// <param name="action">Must not throw.</param>
     /// <param name="timeout">How long to wait for it.</param>
-    /// <returns>False if the action still runs.</returns>
-    public bool Run(Action action, TimeSpan timeout)
+    public CallbackOutcome Run(Action action, TimeSpan timeout)
     {
-        _worker ??= new Worker();
+        _worker ??= Worker.TryStart();
+        if (_worker is null)
+        {
+            return CallbackOutcome.NotStarted;
+        }
+
         if (_worker.Run(action, timeout))
         {
-            return true;
+            return CallbackOutcome.Finished;
         }
 
         _worker.Dispose();
         _worker = null;
-        return false;
+        return CallbackOutcome.StillRunning;
     }
 
     /// <inheritdoc/>
@@ -35,7 +39,16 @@ internal sealed class CallbackThread : IDisposable
         private readonly SemaphoreSlim _done = new(0);
         private Action? _action;
 
-        public Worker() => new Thread(Main) { IsBackground = true, Name = "config callbacks" }.Start();
+        private Worker()
+        {
+        }
+
+        /// <summary>Null if the system has no thread left.</summary>
+        public static Worker? TryStart()
+        {
+            var worker = new Worker();
+            return HostThread.TryStart(worker.Main, "callbacks") ? worker : null;
+        }
 
         public bool Run(Action action, TimeSpan timeout)
         {

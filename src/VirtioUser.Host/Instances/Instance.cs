@@ -34,7 +34,8 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
 
     public ulong Handle { get; } = handle;
 
-    public DeviceIdentity Identity { get; } = identity;
+    /// <summary>Vendor and device, and the version that was agreed on. Set before the instance can be found.</summary>
+    public DeviceIdentity Identity { get; set; } = identity;
 
     /// <summary>The row in the state.</summary>
     public int Slot { get; } = slot;

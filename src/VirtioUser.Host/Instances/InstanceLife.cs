@@ -33,7 +33,7 @@ internal sealed class InstanceLife(
     {
         var era = Volatile.Read(ref _era);
         var attempt = new Attempt();
-        var inTime = _callbacks.Run(
+        var outcome = _callbacks.Run(
             () =>
             {
                 var (made, why) = Make(device, wanted);
@@ -43,7 +43,13 @@ internal sealed class InstanceLife(
                 }
             },
             options.CreateTimeout);
-        if (!inTime && attempt.TryGiveUp())
+        if (outcome == CallbackOutcome.NotStarted)
+        {
+            reason = "the system has no thread left";
+            return null;
+        }
+
+        if (outcome == CallbackOutcome.StillRunning && attempt.TryGiveUp())
         {
             reason = $"the device took longer than {options.CreateTimeout.TotalSeconds} s";
             if (guestLog.Allows(out var log))
@@ -80,7 +86,7 @@ internal sealed class InstanceLife(
         }
 
         var inTime = instance.RequestEnd()
-            ? _callbacks.Run(() => runner.End(instance), options.DestroyTimeout)
+            ? TryEnd(_callbacks, instance, options.DestroyTimeout)
             : instance.Ended.Wait(options.DestroyTimeout);
         instance.Abandon(); // no event may reach a driver that has forgotten the handle
         if (!inTime && guestLog.Allows(out var log))
@@ -108,7 +114,10 @@ internal sealed class InstanceLife(
         var idle = abandoned.FindAll(instance => instances.Hide(instance) && instance.RequestEnd());
         if (idle.Count > 0)
         {
-            new Thread(() => EndAll(idle)) { IsBackground = true, Name = "end instances" }.Start();
+            if (!HostThread.TryStart(() => EndAll(idle), "end instances"))
+            {
+                EndAll(idle);
+            }
         }
     }
 
@@ -118,8 +127,21 @@ internal sealed class InstanceLife(
         using var callbacks = new CallbackThread();
         foreach (var instance in idle)
         {
-            callbacks.Run(() => runner.End(instance), options.LeaderPatience);
+            TryEnd(callbacks, instance, options.LeaderPatience);
         }
+    }
+
+    /// <summary>Ends an idle instance; without a thread for it, on this one.</summary>
+    /// <returns>False if that takes longer.</returns>
+    private bool TryEnd(CallbackThread callbacks, Instance instance, TimeSpan timeout)
+    {
+        var outcome = callbacks.Run(() => runner.End(instance), timeout);
+        if (outcome == CallbackOutcome.NotStarted)
+        {
+            runner.End(instance);
+        }
+
+        return outcome != CallbackOutcome.StillRunning;
     }
 
     private (Instance? Instance, string Reason) Make(Device device, DeviceIdentity wanted)
@@ -127,16 +149,20 @@ internal sealed class InstanceLife(
         Instance? instance = null;
         try
         {
-            if (!device.AcceptVersion(wanted.Version, out var version))
-            {
-                return (null, $"{wanted} does not accept version {wanted.Version}");
-            }
-
-            instance = instances.Reserve(wanted with { Version = version });
+            // First the place: attempts that hang in the device are counted with the instances.
+            instance = instances.Reserve(wanted);
             if (instance is null)
             {
                 return (null, "there are too many instances");
             }
+
+            if (!device.AcceptVersion(wanted.Version, out var version))
+            {
+                ThrowAway(instance);
+                return (null, $"{wanted} does not accept version {wanted.Version}");
+            }
+
+            instance.Identity = wanted with { Version = version };
 
             var log = new InstanceLogger(loggers.CreateLogger(device.GetType().FullName!), instance.Handle);
             instance.Implementation = device.CreateInstance(new HostInstanceContext(instance, log, events, counters, options))

@@ -114,15 +114,8 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
         }
 
         // Nobody can reach the range now: the pages can be given back outside the lock, before others get it.
-        try
+        if (!TryDiscard(shared.Offset, shared.Size))
         {
-            arena.Discard(shared.Offset, shared.Size);
-        }
-#pragma warning disable CA1031 // whatever it was, others must not see these bytes, and it is no reason to end the daemon
-        catch (Exception e)
-#pragma warning restore CA1031
-        {
-            Log.DiscardFailed(logger, shared.Offset, shared.Size, e);
             return;
         }
 
@@ -142,10 +135,29 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
     {
         lock (_lock)
         {
-            foreach (var (start, size) in _ranges.Free)
+            foreach (var (start, size) in _ranges.Free.ToList())
             {
-                arena.Discard(start, size);
+                if (!TryDiscard(start, size))
+                {
+                    _ranges.Withdraw(start, size);
+                }
             }
+        }
+    }
+
+    private bool TryDiscard(ulong offset, ulong size)
+    {
+        try
+        {
+            arena.Discard(offset, size);
+            return true;
+        }
+#pragma warning disable CA1031 // whatever it was, others must not see these bytes, and it is no reason to end the daemon
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.DiscardFailed(logger, offset, size, e);
+            return false;
         }
     }
 

@@ -64,6 +64,11 @@ internal sealed class RangeAllocator
         Insert(start, end - start);
     }
 
+    /// <summary>Takes a free range out of use, for good.</summary>
+    /// <param name="start">Where it begins; one of <see cref="Free"/>.</param>
+    /// <param name="size">Its length in bytes.</param>
+    public void Withdraw(ulong start, ulong size) => Remove(start, size);
+
     private void Insert(ulong start, ulong size)
     {
         _bySize.Add((size, start));

@@ -30,11 +30,13 @@ internal sealed class Leadership(Action lead, Action replaced, TimeSpan patience
     public bool Stopping => _stopping;
 
     /// <summary>Starts the first leader and the watchdog.</summary>
-    /// <exception cref="OutOfMemoryException">The system has no thread left.</exception>
+    /// <exception cref="InvalidOperationException">The system has no thread left.</exception>
     public void Start()
     {
-        StartThread(LeaderMain, "ping queue");
-        StartThread(Watch, "ping watchdog");
+        if (!HostThread.TryStart(LeaderMain, "ping queue") || !HostThread.TryStart(Watch, "ping watchdog"))
+        {
+            throw new InvalidOperationException("The system has no thread left for the ping queue.");
+        }
     }
 
     /// <summary>The leader goes into a callback.</summary>
@@ -69,8 +71,6 @@ internal sealed class Leadership(Action lead, Action replaced, TimeSpan patience
             }
         }
     }
-
-    private static void StartThread(ThreadStart main, string name) => new Thread(main) { IsBackground = true, Name = name }.Start();
 
     private void LeaderMain()
     {
@@ -107,21 +107,18 @@ internal sealed class Leadership(Action lead, Action replaced, TimeSpan patience
             }
         }
 
-        try
+        if (HostThread.TryStart(LeaderMain, "ping queue"))
         {
-            StartThread(LeaderMain, "ping queue");
             return true;
         }
-        catch (OutOfMemoryException e)
-        {
-            // What .NET throws when the system has no thread left. Tried again until one is there.
-            if (guestLog.Allows(out var log))
-            {
-                Log.NoThread(log, e);
-            }
 
-            return false;
+        // Tried again until a thread is there.
+        if (guestLog.Allows(out var log))
+        {
+            Log.NoThread(log);
         }
+
+        return false;
     }
 
     /// <summary>Looks now and then whether the leader is still in the callback in which it was the last time.</summary>
