@@ -15,7 +15,7 @@ public sealed partial class DeviceQueue
     ChainError Walk(ushort head)
     {
         ForgetBuffers();
-        Span<byte> table = Part("descriptor table", _layout.DescriptorTable, _layout.DescriptorTableLength);
+        Span<byte> table = DescriptorTable();
         int tableSize = _layout.Size;
         bool inIndirect = false;
         ushort index = head;

@@ -1,6 +1,5 @@
 // The device's side of a split virtqueue.
 using System.Buffers.Binary;
-using System.Diagnostics.CodeAnalysis;
 
 namespace Virtio.Queues;
 
@@ -17,17 +16,8 @@ namespace Virtio.Queues;
 /// <see cref="QueueException"/>; the queue is broken then, and throws from there on.</para>
 /// <para>Nothing here allocates after construction, except to throw.</para>
 /// </remarks>
-public sealed partial class DeviceQueue
+public sealed partial class DeviceQueue : SplitQueue
 {
-    const int FlagsOffset = 0, IndexOffset = 2, RingOffset = 4, UsedElementSize = 8;
-    const ushort AvailableNoInterrupt = 1, UsedNoNotify = 1;
-
-    readonly GuestMemory _memory;
-    readonly QueueLayout _layout;
-    readonly ushort _mask;
-    readonly bool _eventIndex, _indirect;
-    string? _broken;
-
     // The available side.
     ushort _nextAvailable;
 
@@ -45,23 +35,12 @@ public sealed partial class DeviceQueue
     /// lost signals one call at the start.</param>
     /// <exception cref="QueueException">The layout is wrong.</exception>
     public DeviceQueue(GuestMemory memory, QueueLayout layout, QueueFeatures features, ushort lastAvailable = 0)
+        : base(memory, layout, features)
     {
-        layout.Validate(memory);
-        _memory = memory;
-        _layout = layout;
-        _mask = (ushort)(layout.Size - 1);
-        _eventIndex = (features & QueueFeatures.EventIndex) != 0;
-        _indirect = (features & QueueFeatures.IndirectDescriptors) != 0;
         _buffers = new GuestBuffer[layout.Size];
         _nextAvailable = lastAvailable;
         _nextUsed = LittleEndian.ReadAcquire(UsedRing(), IndexOffset);
     }
-
-    /// <summary>Size and addresses: what a successor needs to attach to the same rings.</summary>
-    public QueueLayout Layout => _layout;
-
-    /// <summary>Number of descriptors.</summary>
-    public ushort Size => _layout.Size;
 
     /// <summary>
     /// The available index of the next chain to take: what vhost calls the vring base. Stable only while nobody takes.
@@ -171,25 +150,5 @@ public sealed partial class DeviceQueue
         _asked = true;
         // True if the index passed the wish: the wish is one of the entries that were returned since the last time.
         return first || (ushort)(_nextUsed - wish - 1) < returned;
-    }
-
-    Span<byte> AvailableRing() => Part("available ring", _layout.AvailableRing, _layout.AvailableRingLength);
-
-    Span<byte> UsedRing() => Part("used ring", _layout.UsedRing, _layout.UsedRingLength);
-
-    Span<byte> Part(string name, ulong address, uint length)
-    {
-        if (_broken is not null)
-            Break(_broken);
-        if (!_memory.TryGetSpan(address, length, out Span<byte> part))
-            Break($"The {name} is not inside the memory any more.");
-        return part;
-    }
-
-    [DoesNotReturn]
-    void Break(string message)
-    {
-        _broken ??= message;
-        throw new QueueException(_broken);
     }
 }

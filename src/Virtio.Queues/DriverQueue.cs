@@ -1,6 +1,5 @@
 // The driver's side of a split virtqueue.
 using System.Buffers.Binary;
-using System.Diagnostics.CodeAnalysis;
 
 namespace Virtio.Queues;
 
@@ -12,21 +11,13 @@ namespace Virtio.Queues;
 /// For one thread at a time. The device is not trusted: the free list is kept outside the shared memory, and what the
 /// used ring says is checked. Nothing here allocates after construction, except to throw.
 /// </remarks>
-public sealed class DriverQueue
+public sealed class DriverQueue : SplitQueue
 {
-    const int FlagsOffset = 0, IndexOffset = 2, RingOffset = 4, UsedElementSize = 8;
-    const ushort AvailableNoInterrupt = 1, UsedNoNotify = 1;
-
-    readonly GuestMemory _memory;
-    readonly QueueLayout _layout;
-    readonly ushort _mask;
-    readonly bool _eventIndex, _indirect;
     // For each free descriptor the next free one; for each used one the next of its chain.
     readonly ushort[] _next;
     readonly Chain[] _chains;
     ushort _firstFree, _nextAvailable, _nextUsed;
     uint _addedSinceAsked;
-    string? _broken;
 
     /// <summary>Clears the rings and begins an empty queue.</summary>
     /// <param name="memory">Where rings and buffers are.</param>
@@ -34,25 +25,17 @@ public sealed class DriverQueue
     /// <param name="features">What was negotiated; other bits than those of <see cref="QueueFeatures"/> are ignored.</param>
     /// <exception cref="QueueException">The layout is wrong.</exception>
     public DriverQueue(GuestMemory memory, QueueLayout layout, QueueFeatures features)
+        : base(memory, layout, features)
     {
-        layout.Validate(memory);
-        _memory = memory;
-        _layout = layout;
-        _mask = (ushort)(layout.Size - 1);
-        _eventIndex = (features & QueueFeatures.EventIndex) != 0;
-        _indirect = (features & QueueFeatures.IndirectDescriptors) != 0;
         _next = new ushort[layout.Size];
         _chains = new Chain[layout.Size];
         for (int i = 0; i < layout.Size; i++)
             _next[i] = (ushort)(i + 1);
         FreeDescriptors = layout.Size;
-        Part(layout.DescriptorTable, layout.DescriptorTableLength).Clear();
+        DescriptorTable().Clear();
         AvailableRing().Clear();
         UsedRing().Clear();
     }
-
-    /// <summary>Number of descriptors.</summary>
-    public ushort Size => _layout.Size;
 
     /// <summary>Number of descriptors that no chain holds.</summary>
     public int FreeDescriptors { get; private set; }
@@ -70,7 +53,7 @@ public sealed class DriverQueue
         int count = readable.Length + writable.Length;
         if (count > FreeDescriptors)
             return false;
-        Span<byte> table = Part(_layout.DescriptorTable, _layout.DescriptorTableLength);
+        Span<byte> table = DescriptorTable();
         ushort head = _firstFree, index = head, last = head;
         for (int i = 0; i < count; i++)
         {
@@ -105,7 +88,7 @@ public sealed class DriverQueue
         for (int i = 0; i < count; i++)
             BufferDescriptor(readable, writable, i, (ushort)(i + 1)).Write(entries, i);
         new Descriptor(table.Address, length, DescriptorFlags.Indirect, 0)
-            .Write(Part(_layout.DescriptorTable, _layout.DescriptorTableLength), _firstFree);
+            .Write(DescriptorTable(), _firstFree);
         Publish(_firstFree, _firstFree, 1, writableLength, token);
         return true;
     }
@@ -220,26 +203,6 @@ public sealed class DriverQueue
         if (total + writableLength > uint.MaxValue)
             throw new ArgumentException("A chain has at most 2^32 - 1 bytes.", nameof(readable));
         return (uint)writableLength;
-    }
-
-    Span<byte> AvailableRing() => Part(_layout.AvailableRing, _layout.AvailableRingLength);
-
-    Span<byte> UsedRing() => Part(_layout.UsedRing, _layout.UsedRingLength);
-
-    Span<byte> Part(ulong address, uint length)
-    {
-        if (_broken is not null)
-            Break(_broken);
-        if (!_memory.TryGetSpan(address, length, out Span<byte> part))
-            Break("A ring is not inside the memory any more.");
-        return part;
-    }
-
-    [DoesNotReturn]
-    void Break(string message)
-    {
-        _broken ??= message;
-        throw new QueueException(_broken);
     }
 
     /// <summary>What the driver remembers of a chain that the device has, by its head.</summary>
