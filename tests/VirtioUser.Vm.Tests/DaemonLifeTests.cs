@@ -3,29 +3,13 @@ using TestDevice.Dependency;
 
 namespace VirtioUser.Vm.Tests;
 
-public sealed class DaemonLifeTests : IAsyncLifetime
+public sealed class DaemonLifeTests : VmTest
 {
     // Says so when it holds an instance, and then holds it until the guest ends.
     static readonly string HoldForEver =
         $"{GuestShell.Open}; {GuestShell.Ping(TestOperation.Echo, 9, 1)}; {GuestShell.ReadEvent}; exec sleep 1000000";
 
     static readonly string Echo = $"{GuestShell.Open}; {GuestShell.Ping(TestOperation.Echo, 11, 1)}; {GuestShell.ReadEvent}";
-
-    VmRig? rig;
-
-    VmRig Rig => rig!;
-
-    static CancellationToken Cancelled => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync() => rig = await VmRig.StartAsync(cancellationToken: Cancelled);
-
-    public async ValueTask DisposeAsync()
-    {
-        if (rig is not null)
-        {
-            await rig.DisposeAsync();
-        }
-    }
 
     [Theory]
     [InlineData(false)]

@@ -3,27 +3,11 @@ using TestDevice.Dependency;
 
 namespace VirtioUser.Vm.Tests;
 
-public sealed class DriverLifeTests : IAsyncLifetime
+public sealed class DriverLifeTests : VmTest
 {
     const string Driver = GuestImage.DriverFolderInGuest + "/virtio_user.ko";
     const string Unbind =
         "dev=$(basename $(ls -d /sys/bus/virtio/drivers/virtio_user/virtio*)); echo $dev > /sys/bus/virtio/drivers/virtio_user/unbind";
-
-    VmRig? rig;
-
-    VmRig Rig => rig!;
-
-    static CancellationToken Cancelled => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync() => rig = await VmRig.StartAsync(cancellationToken: Cancelled);
-
-    public async ValueTask DisposeAsync()
-    {
-        if (rig is not null)
-        {
-            await rig.DisposeAsync();
-        }
-    }
 
     [Fact]
     public async Task A_plain_C_program_goes_through_every_file_operation()
