@@ -27,7 +27,7 @@ internal sealed class AllocationFreeChannel : DeviceChannel
         return Reception.Events;
     }
 
-    public override PollEvents Wait(PollEvents events, EventFd interrupt) => PollEvents.In;
+    public override PollEvents Wait(PollEvents events, Interrupt interrupt) => PollEvents.In;
 
     public override ObjectDescription Allocate(ulong length) => throw new NotSupportedException();
 

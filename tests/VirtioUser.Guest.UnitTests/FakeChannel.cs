@@ -142,10 +142,11 @@ internal sealed class FakeChannel : DeviceChannel
         }
     }
 
-    public override PollEvents Wait(PollEvents events, EventFd interrupt)
+    public override PollEvents Wait(PollEvents events, Interrupt interrupt)
     {
         // A descriptor that is closed leaves the set without a word: a duplicate stays.
-        using var duplicate = interrupt.Descriptor.Duplicate();
+        var signal = ((DescriptorInterrupt)interrupt).EventFd;
+        using var duplicate = signal.Descriptor.Duplicate();
         using var poll = new EventPoll();
         poll.Add(duplicate, 0);
         if (events.HasFlag(PollEvents.In))
@@ -157,7 +158,12 @@ internal sealed class FakeChannel : DeviceChannel
         foreach (var each in ready[..poll.Wait(ready)])
         {
             if (each.Token == 0)
+            {
+                using var consumed = EventFd.FromDescriptor(duplicate.Duplicate());
+                consumed.TryConsume();
                 return PollEvents.None;
+            }
+
             result |= (PollEvents)each.Token;
         }
 

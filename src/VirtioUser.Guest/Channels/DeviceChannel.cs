@@ -1,4 +1,4 @@
-// The way to one instance of a device. Today there is one kind: a file of the guest driver.
+// The way to one instance of a device: a file of the guest driver, or a daemon's own socket.
 using Virtio.Linux;
 using VirtioUser.Protocol;
 
@@ -46,9 +46,12 @@ internal abstract class DeviceChannel : IDisposable
 
     /// <summary>Waits until something can be sent (<see cref="PollEvents.Out"/>) or received (<see cref="PollEvents.In"/>).</summary>
     /// <param name="events">What to wait for. A failure to be picked up by sending or receiving ends the wait too.</param>
-    /// <param name="interrupt">Ends the wait when signalled.</param>
-    /// <returns>What happened; nothing if interrupted.</returns>
-    public abstract PollEvents Wait(PollEvents events, EventFd interrupt);
+    /// <param name="interrupt">Ends the wait when signalled; of this channel's <see cref="CreateInterrupt"/>.</param>
+    /// <returns>What happened; nothing if interrupted, and then the interrupt is consumed.</returns>
+    public abstract PollEvents Wait(PollEvents events, Interrupt interrupt);
+
+    /// <summary>Makes an interrupt for this channel's waits; the caller owns it.</summary>
+    public virtual Interrupt CreateInterrupt() => new DescriptorInterrupt();
 
     /// <summary>Makes an object of at least this many bytes.</summary>
     public abstract ObjectDescription Allocate(ulong length);

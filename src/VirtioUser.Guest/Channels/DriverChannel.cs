@@ -64,11 +64,15 @@ internal sealed class DriverChannel : DeviceChannel
         }
     }
 
-    public override PollEvents Wait(PollEvents events, EventFd interrupt)
+    public override PollEvents Wait(PollEvents events, Interrupt interrupt)
     {
+        var signal = ((DescriptorInterrupt)interrupt).EventFd;
         try
         {
-            return _file.Poll(events, cancel: interrupt);
+            var happened = _file.Poll(events, cancel: signal);
+            if (happened == PollEvents.None)
+                signal.TryConsume();
+            return happened;
         }
         catch (LinuxException e)
         {

@@ -14,7 +14,7 @@ internal sealed class EventReceiver : IDisposable
 {
     private readonly object _gate = new();
     private readonly DeviceChannel _channel;
-    private readonly Interrupt _interrupt = new();
+    private readonly Interrupt _interrupt;
     private readonly AnswerQueue _awaited = new();
     private readonly OwnEventQueue _events = new();
     private readonly Stack<PendingAnswers> _spare = new();
@@ -30,7 +30,7 @@ internal sealed class EventReceiver : IDisposable
     private TaskCompletionSource? _news;
     private Exception? _ended;
 
-    public EventReceiver(DeviceChannel channel) => _channel = channel;
+    public EventReceiver(DeviceChannel channel) => (_channel, _interrupt) = (channel, channel.CreateInterrupt());
 
     /// <summary>Gets a place for the answers of a call on this thread.</summary>
     public PendingAnswers Rent(int count)
@@ -198,8 +198,7 @@ internal sealed class EventReceiver : IDisposable
 
         try
         {
-            if (_channel.Wait(PollEvents.Out, interrupt.EventFd) == PollEvents.None)
-                interrupt.EventFd.TryConsume();
+            _channel.Wait(PollEvents.Out, interrupt);
         }
         finally
         {
@@ -253,9 +252,7 @@ internal sealed class EventReceiver : IDisposable
         Exception? failure = null;
         try
         {
-            if (waitFor != PollEvents.None && _channel.Wait(waitFor, interrupt.EventFd) == PollEvents.None)
-                interrupt.EventFd.TryConsume();
-            else
+            if (waitFor == PollEvents.None || _channel.Wait(waitFor, interrupt) != PollEvents.None)
                 reception = _channel.Receive(_received, out count);
         }
         catch (Exception e) when (e is VirtioUserException or ObjectDisposedException)

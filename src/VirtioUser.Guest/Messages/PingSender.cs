@@ -15,13 +15,14 @@ internal sealed class PingSender : IDisposable
     private readonly DeviceChannel _channel;
     private readonly EventReceiver _receiver;
     private readonly SemaphoreSlim _turn = new(1, 1);
-    private readonly Interrupt _interrupt = new();
+    private readonly Interrupt _interrupt;
     private volatile bool _disposed;
 
     public PingSender(DeviceChannel channel, EventReceiver receiver)
     {
         _channel = channel;
         _receiver = receiver;
+        _interrupt = channel.CreateInterrupt();
     }
 
     /// <summary>Sends pings; blocks while the device takes no more.</summary>

@@ -1,16 +1,15 @@
-// Ends a wait for the device from another thread.
+// An interrupt for waits in the kernel.
 using Virtio.Linux;
 
-namespace VirtioUser.Guest.Messages;
+namespace VirtioUser.Guest.Channels;
 
 /// <summary>An eventfd that can still be signalled when it is gone. Thread-safe.</summary>
-internal sealed class Interrupt : IDisposable
+internal sealed class DescriptorInterrupt : Interrupt
 {
-    /// <summary>What the wait looks at.</summary>
+    /// <summary>What the wait polls besides the device, and consumes when it was signalled.</summary>
     public EventFd EventFd { get; } = EventFd.Create();
 
-    /// <summary>Ends the wait that is under way, or else the next one.</summary>
-    public void Signal()
+    public override void Signal()
     {
         try
         {
@@ -22,8 +21,7 @@ internal sealed class Interrupt : IDisposable
         }
     }
 
-    /// <summary>Ends the wait that is under way. Later ones fail with <see cref="ObjectDisposedException"/>.</summary>
-    public void Dispose()
+    public override void Dispose()
     {
         // The descriptor stays open until the wait that uses it is over.
         Signal();
