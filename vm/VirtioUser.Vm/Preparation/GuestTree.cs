@@ -25,6 +25,9 @@ public sealed record GuestTree(string Folder, string KernelRelease)
     // Modules for hardware that the VM does not have make the tree three times as large.
     static readonly string[] KeptDrivers = ["block", "char", "misc", "uio", "vfio", "virtio"];
 
+    // Of the many drivers for networks, the one that a VM has: the benchmarks compare with it.
+    static readonly string[] KeptNetworkDrivers = ["virtio_net", "net_failover"];
+
     /// <summary>The releases that can be booted.</summary>
     public static IReadOnlyList<string> Suites { get; } = ["bookworm", "trixie"];
 
@@ -58,7 +61,7 @@ public sealed record GuestTree(string Folder, string KernelRelease)
         BuildRoot.RunAsync(Folder, mounts, arguments, output, cancellationToken);
 
     /// <summary>What defines the tree of a release, for the cache.</summary>
-    internal static string KeyOf(string suite) => Cache.KeyOf([.. Recipe(suite).Definition, .. KeptDrivers, BuildRoot.MountPoints]);
+    internal static string KeyOf(string suite) => Cache.KeyOf([.. Recipe(suite).Definition, .. KeptDrivers, .. KeptNetworkDrivers, BuildRoot.MountPoints]);
 
     /// <exception cref="SetupException">There is no such guest.</exception>
     internal static void RequireSuite(string suite)
@@ -106,7 +109,12 @@ public sealed record GuestTree(string Folder, string KernelRelease)
         Directory.Delete(Path.Combine(tree.Modules, "kernel/sound"), recursive: true);
         foreach (string drivers in Directory.EnumerateDirectories(Path.Combine(tree.Modules, "kernel/drivers")))
         {
-            if (!KeptDrivers.Contains(Path.GetFileName(drivers)))
+            string name = Path.GetFileName(drivers);
+            if (name == "net")
+            {
+                KeepNetworkDrivers(drivers);
+            }
+            else if (!KeptDrivers.Contains(name))
             {
                 Directory.Delete(drivers, recursive: true);
             }
@@ -136,6 +144,22 @@ public sealed record GuestTree(string Folder, string KernelRelease)
                 tree.Folder,
                 ["sh", "-euc", "cd /boot; kernel=$0; \"$@\" <$kernel.packed >$kernel; rm $kernel.packed", Path.GetFileName(tree.Unpacked), .. kernel.Unpack],
                 cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    static void KeepNetworkDrivers(string folder)
+    {
+        foreach (string path in Directory.EnumerateDirectories(folder))
+        {
+            Directory.Delete(path, recursive: true);
+        }
+
+        foreach (string path in Directory.EnumerateFiles(folder))
+        {
+            if (!KeptNetworkDrivers.Contains(Path.GetFileName(path).Split('.')[0])) // the file may be packed: .ko.xz
+            {
+                File.Delete(path);
+            }
         }
     }
 }

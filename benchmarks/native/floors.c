@@ -1,0 +1,181 @@
+/*
+ * What the machine itself takes for a round trip: two processes that bounce a pair of eventfds, two threads that bounce
+ * a cache line.
+ *
+ *   floors eventfd COUNT | floors cacheline COUNT
+ *
+ * Prints the nanoseconds of each round trip in ascending order, one a line, after a first line with what all of them
+ * took: wall time and processor time of both sides, in nanoseconds.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Round trips before the first one that counts. */
+#define WARM_UP 1000
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static uint64_t nanoseconds(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t cpu_of(int who)
+{
+	struct rusage usage;
+
+	getrusage(who, &usage);
+	return ((uint64_t)usage.ru_utime.tv_sec + (uint64_t)usage.ru_stime.tv_sec) * 1000000000u +
+	       ((uint64_t)usage.ru_utime.tv_usec + (uint64_t)usage.ru_stime.tv_usec) * 1000u;
+}
+
+static int ascending(const void *left, const void *right)
+{
+	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+	return (a > b) - (a < b);
+}
+
+static void report(uint64_t *times, size_t count, uint64_t wall, uint64_t cpu)
+{
+	qsort(times, count, sizeof(*times), ascending);
+	printf("%llu %llu\n", (unsigned long long)wall, (unsigned long long)cpu);
+	for (size_t i = 0; i < count; i++)
+		printf("%llu\n", (unsigned long long)times[i]);
+}
+
+static void bump(int fd)
+{
+	uint64_t one = 1;
+
+	if (write(fd, &one, sizeof(one)) != sizeof(one))
+		die("write");
+}
+
+static void await(int fd)
+{
+	uint64_t value;
+
+	if (read(fd, &value, sizeof(value)) != sizeof(value))
+		die("read");
+}
+
+static void bounce_eventfds(uint64_t *times, size_t count)
+{
+	int there = eventfd(0, EFD_CLOEXEC), back = eventfd(0, EFD_CLOEXEC);
+	uint64_t began = 0, cpu = 0, wall;
+	pid_t child;
+
+	if (there < 0 || back < 0)
+		die("eventfd");
+	child = fork();
+	if (child < 0)
+		die("fork");
+	if (child == 0) {
+		for (size_t i = 0; i < count + WARM_UP; i++) {
+			await(there);
+			bump(back);
+		}
+		_exit(0);
+	}
+	for (size_t i = 0; i < count + WARM_UP; i++) {
+		uint64_t start;
+
+		if (i == WARM_UP) {
+			began = nanoseconds(CLOCK_MONOTONIC);
+			cpu = cpu_of(RUSAGE_SELF);
+		}
+		start = nanoseconds(CLOCK_MONOTONIC);
+		bump(there);
+		await(back);
+		if (i >= WARM_UP)
+			times[i - WARM_UP] = nanoseconds(CLOCK_MONOTONIC) - start;
+	}
+	wall = nanoseconds(CLOCK_MONOTONIC) - began;
+	cpu = cpu_of(RUSAGE_SELF) - cpu;
+	waitpid(child, NULL, 0);
+	report(times, count, wall, cpu + cpu_of(RUSAGE_CHILDREN));
+}
+
+/* One line for each direction, as two rings would have. */
+static struct {
+	_Alignas(128) _Atomic uint64_t there;
+	_Alignas(128) _Atomic uint64_t back;
+} lines;
+
+static void await_line(_Atomic uint64_t *line, uint64_t value)
+{
+	while (atomic_load_explicit(line, memory_order_acquire) != value)
+		__builtin_ia32_pause();
+}
+
+static void *answer_lines(void *count)
+{
+	for (uint64_t i = 1; i <= *(size_t *)count + WARM_UP; i++) {
+		await_line(&lines.there, i);
+		atomic_store_explicit(&lines.back, i, memory_order_release);
+	}
+	return NULL;
+}
+
+static void bounce_cache_line(uint64_t *times, size_t count)
+{
+	uint64_t began = 0, cpu = 0;
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, answer_lines, &count) != 0)
+		die("pthread_create");
+	for (uint64_t i = 1; i <= count + WARM_UP; i++) {
+		uint64_t start;
+
+		if (i == WARM_UP + 1) {
+			began = nanoseconds(CLOCK_MONOTONIC);
+			cpu = cpu_of(RUSAGE_SELF);
+		}
+		start = nanoseconds(CLOCK_MONOTONIC);
+		atomic_store_explicit(&lines.there, i, memory_order_release);
+		await_line(&lines.back, i);
+		if (i > WARM_UP)
+			times[i - WARM_UP - 1] = nanoseconds(CLOCK_MONOTONIC) - start;
+	}
+	began = nanoseconds(CLOCK_MONOTONIC) - began;
+	cpu = cpu_of(RUSAGE_SELF) - cpu;
+	pthread_join(thread, NULL);
+	report(times, count, began, cpu);
+}
+
+int main(int argc, char **argv)
+{
+	size_t count = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
+	uint64_t *times = calloc(count ? count : 1, sizeof(*times));
+
+	if (!times)
+		die("calloc");
+	if (count && strcmp(argv[1], "eventfd") == 0) {
+		bounce_eventfds(times, count);
+	} else if (count && strcmp(argv[1], "cacheline") == 0) {
+		bounce_cache_line(times, count);
+	} else {
+		fprintf(stderr, "usage: floors eventfd|cacheline COUNT\n");
+		return 2;
+	}
+	free(times);
+	return 0;
+}
