@@ -52,6 +52,21 @@ public sealed unsafe class UnixSocket : IDisposable
     /// <summary>Whether the socket listens, rather than being connected.</summary>
     public bool IsListening => GetOption(Descriptor, Native.SO_ACCEPTCONN) != 0;
 
+    /// <summary>
+    /// How long <see cref="Receive"/> waits before it fails with <see cref="Errno.EAGAIN"/>; for ever if never set.
+    /// </summary>
+    /// <exception cref="LinuxException">The socket is closed, or the time is out of range.</exception>
+    public TimeSpan ReceiveTimeout
+    {
+        set
+        {
+            // struct timeval: seconds and microseconds.
+            long* time = stackalloc long[] { (long)value.TotalSeconds, value.Milliseconds * 1000L + value.Microseconds };
+            if (Native.SetSocketOption(Descriptor, Native.SOL_SOCKET, Native.SO_RCVTIMEO, time, 2 * sizeof(long)) < 0)
+                LinuxException.ThrowLast("setsockopt SO_RCVTIMEO");
+        }
+    }
+
     /// <summary>Makes two sockets that are connected to each other.</summary>
     /// <exception cref="LinuxException">No descriptor is left.</exception>
     public static (UnixSocket First, UnixSocket Second) Pair()

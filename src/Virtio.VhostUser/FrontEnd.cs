@@ -7,8 +7,8 @@ using Virtio.VhostUser.Messages;
 namespace Virtio.VhostUser;
 
 /// <summary>
-/// Drives a device in another process: one method for each message. For tests, and for programs that use a device
-/// without a VM. Once <see cref="ProtocolFeatures.ReplyAcknowledgement"/> is set, every method waits for the back-end's
+/// Speaks to a back-end: one method for each message. <see cref="RemoteDevice"/> does with it what most drivers
+/// want. Once <see cref="ProtocolFeatures.ReplyAcknowledgement"/> is set, every method waits for the back-end's
 /// answer and throws if that refuses. May be used by any thread, also by a <see cref="BackEndRequestHandler"/> in
 /// <see cref="BackEndRequestHandler.Answered"/>.
 /// </summary>
@@ -28,8 +28,20 @@ public sealed class FrontEnd : IDisposable
     }
 
     /// <summary>Connects to a back-end that listens on a path.</summary>
+    /// <param name="path">The socket.</param>
+    /// <param name="patience">How long the back-end may take to answer; null = for ever. One that takes longer is given up:
+    /// the connection is over then.</param>
     /// <exception cref="LinuxException">Nobody listens there.</exception>
-    public static FrontEnd Connect(string path) => new(UnixSocket.Connect(path));
+    public static FrontEnd Connect(string path, TimeSpan? patience = null)
+    {
+        UnixSocket socket = UnixSocket.Connect(path);
+        if (patience is { } limit)
+            socket.ReceiveTimeout = limit;
+        return new FrontEnd(socket);
+    }
+
+    /// <summary>Hangs up (<see cref="PollEvents.HangUp"/>) when the back-end is gone. Only for polling.</summary>
+    public FileDescriptor Connection => _channel.Socket.Descriptor;
 
     /// <summary>Asks for the virtio features that the device offers.</summary>
     /// <exception cref="VhostUserException">The back-end answered something else, or is gone.</exception>
@@ -207,10 +219,24 @@ public sealed class FrontEnd : IDisposable
 
     ReadOnlySpan<byte> ReceiveReply(FrontEndRequest request)
     {
-        if (!_channel.TryReceive(out MessageHeader header, out ReadOnlySpan<byte> payload))
+        if (!TryReceive(request, out MessageHeader header, out ReadOnlySpan<byte> payload))
             throw new VhostUserException($"The back-end closed the connection instead of answering {request}.");
         if (!header.IsReply || header.Request != (uint)request)
             throw new VhostUserException($"The back-end answered {request} with message {header.Request}.");
         return payload;
+    }
+
+    bool TryReceive(FrontEndRequest request, out MessageHeader header, out ReadOnlySpan<byte> payload)
+    {
+        try
+        {
+            return _channel.TryReceive(out header, out payload);
+        }
+        catch (LinuxException failure) when (failure.Errno == Errno.EAGAIN)
+        {
+            // An answer that comes after all would be taken for the next one's.
+            _channel.Socket.Shutdown();
+            throw new VhostUserException($"The back-end does not answer {request}. It may be serving another front-end.", failure);
+        }
     }
 }

@@ -1,0 +1,182 @@
+// A virtio device in another process, driven from this one.
+using Virtio.Linux;
+using Virtio.Queues;
+
+namespace Virtio.VhostUser;
+
+/// <summary>
+/// Drives any device that a vhost-user back-end implements, without a VM: negotiates, gives the back-end memory, sets the
+/// queues up, maps the device's shared memory regions. What goes through the queues is the caller's.
+/// </summary>
+/// <remarks>
+/// <para>The life of a device: <see cref="Connect"/>, <see cref="Start"/>, work on the <see cref="Queues"/>,
+/// <see cref="Stop"/> (a reset), <see cref="Start"/> again, <see cref="Dispose"/>. A back-end that is gone is noticed by
+/// <see cref="Connection"/>; the device can be connected to again then.</para>
+/// <para>The back-end is not trusted: what it says is checked, it cannot end this process, and it can keep a call waiting
+/// no longer than <see cref="RemoteDeviceOptions.Patience"/>. All members are for one thread at a time.</para>
+/// </remarks>
+public sealed class RemoteDevice : IDisposable
+{
+    const VirtioFeatures NeededFeatures = VirtioFeatures.Version1 | VirtioFeatures.ProtocolFeatures;
+
+    readonly FrontEnd _frontEnd;
+    readonly RemoteSharedMemory _sharedMemory;
+    RemoteQueue[] _queues = [];
+    volatile bool _started;
+
+    RemoteDevice(FrontEnd frontEnd, RemoteDeviceOptions options)
+    {
+        _frontEnd = frontEnd;
+        VirtioFeatures offered = frontEnd.GetFeatures();
+        if ((offered & NeededFeatures) != NeededFeatures)
+            throw new VhostUserException($"The device offers features 0x{(ulong)offered:x}; VERSION_1 (bit 32) and protocol features (bit 30) are needed.");
+        Features = offered & (options.Features | NeededFeatures);
+        ProtocolFeatures protocol = frontEnd.GetProtocolFeatures() & ProtocolFeaturesOfThisLibrary;
+        if ((protocol & ProtocolFeatures.BackEndRequests) == 0)
+            protocol &= ~ProtocolFeatures.SharedMemory;
+        frontEnd.SetProtocolFeatures(protocol);
+        frontEnd.SetOwner();
+        QueueCount = (protocol & ProtocolFeatures.MultipleQueues) != 0 ? (int)Math.Min(frontEnd.GetQueueCount(), 256) : null;
+        SharedMemorySizes = (protocol & ProtocolFeatures.SharedMemory) != 0 ? frontEnd.GetSharedMemorySizes() : [];
+        Memory = new DriverMemory(options.MemoryLength);
+        _sharedMemory = new RemoteSharedMemory((ulong[])SharedMemorySizes, options.RequireSealedMemory, TellMemory, () => ConfigurationChanged?.Invoke());
+        if ((protocol & ProtocolFeatures.BackEndRequests) != 0)
+            frontEnd.OpenRequestChannel(_sharedMemory);
+    }
+
+    /// <summary>The device has said that its configuration space has changed. On a thread of its own, which must not call this object.</summary>
+    public event Action? ConfigurationChanged;
+
+    static ProtocolFeatures ProtocolFeaturesOfThisLibrary => ProtocolFeatures.MultipleQueues | ProtocolFeatures.ReplyAcknowledgement |
+        ProtocolFeatures.BackEndRequests | ProtocolFeatures.Configuration | ProtocolFeatures.SharedMemory;
+
+    /// <summary>The features in use.</summary>
+    public VirtioFeatures Features { get; }
+
+    /// <summary>How many queues the device has at most; null if it cannot say (then its type tells).</summary>
+    public int? QueueCount { get; }
+
+    /// <summary>The sizes of the shared memory regions in bytes, by their identifiers; 0 = there is none.</summary>
+    public IReadOnlyList<ulong> SharedMemorySizes { get; }
+
+    /// <summary>Where rings and buffers are.</summary>
+    public DriverMemory Memory { get; }
+
+    /// <summary>The queues, while the device is started; the index is the queue's.</summary>
+    public IReadOnlyList<RemoteQueue> Queues => _queues;
+
+    /// <summary>Hangs up (<see cref="PollEvents.HangUp"/>) when the back-end is gone. Only for polling.</summary>
+    public FileDescriptor Connection => _frontEnd.Connection;
+
+    /// <summary>Connects to a back-end that listens on a path, and negotiates.</summary>
+    /// <param name="path">The socket.</param>
+    /// <param name="options">What the driver understands and needs.</param>
+    /// <exception cref="LinuxException">Nobody listens there, or the connection failed.</exception>
+    /// <exception cref="VhostUserException">The back-end cannot be driven, or does not answer.</exception>
+    public static RemoteDevice Connect(string path, RemoteDeviceOptions? options = null)
+    {
+        options ??= new RemoteDeviceOptions();
+        var frontEnd = FrontEnd.Connect(path, options.Patience);
+        try
+        {
+            return new RemoteDevice(frontEnd, options);
+        }
+        catch
+        {
+            frontEnd.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Starts the device with new, empty queues. It must be stopped.</summary>
+    /// <param name="queueSizes">The number of descriptors of each queue, powers of two, from queue 0 on.</param>
+    /// <exception cref="InvalidOperationException">The queues do not fit into the memory.</exception>
+    /// <exception cref="VhostUserException">The back-end refused something; the device is to be disposed of.</exception>
+    /// <exception cref="LinuxException">The connection failed; likewise.</exception>
+    public void Start(params ReadOnlySpan<ushort> queueSizes)
+    {
+        if (_started)
+            throw new InvalidOperationException("The device is started.");
+        _queues = new RemoteQueue[queueSizes.Length];
+        for (int i = 0; i < _queues.Length; i++)
+        {
+            QueueLayout layout = QueueLayout.At(queueSizes[i], Memory.Allocate(QueueLayout.LengthOf(queueSizes[i])).Address);
+            _queues[i] = new RemoteQueue(new DriverQueue(Memory, layout, (QueueFeatures)(ulong)Features), EventFd.Create(), EventFd.Create());
+        }
+        _frontEnd.SetFeatures(Features);
+        _started = true;
+        TellMemory();
+        for (int i = 0; i < _queues.Length; i++)
+        {
+            _frontEnd.SetVring(i, Memory.ToUserAddresses(_queues[i].Driver.Layout));
+            _frontEnd.SetVringKick(i, _queues[i].Kick);
+            _frontEnd.SetVringCall(i, _queues[i].Call);
+        }
+        for (int i = 0; i < _queues.Length; i++)
+            _frontEnd.SetVringEnable(i, true);
+    }
+
+    /// <summary>
+    /// Resets the device: when this returns it does not touch queues or buffers any more, and all memory is free again.
+    /// Nobody may be working on a queue.
+    /// </summary>
+    /// <inheritdoc cref="Start"/>
+    public void Stop()
+    {
+        if (!_started)
+            return;
+        _started = false;
+        for (int i = 0; i < _queues.Length; i++)
+            _frontEnd.SetVringEnable(i, false);
+        for (int i = 0; i < _queues.Length; i++)
+            _frontEnd.GetVringBase(i);
+        CloseQueues();
+        Memory.Reset();
+    }
+
+    /// <summary>Reads the configuration space from its first byte.</summary>
+    /// <param name="destination">At most 256 bytes.</param>
+    /// <exception cref="VhostUserException">The device has none, or the back-end answered something else.</exception>
+    /// <exception cref="LinuxException">The connection failed.</exception>
+    public void ReadConfiguration(Span<byte> destination) => _frontEnd.ReadConfiguration(destination);
+
+    /// <summary>Maps a range of a shared memory region into this process. Any thread.</summary>
+    /// <param name="region">The region's identifier.</param>
+    /// <param name="offset">First byte in the region, in bytes.</param>
+    /// <param name="length">Length in bytes.</param>
+    /// <returns>The mapping, which the caller owns and which outlives this object; null if the device has not put memory there.</returns>
+    /// <exception cref="LinuxException">It cannot be mapped.</exception>
+    public Mapping? TryMapSharedMemory(int region, ulong offset, ulong length) => _sharedMemory.TryMap(region, offset, length);
+
+    /// <summary>Closes the connection. Nobody may be working on a queue.</summary>
+    public void Dispose()
+    {
+        _started = false;
+        _frontEnd.Dispose();
+        CloseQueues();
+        _sharedMemory.Dispose();
+        Memory.Dispose();
+    }
+
+    /// <summary>Tells the memory: at the start, and when a shared memory region has changed meanwhile.</summary>
+    void TellMemory()
+    {
+        if (!_started)
+            return;
+        try
+        {
+            _frontEnd.SetMemoryTable([Memory.Region, .. _sharedMemory.Table]);
+        }
+        catch (ObjectDisposedException)
+        {
+            // The device is being disposed of while the back-end maps something.
+        }
+    }
+
+    void CloseQueues()
+    {
+        foreach (RemoteQueue queue in _queues)
+            queue.Close();
+        _queues = [];
+    }
+}
