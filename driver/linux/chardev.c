@@ -44,15 +44,36 @@ static bool vu_may_wait(const struct file *file)
 	return !(file->f_flags & O_NONBLOCK);
 }
 
-static long vu_ioctl_ping(struct file *file, void __user *user)
+/* Sends a ping and waits for its answer: 1 with it, 0 without it, or an error. */
+static long vu_ioctl_ping_wait(struct file *file,
+			       const struct virtio_user_ping *ping,
+			       u32 __user *events)
+{
+	u32 revents;
+	int ret;
+
+	if (!ping->events || ping->wait_us > VIRTIO_USER_PING_WAIT_MAX)
+		return -EINVAL;
+	/* Before it is sent: an answer that cannot be told would be lost. */
+	if (put_user(ping->events, events))
+		return -EFAULT;
+	ret = vu_ping_call(file->private_data, ping, vu_may_wait(file),
+			   &revents);
+	if (ret == 1 && put_user(revents, events))
+		return -EFAULT;
+	return ret;
+}
+
+static long vu_ioctl_ping(struct file *file,
+			  struct virtio_user_ping __user *user)
 {
 	struct virtio_user_ping ping;
 	int ret;
 
 	if (copy_from_user(&ping, user, sizeof(ping)))
 		return -EFAULT;
-	if (ping.reserved)
-		return -EINVAL;
+	if (ping.wait_us)
+		return vu_ioctl_ping_wait(file, &ping, &user->events);
 	ret = vu_ping_send(file->private_data, &ping, 1, vu_may_wait(file),
 			   false);
 	return ret < 0 ? ret : 0;
@@ -118,7 +139,7 @@ static int vu_write_batch(struct file *file, const char __user *user,
 	if (copy_from_user(pings, user, count * sizeof(pings[0])))
 		return -EFAULT;
 	for (i = 0; i < count; i++) {
-		if (pings[i].reserved) {
+		if (pings[i].wait_us) {
 			/* Those before it are sent; it is refused next time. */
 			count = i;
 			break;
@@ -167,8 +188,7 @@ static int vu_read_wait(struct file *file)
 
 	if (!vu_may_wait(file))
 		return -EAGAIN;
-	return wait_event_interruptible(inst->readable,
-					vu_events_readable(inst));
+	return vu_events_wait(inst);
 }
 
 /* Copies what is there, at most @count events; how many, or an error if none. */
@@ -227,6 +247,8 @@ static __poll_t vu_poll(struct file *file, struct poll_table_struct *wait)
 
 	poll_wait(file, &inst->readable, wait);
 	poll_wait(file, &inst->writable, wait);
+	/* Before the looks below: pairs with wq_has_sleeper(). */
+	smp_mb();
 	if (vu_events_readable(inst))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (vu_ping_ready(inst, true))

@@ -97,23 +97,46 @@ EXPORT_SYMBOL_GPL(virtio_user_version);
  * @ping: the message; copied
  * @wait: sleep while there is no room; without it any context will do
  *
- * Return: 0, -EAGAIN if there is no room, -EINVAL for a non-zero reserved
- * field, -EIO if the instance has ended, -ENODEV, -ERESTARTSYS for a signal.
+ * Return: 0, -EAGAIN if there is no room, -EINVAL for a non-zero wait_us,
+ * -EIO if the instance has ended, -ENODEV, -ERESTARTSYS for a signal.
  */
 int virtio_user_ping(struct virtio_user_instance *inst,
 		     const struct virtio_user_ping *ping, bool wait)
 {
 	int ret;
 
-	if (ping->reserved)
+	if (ping->wait_us)
 		return -EINVAL;
 	ret = vu_ping_send(inst, ping, 1, wait, false);
 	return ret < 0 ? ret : 0;
 }
 EXPORT_SYMBOL_GPL(virtio_user_ping);
 
+/**
+ * virtio_user_call() - send one message and wait for its answer
+ * @inst: the instance
+ * @ping: the message; copied.  Its events must not be 0, and its wait_us is how
+ *	long to wait, 1 to VIRTIO_USER_PING_WAIT_MAX
+ * @revents: gets the answer
+ *
+ * Sleeps as well while there is no room; that may take longer.
+ *
+ * Return: 1 with the answer; 0 if the message was sent and the time is over or
+ * a signal came: the answer comes as if virtio_user_ping() had sent it.
+ * Otherwise as virtio_user_ping(); after -EIO and -ENODEV no answer comes.
+ */
+int virtio_user_call(struct virtio_user_instance *inst,
+		     const struct virtio_user_ping *ping, u32 *revents)
+{
+	if (!ping->events || !ping->wait_us ||
+	    ping->wait_us > VIRTIO_USER_PING_WAIT_MAX)
+		return -EINVAL;
+	return vu_ping_call(inst, ping, true, revents);
+}
+EXPORT_SYMBOL_GPL(virtio_user_call);
+
 /* As wait_event_interruptible_timeout(). */
-static long vu_events_wait(struct virtio_user_instance *inst, long timeout)
+static long vu_client_wait(struct virtio_user_instance *inst, long timeout)
 {
 	wait_queue_head_t *wait = &inst->readable;
 
@@ -145,7 +168,7 @@ int virtio_user_wait_event(struct virtio_user_instance *inst, u32 *revents,
 		mutex_unlock(&inst->read_lock);
 		if (ret != -EAGAIN)
 			return ret < 0 ? ret : 0;
-		left = vu_events_wait(inst, left);
+		left = vu_client_wait(inst, left);
 		if (left < 0)
 			return left;
 		if (!left)

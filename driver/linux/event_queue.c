@@ -3,7 +3,8 @@
  * The event queue: keeps buffers posted, hands each event to its instance.
  *
  * The interrupt handler takes a bounded number of events and leaves the rest
- * to a work item, so that a flooding device does not hold the CPU.
+ * to a work item, so that a flooding device does not hold the CPU.  While a
+ * thread polls, it does their work and they are not wanted.
  */
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
@@ -41,42 +42,54 @@ static void vu_event_deliver(struct vu_device *vu, u64 handle, u32 revents)
 	rcu_read_unlock();
 }
 
+/* Under the lock.  Takes what is there, at most @budget; what is left of it. */
+static unsigned int vu_event_take(struct vu_device *vu, unsigned int budget)
+{
+	struct vu_event_queue *q = &vu->event;
+	struct vu_event_slot *slot;
+	unsigned int len;
+
+	while (budget && (slot = virtqueue_get_buf(q->vq, &len))) {
+		__le64 handle = READ_ONCE(slot->msg.instance_handle);
+		__le32 revents = READ_ONCE(slot->msg.revents);
+
+		q->received++;
+		if (len == sizeof(slot->msg))
+			vu_event_deliver(vu, le64_to_cpu(handle),
+					 le32_to_cpu(revents));
+		else
+			q->malformed++;
+		vu_event_post(q, slot);
+		budget--;
+	}
+	return budget;
+}
+
 /* True if the budget was used up and there may be more. */
 static bool vu_event_process(struct vu_device *vu)
 {
 	struct vu_event_queue *q = &vu->event;
 	unsigned int budget = VU_EVENT_BUDGET;
-	struct vu_event_slot *slot;
 	unsigned long flags;
 	bool notify = false;
 	bool more = false;
-	unsigned int len;
 
 	spin_lock_irqsave(&q->lock, flags);
 	if (vu->gone)
 		goto unlock;
 	do {
 		virtqueue_disable_cb(q->vq);
-		while ((slot = virtqueue_get_buf(q->vq, &len))) {
-			__le64 handle = READ_ONCE(slot->msg.instance_handle);
-			__le32 revents = READ_ONCE(slot->msg.revents);
-
-			q->received++;
-			if (len == sizeof(slot->msg))
-				vu_event_deliver(vu, le64_to_cpu(handle),
-						 le32_to_cpu(revents));
-			else
-				q->malformed++;
-			vu_event_post(q, slot);
-			if (!--budget) {
-				more = true;
-				goto kick;
-			}
+		budget = vu_event_take(vu, budget);
+		if (!budget) {
+			more = true;
+			break;
 		}
-		/* Turns cost too: the device may play with the ring. */
-		more = !virtqueue_enable_cb(q->vq);
+		/* The last one that polls calls this once more. */
+		if (q->pollers)
+			more = false;
+		else /* Turns cost too: the device may play with the ring. */
+			more = !virtqueue_enable_cb(q->vq);
 	} while (more && --budget);
-kick:
 	notify = virtqueue_kick_prepare(q->vq);
 unlock:
 	spin_unlock_irqrestore(&q->lock, flags);
@@ -86,22 +99,88 @@ unlock:
 	return more;
 }
 
+static void vu_event_handle(struct vu_device *vu)
+{
+	if (vu_event_process(vu) && !READ_ONCE(vu->gone))
+		queue_work(vu->wq, &vu->event.work);
+}
+
 static void vu_event_work(struct work_struct *work)
 {
-	struct vu_device *vu = container_of(work, struct vu_device, event.work);
-
-	if (vu_event_process(vu) && !READ_ONCE(vu->gone))
-		queue_work(vu->wq, work);
+	vu_event_handle(container_of(work, struct vu_device, event.work));
 }
 
 void vu_event_callback(struct virtqueue *vq)
 {
 	struct vu_device *vu = vq->vdev->priv;
 
-	if (!vu_ready(vu))
-		return;
-	if (vu_event_process(vu) && !READ_ONCE(vu->gone))
-		queue_work(vu->wq, &vu->event.work);
+	if (vu_ready(vu))
+		vu_event_handle(vu);
+}
+
+/*
+ * The caller is going to call vu_event_poll() until vu_event_poll_end(), and
+ * stays on its CPU meanwhile: nobody else looks after the events of all
+ * instances.  False if there is nothing to poll.
+ */
+bool vu_event_poll_begin(struct vu_device *vu)
+{
+	struct vu_event_queue *q = &vu->event;
+	unsigned long flags;
+	bool gone;
+
+	/* Where locks may sleep, nobody can hold a CPU with them. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return false;
+	preempt_disable();
+	spin_lock_irqsave(&q->lock, flags);
+	gone = vu->gone;
+	if (!gone) {
+		q->polls++;
+		if (!q->pollers++)
+			virtqueue_disable_cb(q->vq);
+	}
+	spin_unlock_irqrestore(&q->lock, flags);
+	if (gone)
+		preempt_enable();
+	return !gone;
+}
+
+/* Delivers what has come.  Does not wait for a lock: who has it does the same. */
+void vu_event_poll(struct vu_device *vu)
+{
+	struct vu_event_queue *q = &vu->event;
+	bool notify = false;
+	unsigned long flags;
+
+	/* Keeps the virtqueue there until the notification is sent. */
+	rcu_read_lock();
+	if (spin_trylock_irqsave(&q->lock, flags)) {
+		if (!vu->gone &&
+		    vu_event_take(vu, VU_EVENT_BUDGET) < VU_EVENT_BUDGET)
+			notify = virtqueue_kick_prepare(q->vq);
+		spin_unlock_irqrestore(&q->lock, flags);
+	}
+	if (notify)
+		virtqueue_notify(q->vq);
+	rcu_read_unlock();
+}
+
+/* The device may interrupt again; what has come before that is delivered. */
+void vu_event_poll_end(struct vu_device *vu, bool paid)
+{
+	struct vu_event_queue *q = &vu->event;
+	unsigned long flags;
+
+	/* As above; and the work item is not stopped before it is queued. */
+	rcu_read_lock();
+	spin_lock_irqsave(&q->lock, flags);
+	q->pollers--;
+	q->polls_paid += paid;
+	spin_unlock_irqrestore(&q->lock, flags);
+	vu_event_handle(vu);
+	rcu_read_unlock();
+	preempt_enable();
 }
 
 /*

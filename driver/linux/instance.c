@@ -116,6 +116,8 @@ static struct virtio_user_instance *vu_instance_new(struct vu_device *vu)
 	INIT_LIST_HEAD(&inst->closing_link);
 	INIT_LIST_HEAD(&inst->starved_link);
 	spin_lock_init(&inst->event_lock);
+	spin_lock_init(&inst->waiters_lock);
+	INIT_LIST_HEAD(&inst->waiters);
 	init_waitqueue_head(&inst->readable);
 	init_waitqueue_head(&inst->writable);
 	mutex_init(&inst->owner_lock);
@@ -254,6 +256,7 @@ static void vu_instance_end(struct virtio_user_instance *inst)
 	mutex_unlock(&inst->owner_lock);
 
 	vu_shm_end_all(inst);
+	vu_waiters_wake(inst);
 	wake_up_interruptible_all(&inst->readable);
 	wake_up_interruptible_all(&inst->writable);
 }

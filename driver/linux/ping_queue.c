@@ -106,7 +106,8 @@ static void vu_ping_arm(struct vu_device *vu)
 }
 
 static int vu_ping_add(struct virtio_user_instance *inst,
-		       const struct virtio_user_ping *ping)
+		       const struct virtio_user_ping *ping,
+		       struct vu_waiter *waiter)
 {
 	struct vu_device *vu = inst->vu;
 	struct vu_ping_queue *q = &vu->ping;
@@ -121,7 +122,7 @@ static int vu_ping_add(struct virtio_user_instance *inst,
 	if (!vu_ping_make_room(inst))
 		return -EAGAIN;
 	/* Before it is sent: the answer may come before this function is left. */
-	if (ping->events && !vu_answer_reserve(inst))
+	if (ping->events && !vu_answer_reserve(inst, waiter))
 		return -EAGAIN;
 	slot = q->free;
 	slot->msg.instance_handle = cpu_to_le64(inst->handle);
@@ -134,7 +135,7 @@ static int vu_ping_add(struct virtio_user_instance *inst,
 	err = virtqueue_add_outbuf(q->vq, &sg, 1, slot, GFP_ATOMIC);
 	if (err) {
 		if (ping->events)
-			vu_answer_cancel(inst);
+			vu_answer_cancel(inst, waiter);
 		/* -EIO: the device broke the ring. */
 		return err == -EIO ? -ENODEV : err;
 	}
@@ -160,13 +161,15 @@ static bool vu_ping_kick_prepare(struct vu_device *vu)
 }
 
 /*
- * Queues as many of @pings as there is room for.  Without @more, or if not all
- * fit, the device is notified.  Notifying leaves the guest and takes long, so
- * it is done outside the lock; the RCU section keeps the virtqueue there.
+ * Queues as many of @pings as there is room for; does not sleep.  Without @more,
+ * or if not all fit, the device is notified.  Notifying leaves the guest and
+ * takes long, so it is done outside the lock; the RCU section keeps the
+ * virtqueue there.  @waiter, with a single ping, gets its answer.
  */
-static unsigned int vu_ping_try(struct virtio_user_instance *inst,
-				const struct virtio_user_ping *pings,
-				unsigned int count, bool more, int *err)
+unsigned int vu_ping_try(struct virtio_user_instance *inst,
+			 const struct virtio_user_ping *pings,
+			 unsigned int count, bool more,
+			 struct vu_waiter *waiter, int *err)
 {
 	struct vu_device *vu = inst->vu;
 	struct vu_ping_queue *q = &vu->ping;
@@ -178,7 +181,7 @@ static unsigned int vu_ping_try(struct virtio_user_instance *inst,
 	rcu_read_lock();
 	spin_lock_irqsave(&q->lock, flags);
 	while (done < count) {
-		*err = vu_ping_add(inst, &pings[done]);
+		*err = vu_ping_add(inst, &pings[done], waiter);
 		if (*err)
 			break;
 		done++;
@@ -248,7 +251,7 @@ int vu_ping_send(struct virtio_user_instance *inst,
 		bool answer;
 
 		sent += vu_ping_try(inst, pings + sent, count - sent, more,
-				    &err);
+				    NULL, &err);
 		if (!err)
 			return sent;
 		if (err != -EAGAIN || !wait)

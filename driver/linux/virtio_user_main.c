@@ -50,6 +50,7 @@ static struct vu_device *vu_device_new(struct virtio_device *vdev)
 		return NULL;
 	kref_init(&vu->ref);
 	vu->vdev = vdev;
+	vu->poll_us = VU_POLL_DEFAULT_US;
 	INIT_LIST_HEAD(&vu->link);
 	spin_lock_init(&vu->ping.lock);
 	INIT_LIST_HEAD(&vu->ping.starved);

@@ -5,7 +5,7 @@
  * Locks, outer before inner:
  *   mmap_lock > instance.shm_lock > i_mmap_rwsem of instance.map_file
  *   mmap_lock > instance.shm_lock > shm.lock
- *   event.lock > instance.event_lock > ping.lock
+ *   event.lock > instance.event_lock > ping.lock > instance.waiters_lock
  *   event.lock > the xarray's own lock
  * The config queue is driven by one work item; what is said to be "the config
  * worker's own" needs no lock because only that work item, or the removal of
@@ -47,6 +47,9 @@ static_assert(sizeof(unsigned long) == sizeof(u64));
 #define VU_EARLY_MAX VU_OWN_MAX
 /* Entries of the ping and event queues that the driver makes use of */
 #define VU_RING_MAX 1024
+/* For how long a wait may poll the event ring: at first, and at most */
+#define VU_POLL_DEFAULT_US 200
+#define VU_POLL_MAX_US 1000
 /* How long a closed instance waits for its last pings before it is destroyed */
 #define VU_DRAIN_TIMEOUT (5 * HZ)
 
@@ -123,7 +126,7 @@ struct vu_ping_queue {
 	struct list_head
 		starved; /* instances that wait for an entry, in order */
 	u64 sent;
-};
+} ____cacheline_aligned_in_smp;
 
 struct vu_event_slot {
 	struct vu_event_msg msg;
@@ -144,10 +147,14 @@ struct vu_event_queue {
 	u32 early_count;
 	bool early_lost;
 	struct vu_early_event early[VU_EARLY_MAX];
+	u32 pollers; /* threads that look at the ring: no interrupts */
+	u64 polls;
+	u64 polls_paid;
+	u64 handed_over; /* answers that went to pings that waited */
 	u64 received;
 	u64 malformed;
 	u64 unknown_instance;
-};
+} ____cacheline_aligned_in_smp;
 
 /* Memory region 0 */
 struct vu_region {
@@ -171,6 +178,7 @@ struct vu_device {
 	 */
 	bool gone;
 	u32 enumeration_space_id;
+	u32 poll_us; /* at most VU_POLL_MAX_US; 0: waits do not poll */
 	struct workqueue_struct *wq;
 	struct vu_region region;
 	struct vu_config_queue config;
@@ -209,6 +217,21 @@ struct vu_node {
 	bool found; /* in the enumeration that is being looked at */
 };
 
+/* A ping that waits for its answer, on the stack of its sender */
+struct vu_waiter {
+	struct list_head link; /* instance.waiters, until it is answered */
+	struct task_struct *task;
+	u32 number; /* of the answer: see vu_answer_reserve() */
+	u32 revents;
+	bool answered; /* set once, under waiters_lock */
+};
+
+/* What was learned of polling, for one kind of wait.  A hint: no lock. */
+struct vu_poll_hint {
+	u32 misses; /* in a row */
+	u32 skip;   /* waits that do not poll yet */
+};
+
 struct virtio_user_instance {
 	struct kref ref;
 	struct rcu_head rcu;
@@ -225,6 +248,7 @@ struct virtio_user_instance {
 	u32 in_flight; /* entries of the ring; not 0: counts as a reference */
 	bool draining;
 	struct list_head starved_link;
+	u32 asked; /* answers asked for so far */
 
 	/* Places of answers: awaited + kept in the fifo.  See event_queue.c. */
 	atomic_t places;
@@ -235,12 +259,18 @@ struct virtio_user_instance {
 	u32 head;
 	u32 count;
 	u32 own_count;
+	u32 answers; /* so far: the number of the next one */
 	bool overflow;
 	bool ended;  /* the host gave it up; set once */
 	bool closed; /* nothing is delivered any more; set once */
 	const struct virtio_user_client_ops *ops;
 	void *context;
 	struct mutex owner_lock; /* held while ops->ended(-ENODEV) runs */
+
+	spinlock_t waiters_lock;  /* what is listed, and its answers */
+	struct list_head waiters; /* in the order of their numbers */
+	struct vu_poll_hint ping_hint;
+	struct vu_poll_hint read_hint;
 
 	wait_queue_head_t readable;
 	wait_queue_head_t writable;
@@ -293,9 +323,18 @@ void vu_ping_callback(struct virtqueue *vq);
 int vu_ping_send(struct virtio_user_instance *inst,
 		 const struct virtio_user_ping *pings, unsigned int count,
 		 bool wait, bool more);
+unsigned int vu_ping_try(struct virtio_user_instance *inst,
+			 const struct virtio_user_ping *pings,
+			 unsigned int count, bool more,
+			 struct vu_waiter *waiter, int *err);
 void vu_ping_kick(struct vu_device *vu);
 bool vu_ping_ready(struct virtio_user_instance *inst, bool answer);
 bool vu_ping_drain(struct virtio_user_instance *inst);
+
+/* ping_wait.c */
+int vu_ping_call(struct virtio_user_instance *inst,
+		 const struct virtio_user_ping *ping, bool wait, u32 *revents);
+int vu_events_wait(struct virtio_user_instance *inst);
 
 /* event_queue.c */
 int vu_event_init(struct vu_device *vu);
@@ -305,11 +344,17 @@ void vu_event_free(struct vu_device *vu);
 void vu_event_callback(struct virtqueue *vq);
 void vu_event_expect(struct vu_device *vu);
 void vu_event_adopt(struct vu_device *vu, struct virtio_user_instance *inst);
+bool vu_event_poll_begin(struct vu_device *vu);
+void vu_event_poll(struct vu_device *vu);
+void vu_event_poll_end(struct vu_device *vu, bool paid);
 
 /* event_fifo.c */
 void vu_instance_event(struct virtio_user_instance *inst, u32 revents);
-bool vu_answer_reserve(struct virtio_user_instance *inst);
-void vu_answer_cancel(struct virtio_user_instance *inst);
+bool vu_answer_reserve(struct virtio_user_instance *inst,
+		       struct vu_waiter *waiter);
+void vu_answer_cancel(struct virtio_user_instance *inst,
+		      struct vu_waiter *waiter);
+void vu_waiters_wake(struct virtio_user_instance *inst);
 int vu_events_peek(struct virtio_user_instance *inst, u32 *revents,
 		   unsigned int count, bool first);
 void vu_events_consume(struct virtio_user_instance *inst, unsigned int count);

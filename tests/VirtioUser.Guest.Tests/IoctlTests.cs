@@ -14,11 +14,11 @@ public sealed class IoctlTests : IDisposable
     public void Dispose() => _instance.Dispose();
 
     [Theory]
-    [InlineData(0x4020_BE05u)] // the next number
-    [InlineData(0x4028_BF00u)] // another magic
-    [InlineData(0x402C_BE00u)] // PING with 44 bytes
-    [InlineData(0x4000_BE00u)] // PING with none
-    [InlineData(0xC028_BE00u)] // PING that is read as well
+    [InlineData(0xC020_BE05u)] // the next number
+    [InlineData(0xC028_BF00u)] // another magic
+    [InlineData(0xC02C_BE00u)] // PING with 44 bytes
+    [InlineData(0xC000_BE00u)] // PING with none
+    [InlineData(0x4028_BE00u)] // PING that is not read
     [InlineData(0x4020_BE01u)] // ALLOC that is not read
     [InlineData(0xC028_BE01u)] // ALLOC with 40 bytes
     [InlineData(0x0000_5401u)] // TCGETS

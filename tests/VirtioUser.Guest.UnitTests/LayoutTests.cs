@@ -29,7 +29,7 @@ public class LayoutTests
     [Fact]
     public void Request_numbers_are_those_that_the_header_s_macros_give()
     {
-        Assert.Equal(0x4028_BE00u, DriverInterface.Ping);
+        Assert.Equal(0xC028_BE00u, DriverInterface.Ping);
         Assert.Equal(0xC020_BE01u, DriverInterface.Allocate);
         Assert.Equal(0x4020_BE02u, DriverInterface.Free);
         Assert.Equal(0x4020_BE03u, DriverInterface.Export);

@@ -40,6 +40,8 @@ void virtio_user_close(struct virtio_user_instance *inst);
 u32 virtio_user_version(const struct virtio_user_instance *inst);
 int virtio_user_ping(struct virtio_user_instance *inst,
 		     const struct virtio_user_ping *ping, bool wait);
+int virtio_user_call(struct virtio_user_instance *inst,
+		     const struct virtio_user_ping *ping, u32 *revents);
 int virtio_user_wait_event(struct virtio_user_instance *inst, u32 *revents,
 			   unsigned long timeout);
 int virtio_user_alloc(struct virtio_user_instance *inst, u64 size,

@@ -65,6 +65,7 @@ static bool test_owner(struct virtio_user_instance *inst,
 	struct virtio_user_ping ping = {.metadata = metadata, .events = 1};
 	u32 revents;
 	u8 *memory;
+	int err;
 
 	if (!CHECK(virtio_user_alloc(inst, 0, shm) == -EINVAL) ||
 	    !CHECK(virtio_user_alloc(inst, TEST_SIZE, shm) == 0) ||
@@ -83,6 +84,17 @@ static bool test_owner(struct virtio_user_instance *inst,
 		return false;
 	pr_info("version %u answered %#x\n", virtio_user_version(inst),
 		revents);
+
+	/* The answer by the call, or later if the host is slow. */
+	if (!CHECK(virtio_user_call(inst, &ping, &revents) == -EINVAL))
+		return false;
+	ping.wait_us = VIRTIO_USER_PING_WAIT_MAX;
+	err = virtio_user_call(inst, &ping, &revents);
+	if (!err)
+		err = !virtio_user_wait_event(inst, &revents, TEST_TIMEOUT);
+	if (!CHECK(err == 1) || !CHECK(!(revents & VIRTIO_USER_EVENT_FAILED)))
+		return false;
+	ping.wait_us = 0;
 
 	/* Bytes outside of the object: the host refuses the ping. */
 	ping.shm_offset = shm->size;

@@ -80,7 +80,7 @@ static int readable(int fd, int timeout)
 
 static void test_errors(int fd)
 {
-	struct virtio_user_ping ping = {.reserved = 1};
+	struct virtio_user_ping ping = {.wait_us = 1};
 	struct virtio_user_shm shm = {.size = 0};
 	uint8_t few[3];
 
@@ -89,7 +89,13 @@ static void test_errors(int fd)
 	ok(fails(ioctl(fd, _IOW(VIRTIO_USER_IOC_MAGIC, 0, uint64_t)), ENOTTY),
 	   "a PING of another size is ENOTTY");
 	ok(fails(ioctl(fd, VIRTIO_USER_PING, &ping), EINVAL),
-	   "a PING with a reserved field is EINVAL");
+	   "a PING that waits for no answer is EINVAL");
+	ping.events = 1;
+	ok(fails(write(fd, &ping, sizeof(ping)), EINVAL),
+	   "a write of a PING that waits is EINVAL");
+	ping.wait_us = VIRTIO_USER_PING_WAIT_MAX + 1;
+	ok(fails(ioctl(fd, VIRTIO_USER_PING, &ping), EINVAL),
+	   "a PING that waits too long is EINVAL");
 	ok(fails(ioctl(fd, VIRTIO_USER_PING, NULL), EFAULT),
 	   "a PING from nowhere is EFAULT");
 	ok(fails(ioctl(fd, VIRTIO_USER_ALLOC, NULL), EFAULT),
@@ -144,6 +150,24 @@ static void test_signal(int fd)
 	setitimer(ITIMER_REAL, &never, NULL);
 }
 
+/* With the answer in the same call, or later: that is up to the host's speed. */
+static void test_wait(int fd, struct virtio_user_ping ping)
+{
+	uint32_t revents = VIRTIO_USER_EVENT_OWN;
+	int ret;
+
+	ping.wait_us = VIRTIO_USER_PING_WAIT_MAX;
+	ret = ioctl(fd, VIRTIO_USER_PING, &ping);
+	ok(ret == 1 || ret == 0, "PING with a wait");
+	if (ret == 1)
+		revents = ping.events;
+	else if (read(fd, &revents, sizeof(revents)) != sizeof(revents))
+		revents = VIRTIO_USER_EVENT_OWN;
+	ok(!(revents & (VIRTIO_USER_EVENT_FAILED | VIRTIO_USER_EVENT_OWN)),
+	   "gets its answer");
+	ok(!readable(fd, 0), "once");
+}
+
 static void test_pings(int fd, const struct virtio_user_shm *shm,
 		       uint64_t metadata)
 {
@@ -168,6 +192,8 @@ static void test_pings(int fd, const struct virtio_user_shm *shm,
 	ok(read(fd, revents, sizeof(revents)) == sizeof(revents[0]),
 	   "read returns one event, which that did not cost");
 	ok(!(revents[0] & VIRTIO_USER_EVENT_FAILED), "the ping did not fail");
+
+	test_wait(fd, pings[0]);
 
 	/* One of the five names bytes outside of the object. */
 	pings[2].shm_offset = shm->size;

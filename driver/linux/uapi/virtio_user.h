@@ -20,9 +20,16 @@
  * @shm_offset: where in the object the bytes begin
  * @shm_size: how many bytes
  * @events: not 0: the device answers, and the answer can be read
- * @reserved: 0, anything else is EINVAL
+ * @wait_us: 0, or for how many microseconds, up to VIRTIO_USER_PING_WAIT_MAX,
+ *	VIRTIO_USER_PING waits for the answer; EINVAL without events
  *
- * write() takes one or more of these: the same as so many VIRTIO_USER_PING.
+ * VIRTIO_USER_PING returns 1 if it waited and the answer came: it is in @events
+ * then, and no read() returns it.  Otherwise it returns 0 when the message is
+ * sent; if there is to be an answer, read() returns it in its turn.  A signal
+ * ends the wait for the answer in the same way as time does.
+ *
+ * write() takes one or more of these, with wait_us 0: the same as so many
+ * VIRTIO_USER_PING.
  */
 struct virtio_user_ping {
 	__u64 metadata;
@@ -30,7 +37,7 @@ struct virtio_user_ping {
 	__u64 shm_offset;
 	__u64 shm_size;
 	__u32 events;
-	__u32 reserved;
+	__u32 wait_us;
 };
 
 /**
@@ -51,8 +58,12 @@ struct virtio_user_shm {
 
 #define VIRTIO_USER_IOC_MAGIC 0xBE
 
-/* Sends one message to the device. */
-#define VIRTIO_USER_PING _IOW(VIRTIO_USER_IOC_MAGIC, 0, struct virtio_user_ping)
+/* The longest wait of a ping for its answer, in microseconds */
+#define VIRTIO_USER_PING_WAIT_MAX 1000000
+
+/* Sends one message to the device.  Out: events, if it returns 1. */
+#define VIRTIO_USER_PING \
+	_IOWR(VIRTIO_USER_IOC_MAGIC, 0, struct virtio_user_ping)
 /* Makes a new object, all zero.  In: size.  Out: shm_id, offset, size. */
 #define VIRTIO_USER_ALLOC \
 	_IOWR(VIRTIO_USER_IOC_MAGIC, 1, struct virtio_user_shm)

@@ -6,7 +6,7 @@ namespace VirtioUser.Guest.Channels;
 /// <summary>Request numbers: direction, size of the structure, magic 0xBE, number.</summary>
 internal static class DriverInterface
 {
-    public const uint Ping = (Write | (PingRequest.Length << 16)) | Magic;
+    public const uint Ping = (Read | Write | (PingRequest.Length << 16)) | Magic;
     public const uint Allocate = (Read | Write | (ObjectArgument.Size << 16)) | Magic | 1;
     public const uint Free = (Write | (ObjectArgument.Size << 16)) | Magic | 2;
     public const uint Export = (Write | (ObjectArgument.Size << 16)) | Magic | 3;
