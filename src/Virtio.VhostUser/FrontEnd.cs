@@ -176,6 +176,9 @@ public sealed class FrontEnd : IDisposable
             Tell(FrontEndRequest.SetBackEndRequestDescriptor, [], [theirs.Descriptor]);
     }
 
+    /// <summary>Ends the connection: calls under way fail. Any thread.</summary>
+    public void Disconnect() => _channel.Socket.Shutdown();
+
     /// <summary>Closes the connection; the device stops. Once only, and not from a request handler.</summary>
     public void Dispose()
     {

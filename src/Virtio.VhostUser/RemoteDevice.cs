@@ -148,6 +148,9 @@ public sealed class RemoteDevice : IDisposable
     /// <exception cref="LinuxException">It cannot be mapped.</exception>
     public Mapping? TryMapSharedMemory(int region, ulong offset, ulong length) => _sharedMemory.TryMap(region, offset, length);
 
+    /// <summary>Ends the connection: <see cref="Connection"/> hangs up, calls under way fail. Any thread, until <see cref="Dispose"/>.</summary>
+    public void Disconnect() => _frontEnd.Disconnect();
+
     /// <summary>Closes the connection. Nobody may be working on a queue.</summary>
     public void Dispose()
     {

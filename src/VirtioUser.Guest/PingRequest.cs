@@ -18,7 +18,7 @@ public readonly record struct PingRequest
     private readonly ulong _shmOffset;
     private readonly ulong _shmSize;
     private readonly uint _events;
-    private readonly uint _reserved;
+    private readonly uint _waitMicroseconds;
 
     /// <summary>A ping that names no memory.</summary>
     /// <param name="metadata">Free for the device's own protocol.</param>
@@ -72,6 +72,13 @@ public readonly record struct PingRequest
     {
         get => _events;
         init => _events = value;
+    }
+
+    /// <summary>How long the driver waits for the answer within the call that sends the ping; 0 = it does not.</summary>
+    internal uint WaitMicroseconds
+    {
+        get => _waitMicroseconds;
+        init => _waitMicroseconds = value;
     }
 
     /// <summary>A ping about an object of which only the ID is known. Nothing is checked here: the host does it.</summary>

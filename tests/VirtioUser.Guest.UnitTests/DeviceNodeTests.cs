@@ -15,7 +15,7 @@ public sealed class DeviceNodeTests : IDisposable
     {
         Make("5655:0002:01", "5655:0001:0a", "5655:0001:02", "readme", "5655:0001");
 
-        Assert.Equal(["5655:0001:02", "5655:0001:0a", "5655:0002:01"], DeviceNode.List(_directory).Select(node => node.Identity.ToString()));
+        Assert.Equal(["5655:0001:02", "5655:0001:0a", "5655:0002:01"], new DriverSource(_directory).List().Select(node => node.Identity.ToString()));
     }
 
     [Theory]
@@ -27,7 +27,7 @@ public sealed class DeviceNodeTests : IDisposable
     {
         Make("5655:0001:01", "5655:0001:02", "5655:0001:0a", "5655:0002:09");
 
-        Assert.Equal(expected, DeviceNode.Find(_directory, 0x5655, 1, minimum, maximum).Identity.Version);
+        Assert.Equal(expected, DeviceNode.Find(0x5655, 1, minimum, maximum, new DriverSource(_directory)).Identity.Version);
     }
 
     [Fact]
@@ -35,7 +35,7 @@ public sealed class DeviceNodeTests : IDisposable
     {
         Make("5655:0001:01");
 
-        var exception = Assert.Throws<VirtioUserException>(() => DeviceNode.Find(_directory, 0x5655, 1, 2, 3));
+        var exception = Assert.Throws<VirtioUserException>(() => DeviceNode.Find(0x5655, 1, 2, 3, new DriverSource(_directory)));
         Assert.Equal(Errno.ENOENT, exception.Errno);
         Assert.Contains("5655:0001:01", exception.Message, StringComparison.Ordinal);
     }
@@ -45,8 +45,8 @@ public sealed class DeviceNodeTests : IDisposable
     {
         var missing = Path.Combine(_directory, "missing");
 
-        Assert.Empty(DeviceNode.List(missing));
-        Assert.Contains("not loaded", Assert.Throws<VirtioUserException>(() => DeviceNode.Find(missing, 1, 1, 1, 1)).Message, StringComparison.Ordinal);
+        Assert.Empty(new DriverSource(missing).List());
+        Assert.Contains("not loaded", Assert.Throws<VirtioUserException>(() => DeviceNode.Find(1, 1, 1, 1, new DriverSource(missing))).Message, StringComparison.Ordinal);
     }
 
     private void Make(params string[] names)

@@ -17,6 +17,19 @@ internal enum Reception
     EventsLost,
 }
 
+/// <summary>What came of an attempt to send a ping and have its answer at once.</summary>
+internal enum PingOutcome
+{
+    /// <summary>The ping was not sent: there is no room, or this channel has no such way at the moment.</summary>
+    NotSent,
+
+    /// <summary>The ping was sent; its answer will come as an event.</summary>
+    Sent,
+
+    /// <summary>The ping was sent, and this is its answer.</summary>
+    Answered,
+}
+
 /// <summary>A shared-memory object as the host describes it.</summary>
 /// <param name="Id">Never 0.</param>
 /// <param name="Offset">Where it begins in the arena, in bytes.</param>
@@ -38,6 +51,18 @@ internal abstract class DeviceChannel : IDisposable
     /// <summary>Sends pings, in order.</summary>
     /// <returns>How many were taken; 0 if the next one would have to wait.</returns>
     public abstract int Send(ReadOnlySpan<PingRequest> pings);
+
+    /// <summary>
+    /// Sends a ping that wants an answer and waits a short, bounded time for it. Only while no other answer of this
+    /// instance is awaited.
+    /// </summary>
+    /// <param name="ping">The ping; its <see cref="PingRequest.Events"/> is not 0.</param>
+    /// <param name="answer">The answer, for <see cref="PingOutcome.Answered"/>.</param>
+    public virtual PingOutcome Ping(in PingRequest ping, out uint answer)
+    {
+        answer = 0;
+        return PingOutcome.NotSent;
+    }
 
     /// <summary>Receives events, oldest first.</summary>
     /// <param name="revents">Where their values go.</param>

@@ -8,7 +8,17 @@ namespace VirtioUser.Guest.Channels;
 /// <summary>One open file of the driver, non-blocking, so that every wait can be interrupted.</summary>
 internal sealed class DriverChannel : DeviceChannel
 {
+    /// <summary>How long the driver may hold a call that waits for its answer: as long as disposing may have to wait for it.</summary>
+    private const uint WaitMicroseconds = 1000;
+
+    /// <summary>After late answers, at most so many pings go without such a wait.</summary>
+    private const int MaximumSkipped = 63;
+
     private readonly LinuxFile _file;
+
+    // A device whose answers take longer gains nothing by the wait, and others who want to send would lose by it.
+    private int _skipNext;
+    private int _skipped;
 
     private DriverChannel(DeviceIdentity identity, LinuxFile file)
     {
@@ -37,6 +47,31 @@ internal sealed class DriverChannel : DeviceChannel
         try
         {
             return _file.TryWrite(MemoryMarshal.AsBytes(pings), out var count) ? count / PingRequest.Length : 0;
+        }
+        catch (LinuxException e)
+        {
+            throw Failure("ping", e);
+        }
+    }
+
+    public override PingOutcome Ping(in PingRequest ping, out uint answer)
+    {
+        answer = 0;
+        if (_skipped < _skipNext)
+        {
+            _skipped++;
+            return PingOutcome.NotSent;
+        }
+
+        var waiting = ping with { WaitMicroseconds = WaitMicroseconds };
+        try
+        {
+            if (!_file.TryIoctl(DriverInterface.Ping, MemoryMarshal.AsBytes(new Span<PingRequest>(ref waiting)), out var answered))
+                return PingOutcome.NotSent;
+            _skipped = 0;
+            _skipNext = answered != 0 ? 0 : Math.Min((_skipNext * 2) + 1, MaximumSkipped);
+            answer = waiting.Events;
+            return answered != 0 ? PingOutcome.Answered : PingOutcome.Sent;
         }
         catch (LinuxException e)
         {

@@ -61,6 +61,23 @@ internal sealed class EventReceiver : IDisposable
         }
     }
 
+    /// <summary>
+    /// Notes one ping that is about to be sent, if no other answer is awaited. Only the thread whose turn it is to send.
+    /// </summary>
+    /// <returns>The place of its answer, or null.</returns>
+    public PendingAnswers? TryExpectAlone()
+    {
+        lock (_gate)
+        {
+            ThrowIfEnded("ping");
+            if (_awaited.Count > 0)
+                return null;
+            var pending = Rent(1);
+            _awaited.Append(pending, 0, 1);
+            return pending;
+        }
+    }
+
     /// <summary>Notes that the youngest pings were not sent after all. Only the thread whose turn it is to send.</summary>
     public void Forget(int count)
     {

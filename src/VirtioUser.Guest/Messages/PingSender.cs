@@ -12,10 +12,14 @@ internal sealed class PingSender : IDisposable
     /// <summary>The most pings that go into one system call.</summary>
     public const int Batch = 64;
 
+    /// <summary>So many pings do not wait for their answers in the turn of their sender after another one wanted it.</summary>
+    private const int CrowdMemory = 64;
+
     private readonly DeviceChannel _channel;
     private readonly EventReceiver _receiver;
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly Interrupt _interrupt;
+    private volatile int _crowded;
     private volatile bool _disposed;
 
     public PingSender(DeviceChannel channel, EventReceiver receiver)
@@ -31,7 +35,12 @@ internal sealed class PingSender : IDisposable
     /// <param name="cancellationToken">Ends the wait.</param>
     public void Send(ReadOnlySpan<PingRequest> pings, PendingAnswers? pending, CancellationToken cancellationToken)
     {
-        _turn.Wait(cancellationToken);
+        if (!_turn.Wait(0, CancellationToken.None))
+        {
+            _crowded = CrowdMemory;
+            _turn.Wait(cancellationToken);
+        }
+
         try
         {
             Send(pings, pending, mayBlock: true, cancellationToken);
@@ -46,7 +55,10 @@ internal sealed class PingSender : IDisposable
     /// <inheritdoc cref="Send(ReadOnlySpan{PingRequest}, PendingAnswers?, CancellationToken)"/>
     public async Task SendAsync(ReadOnlyMemory<PingRequest> pings, PendingAnswers? pending, CancellationToken cancellationToken)
     {
-        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        var turn = _turn.WaitAsync(cancellationToken);
+        if (!turn.IsCompleted)
+            _crowded = CrowdMemory;
+        await turn.ConfigureAwait(false);
         try
         {
             var sent = Send(pings.Span, pending, mayBlock: false, cancellationToken);
@@ -63,11 +75,66 @@ internal sealed class PingSender : IDisposable
         }
     }
 
+    /// <summary>
+    /// Sends a ping in such a way that its answer comes in the same call, if the channel can do that and nobody else
+    /// uses the instance just now. It holds the sender's turn until then, so it is not for those who take turns.
+    /// </summary>
+    /// <param name="ping">The ping.</param>
+    /// <param name="answer">The answer, for <see cref="PingOutcome.Answered"/>.</param>
+    /// <param name="pending">Where the answer will come, for <see cref="PingOutcome.Sent"/>; else null.</param>
+    public PingOutcome Ping(in PingRequest ping, out uint answer, out PendingAnswers? pending)
+    {
+        (answer, pending) = (0, null);
+        if (_crowded > 0)
+        {
+            _crowded--;
+            return PingOutcome.NotSent;
+        }
+
+        if (!_turn.Wait(0, CancellationToken.None))
+        {
+            _crowded = CrowdMemory;
+            return PingOutcome.NotSent;
+        }
+
+        try
+        {
+            return PingInTurn(ping, out answer, out pending);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
     /// <summary>Whoever waits to send, or tries to from now on, gets an <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()
     {
         _disposed = true;
         _interrupt.Dispose();
+    }
+
+    private PingOutcome PingInTurn(in PingRequest ping, out uint answer, out PendingAnswers? pending)
+    {
+        answer = 0;
+        pending = _receiver.TryExpectAlone();
+        if (pending is null)
+            return PingOutcome.NotSent;
+        var outcome = PingOutcome.NotSent;
+        try
+        {
+            outcome = _channel.Ping(Prepare(ping, wantAnswer: true), out answer);
+            return outcome;
+        }
+        finally
+        {
+            if (outcome != PingOutcome.Sent)
+            {
+                _receiver.Forget(1);
+                _receiver.Return(pending);
+                pending = null;
+            }
+        }
     }
 
     private int Send(ReadOnlySpan<PingRequest> pings, PendingAnswers? pending, bool mayBlock, CancellationToken cancellationToken, int firstIndex = 0)
@@ -124,7 +191,10 @@ internal sealed class PingSender : IDisposable
         {
             if (!wantAnswers && pings[i].Events != 0)
                 throw new ArgumentException("A ping that is sent without waiting can not ask for an answer: nobody would take it.", nameof(pings));
-            part[i] = wantAnswers && pings[i].Events == 0 ? pings[i] with { Events = 1 } : pings[i];
+            part[i] = Prepare(pings[i], wantAnswers);
         }
     }
+
+    private static PingRequest Prepare(in PingRequest ping, bool wantAnswer) =>
+        wantAnswer && ping.Events == 0 ? ping with { Events = 1 } : ping;
 }

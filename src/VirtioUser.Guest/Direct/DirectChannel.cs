@@ -1,0 +1,299 @@
+// An instance that was opened straight through a daemon's socket.
+using Virtio.Linux;
+using Virtio.Queues;
+using VirtioUser.Guest.Channels;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Guest.Direct;
+
+/// <summary>One instance among those of a <see cref="HostConnection"/>; behaves as a file of the guest driver does.</summary>
+internal sealed class DirectChannel(HostConnection host, DeviceIdentity identity, ulong handle) : DeviceChannel
+{
+    // How long a ping waits for its own answer before the wait becomes one that can be interrupted.
+    private const int CatchMilliseconds = 20;
+
+    private readonly object _sync = new();
+    private readonly InstanceEvents _events = new();
+    private int _version;
+    private int _sleepers;
+    private bool _leads;
+
+    // Of the one thread that leads, while it waits for the answer to its own ping.
+    private bool _catches;
+    private uint _caught;
+
+    public override DeviceIdentity Identity => identity;
+
+    /// <summary>The instance's handle.</summary>
+    public ulong Handle => handle;
+
+    /// <summary>How many of its pings are in the ring. Under the lock of the ring.</summary>
+    public int InFlight { get; set; }
+
+    /// <summary>Changes whenever a wish may have come true.</summary>
+    public int Version => Volatile.Read(ref _version);
+
+    /// <summary>Whether the answer that <see cref="Ping"/> waits for has come, or never will.</summary>
+    public bool IsAnswered => !_catches || host.IsGone || _events.Ended;
+
+    /// <summary>Whether nothing of it is in the ping ring.</summary>
+    public bool IsDrained
+    {
+        get
+        {
+            try
+            {
+                return host.IsGone || host.Pings.IsDrained(this);
+            }
+            catch (QueueException)
+            {
+                host.NoteGone();
+                return true;
+            }
+        }
+    }
+
+    public override Interrupt CreateInterrupt() => new DirectInterrupt(Notify);
+
+    public override int Send(ReadOnlySpan<PingRequest> pings)
+    {
+        ThrowIfOver("ping");
+        try
+        {
+            return host.Pings.Send(this, pings);
+        }
+        catch (QueueException e)
+        {
+            host.NoteGone();
+            throw new VirtioUserException(identity.ToString(), "ping", Errno.ENODEV, e);
+        }
+    }
+
+    public override PingOutcome Ping(in PingRequest ping, out uint answer)
+    {
+        answer = 0;
+        if (!host.Pump.TryLead())
+            return PingOutcome.NotSent;
+        var sent = false;
+        try
+        {
+            lock (_sync)
+                _catches = true;
+            sent = Send(new ReadOnlySpan<PingRequest>(in ping)) == 1;
+        }
+        finally
+        {
+            if (sent)
+                host.Pump.Lead(this, new AnswerWish(this), Environment.TickCount64 + CatchMilliseconds);
+            else
+                StopCatching();
+            host.Pump.PassOn();
+        }
+
+        if (!sent)
+            return PingOutcome.NotSent;
+        lock (_sync)
+        {
+            var caught = !_catches;
+            _catches = false;
+            answer = _caught;
+            return caught ? PingOutcome.Answered : PingOutcome.Sent;
+        }
+    }
+
+    public override Reception Receive(Span<uint> revents, out int count)
+    {
+        count = 0;
+        if (!host.IsGone)
+        {
+            lock (_sync)
+            {
+                var reception = _events.Take(revents, out count);
+                if (reception != Reception.Nothing)
+                {
+                    Changed();
+                    return reception;
+                }
+            }
+        }
+
+        ThrowIfOver("read");
+        return Reception.Nothing;
+    }
+
+    public override PollEvents Wait(PollEvents events, Interrupt interrupt)
+    {
+        var direct = (DirectInterrupt)interrupt;
+        host.Pump.WaitFor(this, new ReadinessWish(this, events, direct));
+        return direct.TryConsume() ? PollEvents.None : Ready(events);
+    }
+
+    /// <summary>What of <paramref name="wanted"/> would succeed, or fail at once.</summary>
+    public PollEvents Ready(PollEvents wanted)
+    {
+        var ready = PollEvents.None;
+        bool hasPlace;
+        lock (_sync)
+        {
+            if (host.IsGone || _events.Ended)
+                return wanted;
+            if (_events.IsReadable)
+                ready |= wanted & PollEvents.In;
+            hasPlace = _events.HasPlace;
+        }
+
+        try
+        {
+            if (hasPlace && (wanted & PollEvents.Out) != 0 && host.Pings.CanSend(this))
+                ready |= PollEvents.Out;
+        }
+        catch (QueueException)
+        {
+            host.NoteGone();
+            return wanted;
+        }
+
+        return ready;
+    }
+
+    public override ObjectDescription Allocate(ulong length)
+    {
+        var rounded = length + Limits.PageSize - 1 & ~(ulong)(Limits.PageSize - 1);
+        if (rounded == 0)
+            throw new VirtioUserException(identity.ToString(), "allocate", Errno.ENOMEM);
+        var reply = Ask("allocate", new ConfigMessage { Operation = ConfigOperation.AllocateMemory, InstanceHandle = handle, ShmSize = length });
+        return reply.ShmSize == rounded ? Describe("allocate", reply) : throw Nonsense("allocate");
+    }
+
+    public override ObjectDescription Import(ulong id)
+    {
+        var reply = Ask("import", new ConfigMessage { Operation = ConfigOperation.ImportMemory, InstanceHandle = handle, ShmId = id });
+        return reply.ShmId == id ? Describe("import", reply) : throw Nonsense("import");
+    }
+
+    public override void Export(ulong id) =>
+        Ask("export", new ConfigMessage { Operation = ConfigOperation.ExportMemory, InstanceHandle = handle, ShmId = id });
+
+    public override void Free(ulong id) =>
+        Ask("free", new ConfigMessage { Operation = ConfigOperation.FreeMemory, InstanceHandle = handle, ShmId = id });
+
+    public override Mapping Map(ObjectDescription description)
+    {
+        try
+        {
+            return host.TryMap(description.Offset, description.Length) ?? throw new VirtioUserException(identity.ToString(), "map", Errno.ENODEV);
+        }
+        catch (LinuxException e)
+        {
+            throw Failure("map", e);
+        }
+    }
+
+    /// <summary>Takes an answer's place in the instance's queue. Under the lock of the ring.</summary>
+    public bool TryReserveAnswer()
+    {
+        lock (_sync)
+            return _events.TryReserve();
+    }
+
+    /// <summary>Takes an event that came for it. Called by the leader.</summary>
+    public void Deliver(uint revents)
+    {
+        lock (_sync)
+        {
+            if (_catches && _events.TryAnswer(revents))
+            {
+                (_catches, _caught) = (false, revents);
+                return;
+            }
+
+            _events.Add(revents);
+            _version++;
+            if (_sleepers > 0)
+                Monitor.PulseAll(_sync);
+        }
+    }
+
+    /// <summary>Makes whoever waits look again. Any thread.</summary>
+    public void Notify()
+    {
+        lock (_sync)
+            Changed();
+    }
+
+    /// <summary>Sleeps until something changes after <paramref name="seen"/>, or the time is over.</summary>
+    /// <param name="seen">A value of <see cref="Version"/>.</param>
+    /// <param name="end">In milliseconds of <see cref="Environment.TickCount64"/>.</param>
+    public void SleepUnless(int seen, long end)
+    {
+        lock (_sync)
+        {
+            _sleepers++;
+            while (_version == seen)
+            {
+                var left = end == long.MaxValue ? Timeout.Infinite : (int)Math.Max(0, end - Environment.TickCount64);
+                if (left == 0 || !Monitor.Wait(_sync, left))
+                    break;
+            }
+
+            _sleepers--;
+        }
+    }
+
+    /// <summary>A thread that waits for this instance leads: notifications must wake it.</summary>
+    public void BeginLeading()
+    {
+        lock (_sync)
+            _leads = true;
+    }
+
+    /// <summary>It leads no more.</summary>
+    public void EndLeading()
+    {
+        lock (_sync)
+            _leads = false;
+    }
+
+    protected override void Close() => host.Close(this);
+
+    private void StopCatching()
+    {
+        lock (_sync)
+            _catches = false;
+        host.Pump.LeadNoMore();
+    }
+
+    private void Changed()
+    {
+        _version++;
+        if (_sleepers > 0)
+            Monitor.PulseAll(_sync);
+        if (_leads)
+            host.Pump.WakeLeader();
+    }
+
+    private void ThrowIfOver(string operation)
+    {
+        if (host.IsGone)
+            throw new VirtioUserException(identity.ToString(), operation, Errno.ENODEV);
+        bool ended;
+        lock (_sync)
+            ended = _events.Ended;
+        if (ended)
+            throw new VirtioUserException(identity.ToString(), operation, Errno.EIO);
+    }
+
+    private ConfigMessage Ask(string operation, in ConfigMessage request)
+    {
+        ThrowIfOver(operation);
+        return host.Ask(identity, operation, in request);
+    }
+
+    private ObjectDescription Describe(string operation, in ConfigMessage reply) =>
+        reply.ShmId != 0 && reply.ShmSize != 0 && reply.ShmOffset % Limits.PageSize == 0 && reply.ShmSize % Limits.PageSize == 0
+            ? new ObjectDescription(reply.ShmId, reply.ShmOffset, reply.ShmSize)
+            : throw Nonsense(operation);
+
+    private VirtioUserException Nonsense(string operation) =>
+        new(identity.ToString(), operation, Errno.EPROTO, "the host's reply makes no sense");
+}

@@ -1,0 +1,223 @@
+// Who receives for all instances of a connection, and how everybody waits.
+using System.Diagnostics;
+using Virtio.Linux;
+using Virtio.Queues;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Guest.Direct;
+
+/// <summary>
+/// One of the threads that wait for something leads: it takes events from the ring and hands them to the instances. So
+/// a lone thread that pings gets its answer without any change of threads. The others sleep until their instance is
+/// notified, or until it is their turn to lead. Thread-safe; allocates nothing.
+/// </summary>
+internal sealed class EventPump : IDisposable
+{
+    private const ulong EventCall = 0, PingCall = 1, WakeUp = 2, HangUp = 3;
+    private const int Tokens = 4, MaxEventsATurn = 1024, PollsBetweenLooks = 8;
+
+    private readonly HostConnection _host;
+    private readonly EventRing _events;
+    private readonly EventFd[] _signals;
+    private readonly EventPoll _poll = new();
+    private readonly List<DirectChannel> _sleeping = [];
+    private readonly AdaptivePoll _adaptive;
+    private int _leading;
+    private volatile int _sleepers;
+
+    /// <summary>Makes it for rings that are started.</summary>
+    /// <param name="host">Where events are handed out; told when the host is gone.</param>
+    /// <param name="events">The event queue; only the leader touches it.</param>
+    /// <param name="pollTime">How long the leader polls at most before it sleeps.</param>
+    public EventPump(HostConnection host, EventRing events, TimeSpan pollTime)
+    {
+        (_host, _events, _adaptive) = (host, events, new AdaptivePoll(pollTime));
+        _signals = [host.Device.Queues[Limits.EventQueue].Call, host.Device.Queues[Limits.PingQueue].Call, EventFd.Create()];
+        for (var i = 0; i < _signals.Length; i++)
+            _poll.Add(_signals[i].Descriptor, (ulong)i);
+        _poll.Add(host.Device.Connection, HangUp, PollEvents.None);
+    }
+
+    /// <summary>Waits until a wish comes true.</summary>
+    /// <param name="channel">The instance that is notified when it may have.</param>
+    /// <param name="wish">The wish.</param>
+    /// <param name="timeout">How long to wait, in milliseconds; -1 = for ever.</param>
+    /// <returns>False if the time was over first.</returns>
+    public bool WaitFor<TWish>(DirectChannel channel, in TWish wish, int timeout = -1)
+        where TWish : struct, IWish
+    {
+        var end = timeout < 0 ? long.MaxValue : Environment.TickCount64 + timeout;
+        while (true)
+        {
+            var seen = channel.Version;
+            var fulfilled = wish.IsFulfilled;
+            if (fulfilled || Environment.TickCount64 >= end)
+            {
+                PassOn();
+                return fulfilled;
+            }
+
+            if (TryLead())
+                Lead(channel, in wish, end);
+            else
+                Sleep(channel, seen, end);
+        }
+    }
+
+    /// <summary>Becomes the leader, if nobody is. Followed by <see cref="Lead"/> or <see cref="LeadNoMore"/>.</summary>
+    public bool TryLead() => Volatile.Read(ref _leading) == 0 && Interlocked.CompareExchange(ref _leading, 1, 0) == 0;
+
+    /// <summary>Leads until a wish comes true or the time is over; then nobody leads.</summary>
+    /// <param name="channel">The instance that is notified when it may have.</param>
+    /// <param name="wish">The wish.</param>
+    /// <param name="end">In milliseconds of <see cref="Environment.TickCount64"/>.</param>
+    public void Lead<TWish>(DirectChannel channel, in TWish wish, long end)
+        where TWish : struct, IWish
+    {
+        channel.BeginLeading();
+        try
+        {
+            var began = _adaptive.IsAllowed ? Stopwatch.GetTimestamp() : 0;
+            while (true)
+            {
+                Receive();
+                if (wish.IsFulfilled)
+                    break;
+                if (_adaptive.IsAllowed && TryPoll(channel, in wish, _adaptive.Deadline(began)))
+                    break;
+                if (!TryArm())
+                    continue;
+                var left = end == long.MaxValue ? -1 : end - Environment.TickCount64;
+                if (left is <= 0 and not -1)
+                    break;
+                SleepAsLeader((int)left);
+            }
+
+            if (_adaptive.IsAllowed)
+                _adaptive.Learn(Stopwatch.GetTimestamp() - began);
+        }
+        finally
+        {
+            channel.EndLeading();
+            LeadNoMore();
+        }
+    }
+
+    /// <summary>Gives the lead up. A full fence: either a thread that is about to sleep sees that nobody leads, or <see cref="PassOn"/> sees that thread.</summary>
+    public void LeadNoMore() => Interlocked.Exchange(ref _leading, 0);
+
+    /// <summary>Wakes the leader, so that it looks at its wish again. Any thread.</summary>
+    public void WakeLeader() => _signals[WakeUp].Signal();
+
+    /// <summary>Lets one of those who sleep lead, if nobody does. Called by every thread that stops waiting.</summary>
+    public void PassOn()
+    {
+        if (_sleepers == 0 || Volatile.Read(ref _leading) != 0)
+            return;
+        lock (_sleeping)
+        {
+            if (_sleeping.Count > 0)
+                _sleeping[0].Notify();
+        }
+    }
+
+    /// <summary>Ends all leading: when this returns the rings are not touched any more. The host must be noted as gone.</summary>
+    public void Dispose()
+    {
+        var spinner = default(SpinWait);
+        while (!TryLead())
+        {
+            WakeLeader();
+            spinner.SpinOnce();
+        }
+
+        _poll.Dispose();
+        _signals[WakeUp].Dispose();
+    }
+
+    private void Sleep(DirectChannel channel, int seen, long end)
+    {
+        lock (_sleeping)
+        {
+            _sleeping.Add(channel);
+            _sleepers++;
+        }
+
+        // Pairs with the fence in Lead: whoever stops leading after this finds us in the list.
+        if (Volatile.Read(ref _leading) != 0)
+            channel.SleepUnless(seen, end);
+        lock (_sleeping)
+        {
+            _sleeping.Remove(channel);
+            _sleepers--;
+        }
+    }
+
+    /// <summary>Takes what is there.</summary>
+    /// <returns>Whether there was something.</returns>
+    private bool Receive()
+    {
+        try
+        {
+            var count = 0;
+            while (count < MaxEventsATurn && _events.TryTake(out var message))
+            {
+                _host.Deliver(message);
+                count++;
+            }
+
+            if (count > 0)
+                _events.Flush();
+            if (_host.Pings.HasStarved)
+                _host.Pings.Collect();
+            return count > 0;
+        }
+        catch (QueueException)
+        {
+            _host.NoteGone();
+            return true;
+        }
+    }
+
+    private bool TryPoll<TWish>(DirectChannel channel, in TWish wish, long deadline)
+        where TWish : struct, IWish
+    {
+        var seen = channel.Version;
+        while (Stopwatch.GetTimestamp() < deadline)
+        {
+            for (var i = 0; i < PollsBetweenLooks; i++)
+            {
+                if ((Receive() || channel.Version != seen) && wish.IsFulfilled)
+                    return true;
+                Thread.SpinWait(1);
+            }
+        }
+
+        return false;
+    }
+
+    private bool TryArm()
+    {
+        try
+        {
+            return _events.TryArm();
+        }
+        catch (QueueException)
+        {
+            _host.NoteGone();
+            return false;
+        }
+    }
+
+    private void SleepAsLeader(int timeout)
+    {
+        Span<ReadyDescriptor> ready = stackalloc ReadyDescriptor[Tokens];
+        foreach (var each in ready[.._poll.Wait(ready, timeout)])
+        {
+            if (each.Token == HangUp)
+                _host.NoteGone();
+            else
+                _signals[each.Token].TryConsume();
+        }
+    }
+}

@@ -1,0 +1,55 @@
+// The event queue as its driver works it.
+using System.Runtime.InteropServices;
+using Virtio.Queues;
+using Virtio.VhostUser;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Guest.Direct;
+
+/// <summary>Keeps every buffer posted and takes events out. For one thread at a time; allocates nothing.</summary>
+internal sealed class EventRing
+{
+    // A message has 12 bytes; so no two of them share 16.
+    private const uint Stride = 16;
+
+    private readonly RemoteQueue _queue;
+    private readonly DriverMemory _memory;
+    private readonly GuestBuffer _buffers;
+
+    public EventRing(RemoteQueue queue, DriverMemory memory)
+    {
+        (_queue, _memory) = (queue, memory);
+        _buffers = memory.Allocate(Stride * queue.Driver.Size);
+        for (uint slot = 0; slot < queue.Driver.Size; slot++)
+            Post(slot);
+        queue.KickIfWanted();
+    }
+
+    /// <summary>Takes the next event, copied once, and posts its buffer again.</summary>
+    /// <returns>False if there is none.</returns>
+    /// <exception cref="QueueException">The host broke the queue.</exception>
+    public bool TryTake(out EventMessage message)
+    {
+        while (_queue.Driver.TryReclaim(out var slot, out var written))
+        {
+            message = MemoryMarshal.Read<EventMessage>(_memory.GetSpan(Buffer((uint)slot)));
+            Post((uint)slot);
+            if (written == EventMessage.Size)
+                return true;
+        }
+
+        message = default;
+        return false;
+    }
+
+    /// <summary>Tells the host of the buffers that were posted again, if it wants to know.</summary>
+    public void Flush() => _queue.KickIfWanted();
+
+    /// <summary>Asks for a call at the next event.</summary>
+    /// <returns>False if an event has come meanwhile.</returns>
+    public bool TryArm() => !_queue.Driver.EnableCalls();
+
+    private GuestBuffer Buffer(uint slot) => new(_buffers.Address + slot * Stride, EventMessage.Size);
+
+    private void Post(uint slot) => _queue.Driver.TryAdd([], [Buffer(slot)], slot);
+}

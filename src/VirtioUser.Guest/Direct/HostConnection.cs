@@ -1,0 +1,249 @@
+// A connection to a daemon, and the instances that live on it.
+using System.Collections.Concurrent;
+using Virtio.Linux;
+using Virtio.VhostUser;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Guest.Direct;
+
+/// <summary>
+/// Does in this process what the guest driver does in a guest's kernel: starts the device, works its queues, keeps the
+/// account of its instances. Thread-safe.
+/// </summary>
+internal sealed class HostConnection : IDisposable
+{
+    private const ushort ConfigQueueSize = 16;
+    private const ushort MessageQueueSize = 1024;
+    private const int MaxEarlyEvents = 128;
+
+    // How long a closed instance waits for its last pings before it is destroyed.
+    private const int DrainMilliseconds = 5000;
+
+    private readonly ConcurrentDictionary<ulong, DirectChannel> _instances = new();
+    private readonly List<EventMessage> _early = [];
+    private readonly ConfigExchange _config;
+    private DirectChannel? _lastDelivered;
+    private int _creating;
+    private bool _earlyLost;
+    private volatile bool _gone;
+
+    private HostConnection(RemoteDevice device, TimeSpan pollTime)
+    {
+        Device = device;
+        device.Start(ConfigQueueSize, ConfigQueueSize, MessageQueueSize, MessageQueueSize);
+        Pings = new PingRing(device.Queues[Limits.PingQueue], device.Memory);
+        Pump = new EventPump(this, new EventRing(device.Queues[Limits.EventQueue], device.Memory), pollTime);
+        _config = new ConfigExchange(device);
+    }
+
+    /// <summary>The device, started.</summary>
+    public RemoteDevice Device { get; }
+
+    /// <summary>The ping queue.</summary>
+    public PingRing Pings { get; }
+
+    /// <summary>The event queue, and how to wait for it.</summary>
+    public EventPump Pump { get; }
+
+    /// <summary>Whether the daemon is gone, or has broken a queue.</summary>
+    public bool IsGone => _gone;
+
+    /// <summary>Connects to a daemon and starts its device.</summary>
+    /// <param name="socketPath">Where it listens.</param>
+    /// <param name="pollTime">How long a waiting thread polls at most before it sleeps.</param>
+    /// <exception cref="VirtioUserException">There is no daemon, or it offers something else.</exception>
+    public static HostConnection Connect(string socketPath, TimeSpan pollTime)
+    {
+        RemoteDevice? device = null;
+        try
+        {
+            device = RemoteDevice.Connect(socketPath);
+            if (device.QueueCount is not >= Limits.QueueCount || device.SharedMemorySizes is [] or [0, ..])
+                throw new VhostUserException("This is not a virtio-user device: it has other queues, or no shared memory region 0.");
+            return new HostConnection(device, pollTime);
+        }
+        catch (LinuxException e)
+        {
+            device?.Dispose();
+            throw new VirtioUserException(socketPath, "connect", e.Errno, e);
+        }
+        catch (VhostUserException e)
+        {
+            device?.Dispose();
+            throw new VirtioUserException(socketPath, "connect", Errno.EPROTO, e.Message, e);
+        }
+    }
+
+    /// <summary>Asks the host for its devices.</summary>
+    /// <param name="socketPath">For the exception.</param>
+    public IEnumerable<DeviceIdentity> Enumerate(string socketPath)
+    {
+        if (!_config.TryExchange(new ConfigMessage { Operation = ConfigOperation.EnumerateDevices }, out var reply))
+            throw Lost(socketPath, "list");
+        if (reply.Error != ConfigError.None || reply.DeviceCount > Limits.MaxDevices)
+            throw new VirtioUserException(socketPath, "list", Errno.EPROTO, "the host's reply makes no sense");
+        return Enumerable.Range(0, (int)reply.DeviceCount).Select(i => new DeviceIdentity(reply.Vendors[i], reply.Devices[i], reply.Versions[i]));
+    }
+
+    /// <summary>Has an instance made.</summary>
+    public DirectChannel Open(DeviceIdentity identity)
+    {
+        var request = new ConfigMessage { Operation = ConfigOperation.CreateInstance, DeviceCount = 1, FirstDevice = identity };
+        lock (_early)
+            _creating++;
+        DirectChannel? created = null;
+        try
+        {
+            var reply = Ask(identity, "open", in request);
+            if (reply.InstanceHandle == 0 || _instances.ContainsKey(reply.InstanceHandle))
+                throw new VirtioUserException(identity.ToString(), "open", Errno.EPROTO, "the host's reply makes no sense");
+            return created = new DirectChannel(this, identity with { Version = reply.Versions[0] }, reply.InstanceHandle);
+        }
+        finally
+        {
+            Adopt(created);
+        }
+    }
+
+    /// <summary>Makes a config exchange for an instance.</summary>
+    /// <param name="identity">For the exception.</param>
+    /// <param name="operation">For the exception.</param>
+    /// <param name="request">The request.</param>
+    public ConfigMessage Ask(DeviceIdentity identity, string operation, in ConfigMessage request)
+    {
+        if (!_config.TryExchange(in request, out var reply))
+            throw Lost(identity.ToString(), operation);
+        return reply.Error == ConfigError.None ? reply : throw new VirtioUserException(identity.ToString(), operation, ErrnoOf(reply.Error));
+    }
+
+    /// <summary>Maps a range of the arena; null if the daemon has not shown it.</summary>
+    public Mapping? TryMap(ulong offset, ulong length) => Device.TryMapSharedMemory(Limits.ArenaRegionId, offset, length);
+
+    /// <summary>Brings an event to its instance. Called by the leader.</summary>
+    public void Deliver(in EventMessage message)
+    {
+        var last = _lastDelivered;
+        if (last is not null && last.Handle == message.InstanceHandle)
+        {
+            last.Deliver(message.Revents);
+        }
+        else if (_instances.TryGetValue(message.InstanceHandle, out var instance))
+        {
+            _lastDelivered = instance;
+            instance.Deliver(message.Revents);
+        }
+        else
+        {
+            DeliverEarly(in message);
+        }
+    }
+
+    /// <summary>Ends an instance. Does not wait: it is destroyed when its last pings are through.</summary>
+    public void Close(DirectChannel channel)
+    {
+        if (channel.IsDrained)
+            Destroy(channel);
+        else
+            new Thread(() => DrainAndDestroy(channel)) { IsBackground = true, Name = "virtio-user close" }.Start();
+    }
+
+    /// <summary>Waits until the pings that were sent are through, each instance's for as long as a closed one's would be.</summary>
+    public void Drain()
+    {
+        var end = Environment.TickCount64 + DrainMilliseconds;
+        foreach (var each in _instances.Values)
+            Pump.WaitFor(each, new DrainedWish(each), (int)Math.Max(0, end - Environment.TickCount64));
+    }
+
+    /// <summary>The daemon is gone, or is as good as gone: everything fails from now on. Any thread.</summary>
+    public void NoteGone()
+    {
+        if (_gone)
+            return;
+        _gone = true;
+        Device.Disconnect();
+        foreach (var each in _instances.Values)
+            each.Notify();
+    }
+
+    /// <summary>Ends the connection; instances that are left fail. Once only.</summary>
+    public void Dispose()
+    {
+        NoteGone();
+        _config.Dispose();
+        Pings.Close();
+        Pump.Dispose();
+        Device.Dispose();
+    }
+
+    private static Errno ErrnoOf(ConfigError error) => error switch
+    {
+        ConfigError.DeviceInitializationFailed => Errno.ENXIO,
+        ConfigError.InstanceCreationFailed => Errno.EIO,
+        ConfigError.AllocationFailed => Errno.ENOMEM,
+        ConfigError.ExportFailed or ConfigError.ImportFailed or ConfigError.FreeFailed or ConfigError.InstanceDestructionFailed => Errno.ENOENT,
+        ConfigError.BadRequest => Errno.EINVAL,
+        _ => Errno.EPROTO,
+    };
+
+    private VirtioUserException Lost(string device, string operation)
+    {
+        NoteGone();
+        return new VirtioUserException(device, operation, Errno.ENODEV);
+    }
+
+    /// <summary>An event may come before the reply that tells its instance's handle.</summary>
+    private void DeliverEarly(in EventMessage message)
+    {
+        lock (_early)
+        {
+            if (_instances.TryGetValue(message.InstanceHandle, out var instance))
+                instance.Deliver(message.Revents);
+            else if (_creating > 0 && _early.Count < MaxEarlyEvents)
+                _early.Add(message);
+            else
+                _earlyLost |= _creating > 0;
+        }
+    }
+
+    private void Adopt(DirectChannel? created)
+    {
+        lock (_early)
+        {
+            _creating--;
+            if (created is not null)
+            {
+                if (_earlyLost)
+                    created.Deliver(Revents.NoticeEventsLost);
+                foreach (var each in _early.Where(each => each.InstanceHandle == created.Handle))
+                    created.Deliver(each.Revents);
+                _early.RemoveAll(each => each.InstanceHandle == created.Handle);
+                _instances[created.Handle] = created;
+            }
+
+            if (_creating == 0)
+            {
+                _early.Clear();
+                _earlyLost = false;
+            }
+        }
+
+        // Whoever noted the end of the connection before the instance was listed has not told it.
+        if (_gone)
+            created?.Notify();
+    }
+
+    private void DrainAndDestroy(DirectChannel channel)
+    {
+        Pump.WaitFor(channel, new DrainedWish(channel), DrainMilliseconds);
+        Destroy(channel);
+    }
+
+    private void Destroy(DirectChannel channel)
+    {
+        _instances.TryRemove(channel.Handle, out _);
+        if (ReferenceEquals(Interlocked.CompareExchange(ref _lastDelivered, null, channel), channel))
+            _lastDelivered = null;
+        _config.Post(new ConfigMessage { Operation = ConfigOperation.DestroyInstance, InstanceHandle = channel.Handle });
+    }
+}

@@ -1,0 +1,169 @@
+// The ping queue as its driver works it.
+using System.Runtime.InteropServices;
+using Virtio.Queues;
+using Virtio.VhostUser;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Guest.Direct;
+
+/// <summary>
+/// Sends pings. As with the guest driver, no instance may hold more than a quarter of the ring, and the last quarter
+/// is for those that hold none, so that a slow instance cannot shut out the others. Thread-safe; allocates nothing.
+/// </summary>
+internal sealed class PingRing
+{
+    // A message has 44 bytes; so each has a cache line of its own.
+    private const uint Stride = 64;
+
+    private readonly Lock _lock = new();
+    private readonly RemoteQueue _queue;
+    private readonly DriverMemory _memory;
+    private readonly GuestBuffer _buffers;
+    private readonly DirectChannel?[] _owners;
+    private readonly Stack<uint> _free;
+    private readonly List<DirectChannel> _starved = [];
+    private volatile bool _closed;
+
+    public PingRing(RemoteQueue queue, DriverMemory memory)
+    {
+        (_queue, _memory) = (queue, memory);
+        var size = queue.Driver.Size;
+        _buffers = memory.Allocate(Stride * size);
+        _owners = new DirectChannel?[size];
+        _free = new Stack<uint>(size);
+        for (uint slot = size; slot-- > 0;)
+            _free.Push(slot);
+    }
+
+    /// <summary>Whether somebody waits for room.</summary>
+    public bool HasStarved { get; private set; }
+
+    /// <summary>Sends as many as there is room for; the host is kicked once.</summary>
+    /// <exception cref="QueueException">The host broke the queue.</exception>
+    public int Send(DirectChannel sender, ReadOnlySpan<PingRequest> pings)
+    {
+        lock (_lock)
+        {
+            if (_closed)
+                return 0;
+            var sent = 0;
+            while (sent < pings.Length && HasRoom(sender) && (pings[sent].Events == 0 || sender.TryReserveAnswer()))
+                Add(sender, in pings[sent++]);
+            if (sent > 0)
+                _queue.KickIfWanted();
+            return sent;
+        }
+    }
+
+    /// <summary>Whether a ping of this instance would be taken. If not, it is notified when that may be so.</summary>
+    /// <exception cref="QueueException">The host broke the queue.</exception>
+    public bool CanSend(DirectChannel sender)
+    {
+        lock (_lock)
+        {
+            while (!_closed)
+            {
+                if (HasRoom(sender))
+                    return true;
+                if (!_starved.Contains(sender))
+                    _starved.Add(sender);
+                HasStarved = true;
+                if (!_queue.Driver.EnableCalls())
+                    return false;
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>Whether nothing of an instance is in the ring. If not, it is notified when that may be so.</summary>
+    /// <exception cref="QueueException">The host broke the queue.</exception>
+    public bool IsDrained(DirectChannel sender)
+    {
+        lock (_lock)
+        {
+            while (!_closed)
+            {
+                Reclaim();
+                if (sender.InFlight == 0)
+                    return true;
+                if (!_starved.Contains(sender))
+                    _starved.Add(sender);
+                HasStarved = true;
+                if (!_queue.Driver.EnableCalls())
+                    return false;
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>Collects what came back, and notifies those who wait for it.</summary>
+    /// <exception cref="QueueException">The host broke the queue.</exception>
+    public void Collect()
+    {
+        lock (_lock)
+        {
+            if (!_closed)
+                Reclaim();
+        }
+    }
+
+    /// <summary>The memory is about to go: nothing is touched from now on.</summary>
+    public void Close()
+    {
+        lock (_lock)
+            _closed = true;
+    }
+
+    private bool HasRoom(DirectChannel sender)
+    {
+        if (IsRoom(sender))
+            return true;
+        Reclaim();
+        return IsRoom(sender);
+    }
+
+    private bool IsRoom(DirectChannel sender)
+    {
+        var quarter = _queue.Driver.Size / 4;
+        return _free.Count > 0 && (sender.InFlight == 0 || (sender.InFlight < quarter && _free.Count > quarter));
+    }
+
+    private void Reclaim()
+    {
+        var any = false;
+        while (_queue.Driver.TryReclaim(out var slot, out _))
+        {
+            _owners[slot]!.InFlight--;
+            _owners[slot] = null;
+            _free.Push((uint)slot);
+            any = true;
+        }
+
+        if (!any || _starved.Count == 0)
+            return;
+        foreach (var each in _starved)
+            each.Notify();
+        _starved.Clear();
+        HasStarved = false;
+    }
+
+    private void Add(DirectChannel sender, in PingRequest ping)
+    {
+        var slot = _free.Pop();
+        var buffer = new GuestBuffer(_buffers.Address + slot * Stride, PingMessage.Size);
+        MemoryMarshal.Write(_memory.GetSpan(buffer), new PingMessage
+        {
+            InstanceHandle = sender.Handle,
+            Metadata = ping.Metadata,
+            ShmId = ping.ShmId,
+            ShmOffset = ping.ShmOffset,
+            ShmSize = ping.ShmSize,
+            Events = ping.Events,
+        });
+        _queue.Driver.TryAdd([buffer], [], slot);
+        _owners[slot] = sender;
+        sender.InFlight++;
+    }
+}
