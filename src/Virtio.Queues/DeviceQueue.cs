@@ -50,6 +50,10 @@ public sealed partial class DeviceQueue : SplitQueue
     /// <summary>The used index after the last return. Stable only while nobody returns.</summary>
     public ushort UsedIndex => _nextUsed;
 
+    /// <summary>Whether the driver has made chains available that were not taken. On the available side's thread.</summary>
+    /// <exception cref="QueueException">The queue is broken.</exception>
+    public bool HasAvailable => LittleEndian.ReadAcquire(AvailableRing(), IndexOffset) != _nextAvailable;
+
     /// <summary>Takes the next chain that the driver made available.</summary>
     /// <param name="chain">The chain; look at its <see cref="DescriptorChain.Error"/> first.</param>
     /// <returns>False if there is none.</returns>
@@ -119,7 +123,7 @@ public sealed partial class DeviceQueue : SplitQueue
         // Full fence: our wish is visible before we look at the index again. Pairs with the driver's full fence
         // between moving the index and reading our wish (2.7.13.4.1); either it sees the wish, or we see the chain.
         Thread.MemoryBarrier();
-        return LittleEndian.ReadAcquire(AvailableRing(), IndexOffset) != _nextAvailable;
+        return HasAvailable;
     }
 
     /// <summary>Tells the driver that no kick is needed, while chains are taken anyhow. Only a hint: kicks may still come.</summary>

@@ -82,7 +82,7 @@ internal static class DaemonHost
             .AddSingleton<Host.Memory.IArenaMemory>(arena)
             .AddSingleton<QueueWaiter>()
             .AddSingleton<Host.Pings.IQueueWaiter>(services => services.GetRequiredService<QueueWaiter>())
-            .AddSingleton(new Host.HostOptions())
+            .AddSingleton(new Host.HostOptions { MaxPollTime = options.MaxPollTime })
             .AddSingleton<DeviceModel>()
             .AddSingleton(services => services.GetRequiredService<DeviceModel>().Counters)
             .AddSingleton<HostMetrics>()

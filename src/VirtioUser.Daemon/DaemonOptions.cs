@@ -25,6 +25,9 @@ internal sealed record DaemonOptions
     /// <summary>The TCP port on the loopback address that shows the metrics, or null.</summary>
     public int? MetricsPort { get; init; }
 
+    /// <summary>How long the ping queue is polled, at the most, before its thread goes to sleep.</summary>
+    public TimeSpan MaxPollTime { get; init; } = TimeSpan.Zero;
+
     /// <summary>The least level of log lines.</summary>
     public Microsoft.Extensions.Logging.LogLevel LogLevel { get; init; } = Microsoft.Extensions.Logging.LogLevel.Information;
 

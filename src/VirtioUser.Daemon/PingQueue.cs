@@ -16,6 +16,23 @@ internal sealed class PingQueue(StartedQueue started, QueueFaults faults) : IPin
     private bool _armed = true;
 
     /// <inheritdoc/>
+    public bool HasNext
+    {
+        get
+        {
+            try
+            {
+                return _queue.HasAvailable;
+            }
+            catch (QueueException e)
+            {
+                faults.Report(started, e);
+                return false;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
     public PingTake TryTake(ref PingMessage message, out ushort ticket)
     {
         ticket = 0;

@@ -32,8 +32,11 @@ internal abstract class Combiner<T>
     /// <summary>Brings an item. Any thread; allocates nothing once warm.</summary>
     public void Post(T item)
     {
-        _items.Enqueue(item);
-        Pump();
+        if (!TryPostNow(in item))
+        {
+            _items.Enqueue(item);
+            Pump();
+        }
     }
 
     /// <summary>Tries again with what could not be handled before. Any thread.</summary>
@@ -47,8 +50,8 @@ internal abstract class Combiner<T>
 
     /// <summary>
     /// Takes the turn and keeps it: when this returns, no item is being handled, and none will be until
-    /// <see cref="Resume"/>. Waits for at most one item, however many are posted meanwhile. A new combiner is
-    /// suspended. One thread at a time, and not from inside a turn.
+    /// <see cref="Resume"/>. Waits for at most one item (or what a subclass does in one turn of its own), however many
+    /// are posted meanwhile. A new combiner is suspended. One thread at a time, and not from inside a turn.
     /// </summary>
     public void Suspend()
     {
@@ -71,6 +74,55 @@ internal abstract class Combiner<T>
 
     /// <summary>Gives the turn back and handles what has come meanwhile.</summary>
     public void Resume() => TakeTurns();
+
+    /// <summary>
+    /// Brings an item if it can be handled at once: nobody is at it, nothing is ahead. This is what nearly always
+    /// happens, so it goes past the queue. Any thread.
+    /// </summary>
+    /// <returns>Whether the item was handled; if not, nothing has happened.</returns>
+    protected bool TryPostNow(in T item)
+    {
+        if (!TryBeginTurn())
+        {
+            return false;
+        }
+
+        var handled = TryHandle(in item);
+        EndTurn();
+        return handled;
+    }
+
+    /// <summary>Takes the turn if nobody has it and nothing is ahead. Whoever gets it calls <see cref="EndTurn"/> soon.</summary>
+    protected bool TryBeginTurn()
+    {
+        // Nobody has the turn: what was posted before is handled, unless an item is held. One that is posted at this
+        // moment has no order with ours yet.
+        if (_isHeld || Interlocked.CompareExchange(ref _notes, 1, 0) != 0)
+        {
+            return false;
+        }
+
+        if (!_isHeld)
+        {
+            return true;
+        }
+
+        TakeTurns();
+        return false;
+    }
+
+    /// <summary>Ends a turn that <see cref="TryBeginTurn"/> gave, or goes on with it if others came meanwhile.</summary>
+    protected void EndTurn()
+    {
+        Flush();
+        if (Interlocked.CompareExchange(ref _notes, 0, 1) != 1)
+        {
+            TakeTurns();
+        }
+    }
+
+    /// <summary>Leaves an item for whoever has the turn; <see cref="Pump"/> must follow.</summary>
+    protected void Enqueue(in T item) => _items.Enqueue(item);
 
     /// <summary>Handles an item. Has the turn.</summary>
     /// <returns>False if it cannot be handled now; it is kept and tried again at the next turn.</returns>

@@ -63,4 +63,13 @@ public enum Counter
 
     /// <summary>Times that a callback took long and another thread went on with the queue.</summary>
     LeadersReplaced = 19,
+
+    /// <summary>Times that the leader of the ping queue went to sleep.</summary>
+    Sleeps = 20,
+
+    /// <summary>Times that polling found a ping.</summary>
+    PollHits = 21,
+
+    /// <summary>Times that polling found none, and the leader went to sleep.</summary>
+    PollMisses = 22,
 }

@@ -17,4 +17,12 @@ public sealed class HostCounters(HostState state)
     /// <param name="counter">Which one.</param>
     /// <param name="value">By how much.</param>
     public void Add(Counter counter, long value = 1) => Interlocked.Add(ref _rows[(int)counter], value);
+
+    /// <summary>Counts one, for a counter that only one thread at a time counts, handed over with a fence.</summary>
+    /// <param name="counter">Which one.</param>
+    internal void AddAlone(Counter counter)
+    {
+        ref var row = ref _rows[(int)counter];
+        Volatile.Write(ref row, row + 1);
+    }
 }

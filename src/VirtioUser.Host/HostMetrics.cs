@@ -32,6 +32,9 @@ public sealed class HostMetrics : IDisposable
         Count(Counter.MessagesRejected, "messages.rejected", "Malformed messages");
         Count(Counter.QueueWaits, "queue.waits", "Times that pings had to wait");
         Count(Counter.LeadersReplaced, "leaders.replaced", "Callbacks that took long");
+        Count(Counter.Sleeps, "queue.sleeps", "Times that the ping queue's leader went to sleep");
+        Count(Counter.PollHits, "queue.poll.hits", "Times that polling found a ping");
+        Count(Counter.PollMisses, "queue.poll.misses", "Times that polling found none");
         Level(Counter.InstancesCreated, Counter.InstancesEnded, "instances", "Instances that live");
         Level(Counter.ObjectsAllocated, Counter.ObjectsFreed, "objects", "Shared-memory objects that live");
         Level(Counter.BytesAllocated, Counter.BytesFreed, "memory", "Bytes of shared memory in use", "By");

@@ -24,4 +24,7 @@ public sealed record HostOptions
 
     /// <summary>A callback that runs longer than about this lets another thread go on with the ping queue.</summary>
     public TimeSpan LeaderPatience { get; init; } = TimeSpan.FromMilliseconds(1);
+
+    /// <summary>How long to look for the next ping, at the most, before going to sleep; zero is not at all.</summary>
+    public TimeSpan MaxPollTime { get; init; } = TimeSpan.Zero;
 }

@@ -29,6 +29,27 @@ internal sealed class EventSender(PingTable pings, InstanceTable instances, Host
         _queue = null;
     }
 
+    /// <summary>Answers a ping. Any thread; one at a time for each instance.</summary>
+    /// <param name="instance">The instance, or the stranger.</param>
+    /// <param name="slot">The row of the ping, with the answer noted. As long as the answer waits here, the row has two holders.</param>
+    public void Answer(Instance instance, int slot)
+    {
+        ref var row = ref pings[slot];
+        if (TryBeginTurn())
+        {
+            var delivered = TryDeliver(instance, new EventMessage(row.Message.InstanceHandle, row.Revents));
+            EndTurn();
+            if (delivered)
+            {
+                return;
+            }
+        }
+
+        pings.Hold(slot);
+        instance.AnswerQueued();
+        Post(new EventItem(instance, row.Message.InstanceHandle, row.Revents, slot));
+    }
+
     /// <inheritdoc/>
     protected override bool TryHandle(in EventItem item)
     {
@@ -38,15 +59,9 @@ internal sealed class EventSender(PingTable pings, InstanceTable instances, Host
             return true;
         }
 
-        if (!item.Instance.Abandoned)
+        if (!TryDeliver(item.Instance, new EventMessage(item.Handle, item.Revents)))
         {
-            if (!_queue!.TryPut(new EventMessage(item.Handle, item.Revents)))
-            {
-                return false;
-            }
-
-            _unsignalled = true;
-            counters.Add(Counter.Events);
+            return false;
         }
 
         if (item.PingSlot >= 0)
@@ -59,6 +74,23 @@ internal sealed class EventSender(PingTable pings, InstanceTable instances, Host
             item.Instance.OwnEventDelivered(item.Revents);
         }
 
+        return true;
+    }
+
+    private bool TryDeliver(Instance instance, EventMessage message)
+    {
+        if (instance.Abandoned)
+        {
+            return true;
+        }
+
+        if (!_queue!.TryPut(in message))
+        {
+            return false;
+        }
+
+        _unsignalled = true;
+        counters.AddAlone(Counter.Events);
         return true;
     }
 

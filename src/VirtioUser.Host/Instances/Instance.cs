@@ -43,8 +43,11 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
     /// <summary>The device's own object. Set before the instance can be found.</summary>
     public DeviceInstance? Implementation { get; set; }
 
-    /// <summary>The ping admitted last, and its number. For the thread that leads the ping queue only.</summary>
-    public (int Slot, ulong Number) Last { get; set; } = (-1, 0);
+    /// <summary>The row of the ping admitted last. For the thread that leads the ping queue only.</summary>
+    public int LastSlot { get; set; } = -1;
+
+    /// <summary>The number of the ping admitted last. For the thread that leads the ping queue only.</summary>
+    public ulong LastNumber { get; set; }
 
     /// <summary>A callback threw: no callback runs any more, pings are answered as failed.</summary>
     public bool Failed => _failed;
@@ -54,6 +57,9 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
 
     /// <summary>Complete when the last callback has returned and everything held was given back.</summary>
     public Task Ended => _ended.Task;
+
+    /// <summary>Whether nothing is in line. If so it stays so for the leading thread, which alone admits pings.</summary>
+    public bool IsIdle => (Volatile.Read(ref _work) & (Ending - 1)) == 0;
 
     /// <summary>Puts a ping in line; it must be whole before. For the leading thread only.</summary>
     public Admission Admit()
@@ -155,31 +161,29 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
         return taken;
     }
 
-    /// <summary>Reserves a place for an answer; waits while the guest takes none. For the running thread only.</summary>
-    /// <returns>False when the instance was abandoned meanwhile.</returns>
-    public bool WaitForRoom(int bound, HostCounters counters)
+    /// <summary>Whether one more answer may wait. Stays true for the running thread, which alone adds answers.</summary>
+    public bool HasRoom(int bound) => Volatile.Read(ref _answersWaiting) < bound;
+
+    /// <summary>Waits until there is room for an answer, or the instance is abandoned. For the running thread only.</summary>
+    public void WaitForRoom(int bound)
     {
-        if (Volatile.Read(ref _answersWaiting) >= bound)
+        lock (_roomGate)
         {
-            counters.Add(Counter.QueueWaits);
-            lock (_roomGate)
+            _waits = true;
+            Interlocked.MemoryBarrier(); // pairs with Abandon and with the decrement in AnswerDelivered
+            while (!HasRoom(bound) && !Abandoned)
             {
-                _waits = true;
-                Interlocked.MemoryBarrier(); // pairs with Abandon and with the decrement in AnswerDelivered
-                while (Volatile.Read(ref _answersWaiting) >= bound && !Abandoned)
-                {
-                    Monitor.Wait(_roomGate);
-                }
-
-                _waits = false;
+                Monitor.Wait(_roomGate);
             }
-        }
 
-        Interlocked.Increment(ref _answersWaiting);
-        return !Abandoned;
+            _waits = false;
+        }
     }
 
-    /// <summary>An answer reached the guest's queue, or was dropped with its instance.</summary>
+    /// <summary>An answer waits for the guest. For the running thread only.</summary>
+    public void AnswerQueued() => Interlocked.Increment(ref _answersWaiting);
+
+    /// <summary>An answer that waited reached the guest's queue, or was dropped with its instance.</summary>
     public void AnswerDelivered()
     {
         Interlocked.Decrement(ref _answersWaiting);

@@ -4,12 +4,15 @@ using VirtioUser.Protocol;
 namespace VirtioUser.Host.Pings;
 
 /// <summary>
-/// A transport's ping queue (virtqueue 2). <see cref="TryTake"/> and <see cref="ArmKick"/> are called by one
+/// A transport's ping queue (virtqueue 2). <see cref="TryTake"/>, <see cref="HasNext"/> and <see cref="ArmKick"/> are called by one
 /// thread at a time, <see cref="Return"/> and <see cref="FlushReturns"/> by one thread at a time, the two
-/// pairs at the same time. None of them may throw for what a guest does.
+/// groups at the same time. None of them may throw for what a guest does.
 /// </summary>
 public interface IPingQueue
 {
+    /// <summary>Whether something is there to take; only looks.</summary>
+    bool HasNext { get; }
+
     /// <summary>Takes the next message, copied once.</summary>
     /// <param name="message">Where the copy goes; written only for <see cref="PingTake.Taken"/>.</param>
     /// <param name="ticket">The ring entry, to be given back; set unless the queue is empty.</param>

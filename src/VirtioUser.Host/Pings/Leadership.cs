@@ -4,9 +4,13 @@ namespace VirtioUser.Host.Pings;
 /// <summary>
 /// One thread leads. When a callback keeps it longer than a patience, the watchdog makes another thread the
 /// leader; the old one learns of it when its callback returns, and stands by. The number of threads is the
-/// number of callbacks that take long, plus a few.
+/// number of callbacks that take long, plus a few. The leader is at work, in a callback, or away; only at work
+/// does it touch what only a leader may touch, so others can wait for the moment when it is not.
 /// </summary>
-/// <param name="lead">What the leader does, until it is no longer the leader or <see cref="Stopping"/> is set.</param>
+/// <param name="lead">
+/// What the leader does, until it is no longer the leader or <see cref="Stopping"/> is set. Begins away, and ends away
+/// or after <see cref="LeaveCallback"/> returned false.
+/// </param>
 /// <param name="replaced">Called by the watchdog when the leader lost its place, before another has it.</param>
 /// <param name="patience">About how long a callback may keep the leader.</param>
 /// <param name="guestLog">For the lines that a guest can cause.</param>
@@ -22,9 +26,10 @@ internal sealed class Leadership(Action lead, Action replaced, TimeSpan patience
     private int _watchdogSleeps;
     private volatile bool _stopping;
 
-    // Odd while the leader is in a callback. Only the leader goes from even to odd; from odd to even goes
-    // the leader when it comes back, or the watchdog when it makes another the leader: whoever is first.
-    private long _callbacks;
+    // What the leader does, and above these two bits how often that has changed. Only the leader changes it, except from
+    // in a callback to away: that does the watchdog, if it comes before the leader, when it makes another the leader.
+    private const long AtWork = 0, InCallback = 1, Away = 2, Activity = 3;
+    private long _leader = Away;
 
     /// <summary>Whether the threads have to end.</summary>
     public bool Stopping => _stopping;
@@ -39,12 +44,18 @@ internal sealed class Leadership(Action lead, Action replaced, TimeSpan patience
         }
     }
 
-    /// <summary>The leader goes into a callback.</summary>
+    /// <summary>The leader goes to work. A full fence.</summary>
+    public void BeginWork() => Interlocked.Add(ref _leader, AtWork - Away + Activity + 1);
+
+    /// <summary>The leader goes away from work, for as long as it likes. A full fence.</summary>
+    public void EndWork() => Interlocked.Add(ref _leader, Away - AtWork);
+
+    /// <summary>The leader goes from work into a callback. A full fence.</summary>
     /// <returns>For <see cref="LeaveCallback"/>.</returns>
     public long EnterCallback()
     {
-        // A full fence: either the watchdog sees the odd number before it sleeps, or we see that it sleeps.
-        var mine = Interlocked.Increment(ref _callbacks);
+        // The fence: either the watchdog sees us in the callback before it sleeps, or we see that it sleeps.
+        var mine = Interlocked.Add(ref _leader, InCallback - AtWork);
         if (Volatile.Read(ref _watchdogSleeps) != 0 && Interlocked.Exchange(ref _watchdogSleeps, 0) != 0)
         {
             _watch.Set();
@@ -53,9 +64,22 @@ internal sealed class Leadership(Action lead, Action replaced, TimeSpan patience
         return mine;
     }
 
-    /// <summary>A thread comes back from the callback in which it went as the leader.</summary>
+    /// <summary>A thread comes back to work from the callback in which it went as the leader. A full fence.</summary>
     /// <returns>False if another thread was made the leader meanwhile.</returns>
-    public bool LeaveCallback(long mine) => Interlocked.CompareExchange(ref _callbacks, mine + 1, mine) == mine;
+    public bool LeaveCallback(long mine) =>
+        Interlocked.CompareExchange(ref _leader, mine + AtWork - InCallback + Activity + 1, mine) == mine;
+
+    /// <summary>
+    /// Waits until the leader is not at work; whoever calls has made sure, with a fence, that it soon will not be.
+    /// </summary>
+    public void WaitUntilNotAtWork()
+    {
+        var spinner = default(SpinWait);
+        while ((Volatile.Read(ref _leader) & Activity) == AtWork)
+        {
+            spinner.SpinOnce();
+        }
+    }
 
     /// <summary>Lets the threads end; one that is in a callback ends when that returns.</summary>
     public void Dispose()
@@ -136,7 +160,7 @@ internal sealed class Leadership(Action lead, Action replaced, TimeSpan patience
             else
             {
                 Interlocked.Exchange(ref _watchdogSleeps, 1);
-                if (Volatile.Read(ref _callbacks) == last)
+                if (Volatile.Read(ref _leader) == last)
                 {
                     _watch.WaitOne();
                 }
@@ -144,9 +168,9 @@ internal sealed class Leadership(Action lead, Action replaced, TimeSpan patience
                 Volatile.Write(ref _watchdogSleeps, 0);
             }
 
-            var now = Volatile.Read(ref _callbacks);
+            var now = Volatile.Read(ref _leader);
             quiet = now == last ? quiet + 1 : 0;
-            if (now == last && (now & 1) != 0 && Interlocked.CompareExchange(ref _callbacks, now + 1, now) == now)
+            if (now == last && (now & Activity) == InCallback && Interlocked.CompareExchange(ref _leader, now + Away - InCallback, now) == now)
             {
                 replaced();
                 leaderless = true;

@@ -1,4 +1,5 @@
 // Takes pings from the queue and brings them to their instances.
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using VirtioUser.Host.Events;
 using VirtioUser.Host.Instances;
@@ -13,8 +14,8 @@ namespace VirtioUser.Host.Pings;
 /// </summary>
 internal sealed class PingPump : IDisposable
 {
-    // Who may touch the taking side of the queue.
-    private const int GateOpen = 0, GateTaken = 1, GateClosed = 2;
+    // How often the leader looks for a ping before it looks at the clock.
+    private const int LooksAtATime = 16;
 
     private readonly IQueueWaiter _waiter;
     private readonly PingTable _pings;
@@ -26,8 +27,10 @@ internal sealed class PingPump : IDisposable
     private readonly GuestLog _guestLog;
     private readonly ILogger _logger;
     private readonly Leadership _leadership;
+    private readonly ReturnBatch _done;
+    private readonly PollBudget _poll;
     private readonly ManualResetEventSlim _opened = new(false);
-    private int _gate = GateClosed;
+    private volatile bool _closed = true;
     private IPingQueue? _queue;
     private int _rowsAwaited;
     private int _spareSlot = -1;
@@ -43,6 +46,8 @@ internal sealed class PingPump : IDisposable
         (_waiter, _pings, _returns, _runner, _events) = (waiter, pings, returns, runner, events);
         (_instances, _counters, _guestLog, _logger) = (instances, counters, guestLog, logger);
         _leadership = new Leadership(Lead, OnReplaced, options.LeaderPatience, guestLog);
+        _done = new ReturnBatch(pings, returns);
+        _poll = new PollBudget(options.MaxPollTime);
         _pings.RowFreed = OnRowFreed;
     }
 
@@ -54,7 +59,7 @@ internal sealed class PingPump : IDisposable
     {
         _returns.Attach(queue, newDriver);
         _queue = queue;
-        Volatile.Write(ref _gate, GateOpen);
+        _closed = false;
         _opened.Set();
     }
 
@@ -62,12 +67,9 @@ internal sealed class PingPump : IDisposable
     public void Detach()
     {
         _opened.Reset();
-        var spinner = default(SpinWait);
-        while (Interlocked.CompareExchange(ref _gate, GateClosed, GateOpen) != GateOpen)
-        {
-            spinner.SpinOnce();
-        }
-
+        _closed = true;
+        Interlocked.MemoryBarrier(); // pairs with those of the leader when it goes to work: it sees this, or we see that it works
+        _leadership.WaitUntilNotAtWork();
         _returns.Detach();
         _queue = null;
         _waiter.Wake();
@@ -84,8 +86,18 @@ internal sealed class PingPump : IDisposable
     /// <summary>Works the queue until another thread was made the leader.</summary>
     private void Lead()
     {
+        _leadership.BeginWork();
         while (!_leadership.Stopping)
         {
+            if (_closed)
+            {
+                _done.Flush(); // kept by the returns until the queue is attached again
+                _leadership.EndWork();
+                _opened.Wait();
+                _leadership.BeginWork();
+                continue;
+            }
+
             if (_events.IsBlocked)
             {
                 _events.Pump(); // buffers may have come: the leader does not sleep as long as there are pings
@@ -98,60 +110,62 @@ internal sealed class PingPump : IDisposable
                 continue;
             }
 
-            if (Interlocked.CompareExchange(ref _gate, GateTaken, GateOpen) != GateOpen)
+            switch (TryTake(out var ticket))
             {
-                _opened.Wait();
-                continue;
-            }
+                case PingTake.Taken:
+                    var slot = _spareSlot;
+                    _spareSlot = -1;
+                    if (!Dispatch(slot, ticket))
+                    {
+                        return;
+                    }
 
-            var queue = _queue!;
-            ref var message = ref _pings[_spareSlot].Message;
-            var take = queue.TryTake(ref message, out var entry);
-            var ticket = take == PingTake.Empty ? 0 : _returns.TicketOf(entry);
-            var mayWait = take == PingTake.Empty && queue.ArmKick();
-            Volatile.Write(ref _gate, GateOpen);
+                    break;
+                case PingTake.Malformed:
+                    _counters.Add(Counter.MessagesRejected);
+                    _returns.Post(ticket);
+                    if (_guestLog.Allows(out var log))
+                    {
+                        Log.PingMalformed(log, PingMessage.Size);
+                    }
 
-            if (take == PingTake.Taken)
-            {
-                var slot = _spareSlot;
-                _spareSlot = -1;
-                if (!Dispatch(slot, ticket))
-                {
-                    return;
-                }
-            }
-            else if (take == PingTake.Malformed)
-            {
-                _counters.Add(Counter.MessagesRejected);
-                _returns.Post(ticket);
-                if (_guestLog.Allows(out var log))
-                {
-                    Log.PingMalformed(log, PingMessage.Size);
-                }
-            }
-            else if (mayWait)
-            {
-                Sleep();
+                    break;
+                default:
+                    _done.Flush();
+                    Idle();
+                    break;
             }
         }
+
+        _done.Flush();
+        _leadership.EndWork();
+    }
+    private PingTake TryTake(out uint ticket)
+    {
+        var take = _queue!.TryTake(ref _pings[_spareSlot].Message, out var entry);
+        ticket = take == PingTake.Empty ? 0 : _returns.TicketOf(entry);
+        return take;
     }
 
     /// <summary>Brings a ping to its instance.</summary>
     /// <returns>False if another thread was made the leader meanwhile.</returns>
     private bool Dispatch(int slot, uint ticket)
     {
-        _counters.Add(Counter.Pings);
-        _pings.Account(slot, ticket);
-        var handle = _pings[slot].Message.InstanceHandle;
-        if (!_instances.TryGet(handle, out var instance))
+        _counters.AddAlone(Counter.Pings);
+        ref var row = ref _pings[slot];
+        _pings.Account(slot, ref row, ticket);
+        if (!_instances.TryGet(row.Message.InstanceHandle, out var instance))
         {
             _runner.Refuse(slot, "there is no such instance");
             return true;
         }
 
-        var (before, beforeNumber) = instance.Last;
-        _pings.Link(before, beforeNumber, slot);
-        instance.Last = (slot, _pings[slot].Number);
+        if (!instance.IsIdle)
+        {
+            _pings.Link(instance.LastSlot, instance.LastNumber, slot);
+        }
+
+        (instance.LastSlot, instance.LastNumber) = (slot, row.Number);
         switch (instance.Admit())
         {
             case Admission.Refused:
@@ -161,11 +175,43 @@ internal sealed class PingPump : IDisposable
                 _runner.TakeOverWaiting(instance, slot);
                 return true;
             default:
-                (_ledInstance, _ledSlot) = (instance, slot);
-                var mine = _leadership.EnterCallback();
-                _runner.Run(instance, slot);
-                return _leadership.LeaveCallback(mine);
+                return Run(instance, slot, in row.Message);
         }
+    }
+
+    /// <summary>Runs a ping whose instance was idle.</summary>
+    /// <returns>False if another thread was made the leader meanwhile.</returns>
+    private bool Run(Instance instance, int slot, in PingMessage message)
+    {
+        (_ledInstance, _ledSlot) = (instance, slot);
+        var mine = _leadership.EnterCallback(); // also the fence that Execute wants before and after it
+        var revents = _runner.Execute(instance, in message);
+        if (!_leadership.LeaveCallback(mine))
+        {
+            _runner.Conclude(instance, slot, revents);
+            _runner.GoOn(instance, slot);
+            return false;
+        }
+
+        _runner.Conclude(instance, slot, revents);
+        if (instance.Failed || !_pings.IsOnlyHolder(slot))
+        {
+            // The device's code may run again, or the answer waits for the guest: rare, and the careful way.
+            mine = _leadership.EnterCallback();
+            _runner.GoOn(instance, slot);
+            return _leadership.LeaveCallback(mine);
+        }
+
+        _done.Add(slot);
+        instance.Finish(out var mustEnd); // nothing is behind: the leader admits pings, and it was here
+        if (!mustEnd)
+        {
+            return true;
+        }
+
+        mine = _leadership.EnterCallback();
+        _runner.End(instance);
+        return _leadership.LeaveCallback(mine);
     }
 
     /// <summary>
@@ -177,12 +223,65 @@ internal sealed class PingPump : IDisposable
     {
         _counters.Add(Counter.LeadersReplaced);
         Log.LeaderReplaced(_logger);
+        _done.Flush();
         _runner.TakeOverRunning(_ledInstance!, _ledSlot);
+    }
+
+    /// <summary>Nothing is there to take: polls as long as that pays, then sleeps.</summary>
+    private void Idle()
+    {
+        var began = _poll.Enabled ? Stopwatch.GetTimestamp() : 0;
+        if ((_poll.Ticks > 0 && Poll(began)) || !_queue!.ArmKick())
+        {
+            return;
+        }
+
+        Sleep();
+        if (_poll.Enabled && !_closed && _queue!.HasNext)
+        {
+            _poll.NoteWait(Stopwatch.GetTimestamp() - began);
+        }
+    }
+
+    /// <summary>Looks for a ping again and again for a bounded time.</summary>
+    /// <returns>Whether there may be something to do.</returns>
+    private bool Poll(long began)
+    {
+        do
+        {
+            for (var i = 0; i < LooksAtATime; i++)
+            {
+                if (_queue!.HasNext)
+                {
+                    _counters.AddAlone(Counter.PollHits);
+                    return true;
+                }
+
+                if (_closed || _leadership.Stopping)
+                {
+                    return true;
+                }
+
+                if (_events.IsBlocked)
+                {
+                    _events.Pump();
+                }
+
+                Thread.SpinWait(1);
+            }
+        }
+        while (Stopwatch.GetTimestamp() - began < _poll.Ticks);
+        _counters.AddAlone(Counter.PollMisses);
+        return false;
     }
 
     private void Sleep()
     {
+        _counters.AddAlone(Counter.Sleeps);
+        _done.Flush();
+        _leadership.EndWork();
         _waiter.Wait();
+        _leadership.BeginWork();
         _events.Pump();
     }
 

@@ -35,6 +35,28 @@ internal sealed class PingReturns : Combiner<uint>
     /// <summary>The ticket of an entry of the queue that is attached. For the leading thread only.</summary>
     public uint TicketOf(ushort entry) => ((uint)_driver << 16) | entry;
 
+    /// <summary>Gives several entries back, and tells the guest once. Any thread.</summary>
+    public void PostAll(ReadOnlySpan<uint> tickets)
+    {
+        if (TryBeginTurn())
+        {
+            foreach (var ticket in tickets)
+            {
+                TryHandle(in ticket);
+            }
+
+            EndTurn();
+            return;
+        }
+
+        foreach (var ticket in tickets)
+        {
+            Enqueue(in ticket);
+        }
+
+        Pump();
+    }
+
     /// <inheritdoc/>
     protected override bool TryHandle(in uint item)
     {

@@ -37,33 +37,70 @@ internal sealed class PingRunner(
         set => Volatile.Write(ref _arenaAddress, value);
     }
 
-    /// <summary>Runs the instance's pings until none is left, and its end if that is due.</summary>
-    /// <param name="instance">The instance; the caller raised its count from 0.</param>
-    /// <param name="slot">The first ping.</param>
-    public void Run(Instance instance, int slot)
+    /// <summary>
+    /// Runs the callback of a ping: everything that can take as long as the device or the guest likes. A full fence
+    /// must stand before and after it, as the draft asks: host and guest see each other's writes.
+    /// </summary>
+    /// <param name="instance">The instance; the caller raised its count from 0, or knows that nobody else runs it.</param>
+    /// <param name="message">The ping.</param>
+    /// <returns>The answer; for <see cref="Conclude"/> if the ping asks for one.</returns>
+    public uint Execute(Instance instance, in PingMessage message)
     {
-        bool more, mustEnd;
-        do
+        if (message.Events != 0 && !instance.HasRoom(options.MaxAnswersWaiting))
         {
-            var failed = instance.Failed;
-            RunOne(instance, slot);
-            if (instance.Failed && !failed)
+            counters.Add(Counter.QueueWaits);
+            instance.WaitForRoom(options.MaxAnswersWaiting);
+        }
+
+        return instance.Abandoned ? Cancel() : instance.Failed ? Revents.Failed : Call(instance, in message);
+    }
+
+    /// <summary>Answers a ping if it asks for that. The answer is what is waited for, so it comes before all else.</summary>
+    public void Conclude(Instance instance, int slot, uint revents)
+    {
+        if (pings.NoteAnswer(slot, revents))
+        {
+            events.Answer(instance, slot);
+        }
+
+        if (instance.Failed && instance.Implementation is not null)
+        {
+            // After the answer to the ping that did it: the driver may end everything at this notice.
+            events.Post(new EventItem(instance, instance.Handle, Revents.NoticeInstanceEnded, -1));
+        }
+    }
+
+    /// <summary>Finishes a ping and runs those behind it until none is left, and the instance's end if that is due.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="slot">The ping, which is concluded.</param>
+    public void GoOn(Instance instance, int slot)
+    {
+        while (true)
+        {
+            GiveBack(instance, slot);
+            if (instance.Failed)
             {
-                // After the answer to the ping that did it: the driver may end everything at this notice.
-                events.Post(new EventItem(instance, instance.Handle, Revents.NoticeInstanceEnded, -1));
                 DisposeImplementation(instance); // the device's code again, which may hang: the guest knows already
             }
 
-            more = instance.Finish(out mustEnd);
+            var more = instance.Finish(out var mustEnd);
             var next = more ? pings.Behind(slot) : -1;
             pings.Release(slot);
-            slot = next;
-        }
-        while (more);
+            if (!more)
+            {
+                if (mustEnd)
+                {
+                    End(instance);
+                }
 
-        if (mustEnd)
-        {
-            End(instance);
+                return;
+            }
+
+            slot = next;
+            Interlocked.MemoryBarrier();
+            var revents = Execute(instance, in pings[slot].Message);
+            Interlocked.MemoryBarrier();
+            Conclude(instance, slot, revents);
         }
     }
 
@@ -89,9 +126,9 @@ internal sealed class PingRunner(
         ref var row = ref pings[slot];
         Reject(in row.Message, reason);
         returns.Post(pings.TakeTicket(slot));
-        if (row.Message.Events != 0)
+        if (pings.NoteAnswer(slot, Revents.Failed))
         {
-            Answer(Volatile.Read(ref _stranger), slot, Revents.Failed);
+            events.Answer(Volatile.Read(ref _stranger), slot);
         }
 
         pings.Release(slot);
@@ -121,25 +158,8 @@ internal sealed class PingRunner(
     /// <summary>The driver is gone: answers to its pings that no instance took go nowhere.</summary>
     public void ForgetStrangers() => Interlocked.Exchange(ref _stranger, Instance.Stranger()).Abandon();
 
-    private void RunOne(Instance instance, int slot)
+    private void GiveBack(Instance instance, int slot)
     {
-        ref var row = ref pings[slot];
-        var wanted = row.Message.Events != 0;
-        if (wanted && !instance.WaitForRoom(options.MaxAnswersWaiting, counters))
-        {
-            instance.AnswerDelivered();
-            pings.Release(slot); // nobody will deliver
-            wanted = false;
-        }
-
-        var revents = instance.Abandoned ? Cancel() : instance.Failed ? Revents.Failed : Call(instance, in row.Message);
-
-        // The entry first or the answer first makes no difference to the driver; the answer is what is waited for.
-        if (wanted)
-        {
-            Answer(instance, slot, revents);
-        }
-
         var ticket = pings.TakeTicket(slot);
         if (ticket == PingRow.NoTicket)
         {
@@ -192,8 +212,6 @@ internal sealed class PingRunner(
 
     private uint CallBack(Instance instance, in Ping ping)
     {
-        // The fences before and after that the draft asks for: host and guest see each other's writes.
-        Interlocked.MemoryBarrier();
         try
         {
             return instance.Implementation!.OnPing(in ping) & Revents.DeviceMask;
@@ -204,10 +222,6 @@ internal sealed class PingRunner(
         {
             Fail(instance, e);
             return Revents.Failed;
-        }
-        finally
-        {
-            Interlocked.MemoryBarrier();
         }
     }
 
@@ -245,12 +259,6 @@ internal sealed class PingRunner(
     {
         instance.CountTakenOver(change);
         Interlocked.Add(ref _takenOver, change);
-    }
-
-    private void Answer(Instance instance, int slot, uint revents)
-    {
-        pings.NoteAnswer(slot, revents);
-        events.Post(new EventItem(instance, pings[slot].Message.InstanceHandle, revents, slot));
     }
 
     private void Reject(in PingMessage message, string reason)

@@ -5,7 +5,7 @@ namespace VirtioUser.Host.Pings;
 
 /// <summary>
 /// The rows of unfinished pings. One thread at a time rents rows (the leader of the ping queue); any thread
-/// releases them. A row is free again when the one who ran it and, if an answer was wanted, the one who
+/// releases them. A row is free again when the one who ran it and, if the answer had to wait, the one who
 /// delivered it have both released it.
 /// </summary>
 internal sealed class PingTable
@@ -15,6 +15,10 @@ internal sealed class PingTable
     private readonly int[] _nextFree;
     private readonly int[] _behind;
     private readonly int[] _holders;
+
+    // The leader's own free rows, which cost no atomic step.
+    private readonly int[] _kept = new int[32];
+    private int _keptCount;
     private int _firstFree = -1;
     private int _untouched;
 
@@ -36,6 +40,12 @@ internal sealed class PingTable
     /// <summary>Takes a free row. For the leading thread only, so a row can not come back between look and exchange.</summary>
     public bool TryRent(out int slot)
     {
+        if (_keptCount > 0)
+        {
+            slot = _kept[--_keptCount];
+            return true;
+        }
+
         slot = Volatile.Read(ref _firstFree);
         while (slot >= 0)
         {
@@ -59,13 +69,12 @@ internal sealed class PingTable
     }
 
     /// <summary>Gives a rented row its number: from here on the ping is accounted for. For the leading thread only.</summary>
-    public void Account(int slot, uint ticket)
+    public void Account(int slot, ref PingRow row, uint ticket)
     {
-        ref var row = ref _rows[slot];
         row.Ticket = ticket;
         row.Revents = 0;
         row.Number = ++_state.Header.LastPing;
-        _holders[slot] = row.Message.Events != 0 ? 2 : 1;
+        _holders[slot] = 1;
         _behind[slot] = -1;
         Volatile.Write(ref row.State, PingState.Unfinished);
     }
@@ -82,22 +91,33 @@ internal sealed class PingTable
     /// <summary>The ping linked behind; meaningful only when the instance's count says that there is one.</summary>
     public int Behind(int slot) => _behind[slot];
 
-    /// <summary>Takes the ring entry away from a ping.</summary>
+    /// <summary>Takes the ring entry away from a ping. Any thread.</summary>
     /// <returns>The entry, or <see cref="PingRow.NoTicket"/> if somebody took it before.</returns>
     public uint TakeTicket(int slot) => Interlocked.Exchange(ref _rows[slot].Ticket, PingRow.NoTicket);
 
     /// <summary>Notes the answer, until it is on the event queue.</summary>
-    public void NoteAnswer(int slot, uint revents)
+    /// <returns>False if the ping asks for none.</returns>
+    public bool NoteAnswer(int slot, uint revents)
     {
         ref var row = ref _rows[slot];
+        if (row.Message.Events == 0)
+        {
+            return false;
+        }
+
         row.Revents = revents;
         Volatile.Write(ref row.State, PingState.Answered);
+        return true;
     }
+
+    /// <summary>One more needs the row: the answer waits for its delivery. For the one who runs the ping.</summary>
+    public void Hold(int slot) => _holders[slot] = 2; // seen by the deliverer, who gets the row with a fence after this
 
     /// <summary>One of those who need the row is done with it. Any thread.</summary>
     public void Release(int slot)
     {
-        if (Interlocked.Decrement(ref _holders[slot]) != 0)
+        // The last holder needs no atomic step: nobody else knows the row.
+        if (!IsOnlyHolder(slot) && Interlocked.Decrement(ref _holders[slot]) != 0)
         {
             return;
         }
@@ -107,8 +127,35 @@ internal sealed class PingTable
         RowFreed?.Invoke();
     }
 
-    /// <summary>Gives back a row that was rented and not used. For the leading thread only.</summary>
-    public void Push(int slot)
+    /// <summary>Whether nobody but the caller, who runs the ping, needs the row.</summary>
+    public bool IsOnlyHolder(int slot) => Volatile.Read(ref _holders[slot]) == 1;
+
+    /// <summary>Notes that only the ring entry is left to give back. For the only holder.</summary>
+    /// <returns>The ring entry.</returns>
+    public uint NoteDone(int slot)
+    {
+        ref var row = ref _rows[slot];
+        Volatile.Write(ref row.State, PingState.Done);
+        return row.Ticket;
+    }
+
+    /// <summary>Keeps the row for the next ping. For the leading thread only, and the only holder.</summary>
+    public void Keep(int slot)
+    {
+        ref var row = ref _rows[slot];
+        row.Ticket = PingRow.NoTicket;
+        Volatile.Write(ref row.State, PingState.Free);
+        if (_keptCount < _kept.Length)
+        {
+            _kept[_keptCount++] = slot;
+        }
+        else
+        {
+            Push(slot);
+        }
+    }
+
+    private void Push(int slot)
     {
         var first = Volatile.Read(ref _firstFree);
         while (true)
@@ -123,5 +170,4 @@ internal sealed class PingTable
             first = was;
         }
     }
-
 }

@@ -61,6 +61,9 @@ internal static class PingState
 
     /// <summary>The callback returned; the answer is not on the event queue yet. A successor sends it.</summary>
     public const uint Answered = 2;
+
+    /// <summary>The answer, if one was wanted, is on the event queue; the ring entry is not given back yet. A successor gives it back.</summary>
+    public const uint Done = 3;
 }
 
 /// <summary>A ping that was taken from the queue: 64 bytes, so that two never share a cache line.</summary>

@@ -160,6 +160,8 @@ public class NoBufferTests
 
     private sealed class EndlessPings(ulong handle) : IPingQueue
     {
+        public bool HasNext => true;
+
         public PingTake TryTake(ref PingMessage message, out ushort ticket)
         {
             ticket = 0;

@@ -60,6 +60,8 @@ public class AllocationTests
     {
         private int _sent;
 
+        public bool HasNext => _sent < count;
+
         public PingTake TryTake(ref PingMessage message, out ushort ticket)
         {
             ticket = 0;

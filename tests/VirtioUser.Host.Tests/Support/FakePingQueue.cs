@@ -62,6 +62,17 @@ internal sealed class FakePingQueue : IPingQueue
         }
     }
 
+    public bool HasNext
+    {
+        get
+        {
+            _taking.Enter();
+            CheckOpen();
+            _taking.Leave();
+            return !_available.IsEmpty;
+        }
+    }
+
     /// <summary>The guest puts a message into the ring and kicks; null is an entry that is no ping.</summary>
     /// <returns>The entry.</returns>
     public ushort Put(PingMessage? message)
