@@ -33,6 +33,9 @@ internal sealed class FakeChannel : DeviceChannel
     /// <summary>The most pings that one <see cref="Send"/> takes.</summary>
     public int MaximumTaken { get; init; } = int.MaxValue;
 
+    /// <summary>What becomes of a ping that is to be answered in the same call; null = this channel has no such way.</summary>
+    public Func<PingRequest, PingOutcome>? InCall { get; init; }
+
     /// <summary>Signalled each time the channel takes nothing although asked to.</summary>
     public SemaphoreSlim WouldBlock { get; } = new(0);
 
@@ -119,6 +122,23 @@ internal sealed class FakeChannel : DeviceChannel
             Update();
             return taken;
         }
+    }
+
+    public override PingOutcome Ping(in PingRequest ping, out uint answer)
+    {
+        answer = (uint)ping.Metadata & Revents.DeviceMask;
+        var outcome = InCall?.Invoke(ping) ?? PingOutcome.NotSent;
+        lock (_gate)
+        {
+            ThrowIfFailed("ping");
+            if (outcome == PingOutcome.Sent)
+            {
+                _sent.Enqueue(ping);
+                Sent.Release();
+            }
+        }
+
+        return outcome;
     }
 
     public override Reception Receive(Span<uint> revents, out int count)
