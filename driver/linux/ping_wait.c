@@ -15,7 +15,7 @@
 #include "virtio_user_priv.h"
 
 /* However often polling did not pay: one wait in two to the power of this does */
-#define VU_POLL_MISSES_MAX 10
+#define VU_POLL_MISSES_MAX 8
 
 static void vu_poll_paid(struct vu_poll_hint *hint)
 {
