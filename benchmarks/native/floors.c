@@ -37,6 +37,15 @@ static uint64_t nanoseconds(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* What has passed since the last lap. */
+static uint64_t lap(uint64_t *before)
+{
+	uint64_t now = nanoseconds(CLOCK_MONOTONIC), passed = now - *before;
+
+	*before = now;
+	return passed;
+}
+
 static uint64_t cpu_of(int who)
 {
 	struct rusage usage;
@@ -80,7 +89,7 @@ static void await(int fd)
 static void bounce_eventfds(uint64_t *times, size_t count)
 {
 	int there = eventfd(0, EFD_CLOEXEC), back = eventfd(0, EFD_CLOEXEC);
-	uint64_t began = 0, cpu = 0, wall;
+	uint64_t began = 0, before = 0, cpu = 0, wall;
 	pid_t child;
 
 	if (there < 0 || back < 0)
@@ -96,19 +105,16 @@ static void bounce_eventfds(uint64_t *times, size_t count)
 		_exit(0);
 	}
 	for (size_t i = 0; i < count + WARM_UP; i++) {
-		uint64_t start;
-
 		if (i == WARM_UP) {
-			began = nanoseconds(CLOCK_MONOTONIC);
 			cpu = cpu_of(RUSAGE_SELF);
+			began = before = nanoseconds(CLOCK_MONOTONIC);
 		}
-		start = nanoseconds(CLOCK_MONOTONIC);
 		bump(there);
 		await(back);
 		if (i >= WARM_UP)
-			times[i - WARM_UP] = nanoseconds(CLOCK_MONOTONIC) - start;
+			times[i - WARM_UP] = lap(&before);
 	}
-	wall = nanoseconds(CLOCK_MONOTONIC) - began;
+	wall = before - began;
 	cpu = cpu_of(RUSAGE_SELF) - cpu;
 	waitpid(child, NULL, 0);
 	report(times, count, wall, cpu + cpu_of(RUSAGE_CHILDREN));
@@ -137,28 +143,24 @@ static void *answer_lines(void *count)
 
 static void bounce_cache_line(uint64_t *times, size_t count)
 {
-	uint64_t began = 0, cpu = 0;
+	uint64_t began = 0, before = 0, cpu = 0;
 	pthread_t thread;
 
 	if (pthread_create(&thread, NULL, answer_lines, &count) != 0)
 		die("pthread_create");
 	for (uint64_t i = 1; i <= count + WARM_UP; i++) {
-		uint64_t start;
-
 		if (i == WARM_UP + 1) {
-			began = nanoseconds(CLOCK_MONOTONIC);
 			cpu = cpu_of(RUSAGE_SELF);
+			began = before = nanoseconds(CLOCK_MONOTONIC);
 		}
-		start = nanoseconds(CLOCK_MONOTONIC);
 		atomic_store_explicit(&lines.there, i, memory_order_release);
 		await_line(&lines.back, i);
 		if (i > WARM_UP)
-			times[i - WARM_UP - 1] = nanoseconds(CLOCK_MONOTONIC) - start;
+			times[i - WARM_UP - 1] = lap(&before);
 	}
-	began = nanoseconds(CLOCK_MONOTONIC) - began;
 	cpu = cpu_of(RUSAGE_SELF) - cpu;
 	pthread_join(thread, NULL);
-	report(times, count, began, cpu);
+	report(times, count, before - began, cpu);
 }
 
 int main(int argc, char **argv)

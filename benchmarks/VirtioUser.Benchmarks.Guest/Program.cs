@@ -1,0 +1,2 @@
+// What the benchmarks run in the guest.
+return 0;

@@ -1,0 +1,73 @@
+// A run from preparation to results.
+using System.Diagnostics;
+using Spectre.Console;
+using VirtioUser.Benchmarks.Groups;
+using VirtioUser.Benchmarks.Processes;
+using VirtioUser.Benchmarks.Reporting;
+using VirtioUser.Vm;
+
+namespace VirtioUser.Benchmarks;
+
+/// <summary>Runs groups one after the other; shows and writes the results of each as soon as they are there.</summary>
+/// <param name="console">Where people look.</param>
+/// <param name="folder">Where results go.</param>
+/// <param name="quick">Whether it is to be over soon.</param>
+sealed class BenchmarkRun(IAnsiConsole console, string folder, bool quick)
+{
+    readonly Stopwatch watch = Stopwatch.StartNew();
+    readonly Machine machine = Machine.Describe();
+    int goals, reached;
+
+    /// <summary>Runs groups.</summary>
+    /// <param name="groups">Which.</param>
+    /// <param name="cancellationToken">Ends it early.</param>
+    /// <returns>0 if all groups could be measured, whatever came of it; otherwise 1.</returns>
+    /// <exception cref="SetupException">Something is missing or not permitted.</exception>
+    public async Task<int> RunAsync(IReadOnlyList<BenchmarkGroup> groups, CancellationToken cancellationToken)
+    {
+        ResultFile results = new(Path.Combine(folder, "latest.json"), machine, quick);
+        console.MarkupLineInterpolated(
+            $"{machine.Processor}, {machine.Cores} cores{(machine.Virtualized ? ", itself a VM" : "")}; Linux {machine.Kernel}, {machine.Runtime}; the benchmarks' VM runs by {machine.Guest}");
+        NativePrograms programs = await NativePrograms.PrepareAsync(cancellationToken);
+        int failed = 0;
+        foreach (BenchmarkGroup group in groups)
+        {
+            IReadOnlyList<Figure> figures = [];
+            try
+            {
+                figures = await MeasureAsync(group, programs, cancellationToken);
+                Show(group, figures);
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                failed++;
+                console.MarkupLineInterpolated($"[red]Group {group.Number}, {group.Title}, could not be measured:[/] {e}");
+            }
+
+            results.Replace(group.Number, figures);
+        }
+
+        console.MarkupLineInterpolated(
+            $"{reached} of {goals} goals reached, {failed} groups failed, {ConsoleProgress.Seconds(watch.Elapsed)}; results are in {folder}");
+        return failed == 0 ? 0 : 1;
+    }
+
+    async Task<IReadOnlyList<Figure>> MeasureAsync(BenchmarkGroup group, NativePrograms programs, CancellationToken cancellationToken)
+    {
+        // The measuring calls block: they are not to hold the thread that draws.
+        return console.Profile.Capabilities.Interactive
+            ? await console.Status().StartAsync(group.Title, status => Task.Run(
+                () => group.RunAsync(new RunContext(quick, programs, text => status.Status(Markup.Escape($"{group.Title}: {text}"))), cancellationToken), cancellationToken))
+            : await group.RunAsync(new RunContext(quick, programs, _ => { }), cancellationToken);
+    }
+
+    void Show(BenchmarkGroup group, IReadOnlyList<Figure> figures)
+    {
+        console.MarkupLineInterpolated($"[bold]{group.Number}. {group.Title}[/]");
+        console.Write(ResultTable.Of(figures));
+        goals += figures.Count(figure => figure.Goal is not null);
+        reached += figures.Count(figure => figure.Holds == true);
+        Directory.CreateDirectory(folder);
+        File.WriteAllText(Path.Combine(folder, group.ChartName), Chart.Draw($"{group.Number}. {group.Title}", figures));
+    }
+}

@@ -1,0 +1,54 @@
+// Group 1: a round trip between two processes that sleep while they wait.
+using System.Buffers.Binary;
+using System.Net.Sockets;
+using VirtioUser.Benchmarks.Measuring;
+using VirtioUser.Benchmarks.Peers;
+using VirtioUser.Benchmarks.Processes;
+using VirtioUser.Benchmarks.Reporting;
+
+namespace VirtioUser.Benchmarks.Groups;
+
+/// <summary>Program, ping, callback, event, program: against what two eventfds take, and against what .NET has for it.</summary>
+sealed class NativeRoundTrip() : BenchmarkGroup(1, "native round trip")
+{
+    /// <inheritdoc/>
+    public override async Task<IReadOnlyList<Figure>> RunAsync(RunContext context, CancellationToken cancellationToken)
+    {
+        await using Contender ours = await Pings.StartEchoAsync("virtio-user", TimeSpan.Zero);
+        await using Contender floor = new FloorContender("two eventfds, two processes in C", context.Programs, "eventfd");
+        await using Contender socket = await StartSocketAsync();
+        await using Contender grpc = await GrpcContender.StartAsync();
+        IReadOnlyList<Series> all = await context.Rounds.MeasureAsync([ours, floor, socket, grpc], context.BusyWith, cancellationToken);
+        return
+        [
+            Figure.Of("round trip, p50", Unit.Microseconds, all[0], all[1], isFloor: true, Goal.RatioAtMost(1.15)),
+            Figure.Of("round trip, p50", Unit.Microseconds, all[0], all[2], isFloor: false),
+            Figure.Of("round trip, p50", Unit.Microseconds, all[0], all[3], isFloor: false, Goal.RatioAtMost(1 / 3.0)),
+        ];
+    }
+
+    static async Task<Contender> StartSocketAsync()
+    {
+        ServerProcess server = await ServerProcess.StartPeerAsync(PeerKind.Socket);
+        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        await socket.ConnectAsync(new UnixDomainSocketEndPoint(server.SocketPath));
+        byte[] request = new byte[2 * sizeof(uint)], reply = new byte[sizeof(uint)];
+        BinaryPrimitives.WriteUInt32LittleEndian(request, sizeof(uint));
+        uint number = 0;
+        return new RoundTripContender(
+            "Unix socket, C#",
+            () =>
+            {
+                number = (number + 1) & 0xffff;
+                BinaryPrimitives.WriteUInt32LittleEndian(request.AsSpan(sizeof(uint)), number);
+                socket.Send(request);
+                for (int count = 0; count < reply.Length;)
+                {
+                    count += socket.Receive(reply.AsSpan(count));
+                }
+
+                Pings.Check(BinaryPrimitives.ReadUInt32LittleEndian(reply), Checksum.Fold(number));
+            },
+            [server.Id], socket, server);
+    }
+}

@@ -1,0 +1,94 @@
+// Group 3: how many pings go through in a second.
+using VirtioUser.Benchmarks.Measuring;
+using VirtioUser.Benchmarks.Processes;
+using VirtioUser.Benchmarks.Reporting;
+using VirtioUser.Guest;
+
+namespace VirtioUser.Benchmarks.Groups;
+
+/// <summary>The same program in C# drives virtio-userd and the back-end in C, with several pings in flight, from one thread and from several.</summary>
+sealed class Rate() : BenchmarkGroup(3, "rate")
+{
+    const int Several = 4;
+
+    static readonly int[] InFlight = [1, 8, 64];
+
+    /// <inheritdoc/>
+    public override async Task<IReadOnlyList<Figure>> RunAsync(RunContext context, CancellationToken cancellationToken)
+    {
+        await using ServerProcess daemon = await ServerProcess.StartDaemonAsync(TimeSpan.Zero, Pings.EchoProject);
+        await using ServerProcess native = await ServerProcess.StartAsync(context.Programs.BackEnd, path => [$"--socket-path={path}"]);
+        using DeviceSource ours = DeviceSource.Daemon(daemon.SocketPath), theirs = DeviceSource.Daemon(native.SocketPath);
+        List<Figure> figures = [];
+        foreach (int instances in (int[])[1, Several])
+        {
+            foreach (int inFlight in InFlight)
+            {
+                await using Contender own = new RateContender("virtio-userd", ours, daemon.Id, instances, inFlight);
+                await using Contender peer = new RateContender("back-end in C, same program in C#", theirs, native.Id, instances, inFlight);
+                IReadOnlyList<Series> all = await context.ShortRounds.MeasureAsync([own, peer], context.BusyWith, cancellationToken);
+                figures.Add(Figure.Of(
+                    $"pings a second, {inFlight} in flight, {(instances == 1 ? "1 instance" : $"each of {instances} instances")}",
+                    Unit.ThousandsPerSecond, all[0], all[1], isFloor: false, Goal.RatioAtLeast(0.9)));
+            }
+        }
+
+        return figures;
+    }
+
+    /// <summary>Each instance is worked by a thread, which sends some pings at once and waits for all of their answers.</summary>
+    sealed class RateContender(string name, DeviceSource source, int server, int instances, int inFlight) : Contender(name)
+    {
+        readonly VirtioUserDevice[] devices = [.. Enumerable.Range(0, instances).Select(_ => Pings.Open(source, BenchmarkDevices.Echo))];
+
+        public override Task<Sample> MeasureAsync(TimeSpan turn)
+        {
+            long operations = 0;
+            TimeSpan before = CpuTime.WithOwn(server);
+            var watch = System.Diagnostics.Stopwatch.StartNew();
+            List<Exception> failures = [];
+            Thread[] threads = [.. devices.Select(device => new Thread(() => Work(device)))];
+            Array.ForEach(threads, thread => thread.Start());
+            Array.ForEach(threads, thread => thread.Join());
+            TimeSpan elapsed = watch.Elapsed;
+            return failures.Count == 0
+                ? Task.FromResult(new Sample(operations / elapsed.TotalSeconds, null, CpuTime.WithOwn(server) - before, operations))
+                : throw new AggregateException(failures);
+
+            void Work(VirtioUserDevice device)
+            {
+                try
+                {
+                    Interlocked.Add(ref operations, Send(device, watch, turn));
+                }
+                catch (Exception e)
+                {
+                    lock (failures)
+                    {
+                        failures.Add(e);
+                    }
+                }
+            }
+        }
+
+        public override ValueTask DisposeAsync()
+        {
+            Array.ForEach(devices, device => device.Dispose());
+            return ValueTask.CompletedTask;
+        }
+
+        long Send(VirtioUserDevice device, System.Diagnostics.Stopwatch watch, TimeSpan turn)
+        {
+            PingRequest[] requests = [.. Enumerable.Range(1, inFlight).Select(number => new PingRequest((ulong)number))];
+            uint[] answers = new uint[inFlight];
+            long operations = 0;
+            for (; watch.Elapsed < turn; operations += inFlight)
+            {
+                device.Ping(requests, answers);
+                Pings.Check(answers[^1], (uint)inFlight);
+            }
+
+            return operations;
+        }
+    }
+}

@@ -1,0 +1,25 @@
+// Group 2: a round trip between two processes that poll while they wait.
+using VirtioUser.Benchmarks.Measuring;
+using VirtioUser.Benchmarks.Reporting;
+
+namespace VirtioUser.Benchmarks.Groups;
+
+/// <summary>Both sides poll before they sleep: against what it takes to send a cache line to another core and back.</summary>
+sealed class Spinning() : BenchmarkGroup(2, "native round trip, spinning")
+{
+    static readonly TimeSpan PollTime = TimeSpan.FromMicroseconds(200);
+
+    /// <inheritdoc/>
+    public override async Task<IReadOnlyList<Figure>> RunAsync(RunContext context, CancellationToken cancellationToken)
+    {
+        await using Contender ours = await Pings.StartEchoAsync("virtio-user, spinning", PollTime);
+        await using Contender floor = new FloorContender("a cache line, two threads in C", context.Programs, "cacheline");
+        await using Contender sleeping = await Pings.StartEchoAsync("virtio-user, sleeping", TimeSpan.Zero);
+        IReadOnlyList<Series> all = await context.Rounds.MeasureAsync([ours, floor, sleeping], context.BusyWith, cancellationToken);
+        return
+        [
+            Figure.Of("round trip, p50", Unit.Microseconds, all[0], all[1], isFloor: true, Goal.RatioAtMost(4)),
+            Figure.Of("round trip, p50", Unit.Microseconds, all[0], all[2], isFloor: false),
+        ];
+    }
+}

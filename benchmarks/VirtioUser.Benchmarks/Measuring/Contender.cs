@@ -1,0 +1,16 @@
+// Something that is measured in turns with others.
+namespace VirtioUser.Benchmarks.Measuring;
+
+/// <summary>One side of a comparison.</summary>
+/// <param name="name">What people see.</param>
+abstract class Contender(string name) : IAsyncDisposable
+{
+    /// <summary>What people see.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>Takes one turn.</summary>
+    /// <param name="turn">About how long.</param>
+    public abstract Task<Sample> MeasureAsync(TimeSpan turn);
+
+    public abstract ValueTask DisposeAsync();
+}

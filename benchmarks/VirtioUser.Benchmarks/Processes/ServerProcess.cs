@@ -1,0 +1,135 @@
+// A program that serves: the daemon, the back-end in C, a peer.
+using System.Globalization;
+using VirtioUser.Vm;
+
+namespace VirtioUser.Benchmarks.Processes;
+
+/// <summary>A program of its own that has said "Listening on …", on a private socket; it ends with this process.</summary>
+sealed class ServerProcess : IAsyncDisposable
+{
+    const string ReadyText = "Listening on ";
+    const int LinesKept = 20;
+
+    readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("virtio-user-bench-");
+    readonly Queue<string> lines = new();
+    ChildProcess? process;
+
+    ServerProcess()
+    {
+    }
+
+    /// <summary>The socket that it was told to listen on.</summary>
+    public string SocketPath => Path.Combine(folder.FullName, "socket");
+
+    /// <summary>What it says that it listens on.</summary>
+    public string Address { get; private set; } = "";
+
+    /// <summary>Its process ID.</summary>
+    public int Id => process!.Id;
+
+    /// <summary>From the start of the program to the line with which it is ready.</summary>
+    public TimeSpan StartTime { get; private set; }
+
+    /// <summary>Starts the daemon.</summary>
+    /// <param name="pollTime">How long it polls before it sleeps.</param>
+    /// <param name="projects">The projects with its devices.</param>
+    public static Task<ServerProcess> StartDaemonAsync(TimeSpan pollTime, params IEnumerable<string> projects) => StartAsync(
+        BuildOutput.PathOf("VirtioUser.Daemon", "virtio-userd"),
+        path =>
+        [
+            $"--socket-path={path}",
+            .. projects.SelectMany(project => new[] { "--device", BuildOutput.PathOf(project, $"VirtioUser.Benchmarks.{project}.dll") }),
+            .. pollTime > TimeSpan.Zero ? ["--poll-us", pollTime.TotalMicroseconds.ToString("0", CultureInfo.InvariantCulture)] : (string[])[],
+        ]);
+
+    /// <summary>Starts one of the peers of this program.</summary>
+    /// <param name="kind">Which one, as Program.cs names them.</param>
+    /// <param name="address">Where it listens; null for the private socket.</param>
+    public static Task<ServerProcess> StartPeerAsync(string kind, string? address = null) => StartAsync(
+        BuildOutput.PathOf("VirtioUser.Benchmarks", "VirtioUser.Benchmarks"), path => ["peer", kind, address ?? path]);
+
+    /// <summary>Starts a program and returns when it listens.</summary>
+    /// <param name="program">The program.</param>
+    /// <param name="arguments">Its arguments, made from the path of its socket.</param>
+    /// <exception cref="SetupException">It ended instead; the message holds its last lines.</exception>
+    public static async Task<ServerProcess> StartAsync(string program, Func<string, IEnumerable<string>> arguments)
+    {
+        ServerProcess server = new();
+        TaskCompletionSource<string> ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        try
+        {
+            var watch = System.Diagnostics.Stopwatch.StartNew();
+            server.process = await ChildProcess.StartAsync(program, arguments(server.SocketPath), new()
+            {
+                Error = line =>
+                {
+                    int at = line.IndexOf(ReadyText, StringComparison.Ordinal);
+                    if (at >= 0 && !ready.Task.IsCompleted)
+                    {
+                        server.StartTime = watch.Elapsed;
+                        ready.TrySetResult(line[(at + ReadyText.Length)..].TrimEnd('.'));
+                    }
+
+                    server.Keep(line);
+                },
+            });
+            if (await Task.WhenAny(ready.Task, server.process.Exited) != ready.Task)
+            {
+                throw new SetupException($"{Path.GetFileName(program)} did not start: {server.LastLines}");
+            }
+
+            server.Address = await ready.Task;
+            return server;
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>The last lines that it wrote to standard error.</summary>
+    public string LastLines
+    {
+        get
+        {
+            lock (lines)
+            {
+                return string.Join('\n', lines);
+            }
+        }
+    }
+
+    /// <summary>Bytes of memory that are in use by it and in memory, without what the shared memory holds.</summary>
+    public long ResidentBytes()
+    {
+        // Private and file pages; the arena is a memfd and counts as shared memory, which belongs to the VM.
+        Dictionary<string, string[]> status = File.ReadLines($"/proc/{Id}/status").Select(line => line.Split((char[])[':', ' ', '\t'], StringSplitOptions.RemoveEmptyEntries))
+            .ToDictionary(words => words[0]);
+        return Kilobytes("RssAnon") + Kilobytes("RssFile") << 10;
+
+        long Kilobytes(string name) => long.Parse(status[name][1], CultureInfo.InvariantCulture);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (process is not null)
+        {
+            await process.DisposeAsync();
+        }
+
+        folder.Delete(recursive: true);
+    }
+
+    void Keep(string line)
+    {
+        lock (lines)
+        {
+            lines.Enqueue(line);
+            if (lines.Count > LinesKept)
+            {
+                lines.Dequeue();
+            }
+        }
+    }
+}
