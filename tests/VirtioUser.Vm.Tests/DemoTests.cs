@@ -28,6 +28,16 @@ public sealed class DemoTests
     }
 
     [Fact]
+    public async Task Without_a_vm_the_same_program_does_the_same()
+    {
+        (int code, string output) = await RunAsync("--no-vm");
+
+        Assert.True(code == 0, output);
+        Assert.Contains("gunzip and compare GPL-3: the same bytes", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("QEMU", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_file_that_is_not_there_gets_one_sentence()
     {
         (int code, string output) = await RunAsync("/nowhere/at all");

@@ -8,44 +8,36 @@ namespace VirtioUser.Demo;
 /// <summary>Runs the demo; every step is shown as it happens, with its time.</summary>
 sealed class Demonstration(IAnsiConsole console)
 {
-    const string ProgramFolderInGuest = "/opt/demo";
-
     const int TableWidth = 150;
 
     readonly Stopwatch watch = Stopwatch.StartNew();
 
     /// <summary>Runs it.</summary>
     /// <param name="files">What to send.</param>
+    /// <param name="withoutVm">Whether the program runs on this machine instead of inside a VM.</param>
     /// <param name="cancellationToken">Ends it early.</param>
     /// <returns>0 if everything held.</returns>
     /// <exception cref="SetupException">Something is missing or not permitted.</exception>
     /// <exception cref="VirtualMachineException">The VM did not boot, or ended by itself.</exception>
-    public async Task<int> RunAsync(IReadOnlyCollection<string> files, CancellationToken cancellationToken)
+    public async Task<int> RunAsync(IReadOnlyCollection<string> files, bool withoutVm, CancellationToken cancellationToken)
     {
         using Inputs inputs = Inputs.Copy(files);
-        GuestImage image = await ConsoleProgress.PrepareAsync(console, cancellationToken: cancellationToken);
-        Done($"{image.Qemu}, a Debian guest with Linux {image.Tree.KernelRelease} and the driver are at hand");
-
+        IPlace place = withoutVm ? new HostPlace() : new VmPlace(console, Done);
+        await place.PrepareAsync(cancellationToken);
         await using DaemonProcess daemon = await DaemonProcess.StartAsync(
             [BuildOutput.PathOf("VirtioUser.Devices.Gzip", "VirtioUser.Devices.Gzip.dll"), BuildOutput.PathOf("VirtioUser.Devices.Digest", "VirtioUser.Devices.Digest.dll")], cancellationToken: cancellationToken);
         Done("virtio-userd offers its devices");
-
-        await using VirtualMachine machine = await BootAsync(image, daemon, inputs, cancellationToken);
-        await machine.LoadDriverAsync(cancellationToken: cancellationToken);
-        Done("the guest has loaded virtio_user.ko");
+        await using IPlace started = place; // ends before the daemon does
+        await place.StartAsync(daemon, inputs, cancellationToken);
 
         console.WriteLine();
-        console.MarkupLine("[bold]Inside the VM[/]");
+        console.MarkupLineInterpolated($"[bold]{place.Title}[/]");
         List<GuestStep> steps = [];
-        GuestCommandResult result = await machine.RunAsync(
-            ["dotnet", $"{ProgramFolderInGuest}/VirtioUser.Demo.Guest.dll", .. inputs.GuestPaths],
-            line => Show(line, steps),
-            line => console.WriteLine(line),
-            cancellationToken);
+        int code = await place.RunAsync(inputs, line => Show(line, steps), console.WriteLine, cancellationToken);
         console.WriteLine();
-        if (result.ExitCode != 0 || steps.Count == 0)
+        if (code != 0 || steps.Count == 0)
         {
-            console.MarkupLineInterpolated($"[red]The guest program failed with exit code {result.ExitCode}.[/] The daemon's log ends with:");
+            console.MarkupLineInterpolated($"[red]The program failed with exit code {code}.[/] The daemon's log ends with:");
             console.WriteLine(daemon.LogTail);
             return 1;
         }
@@ -57,13 +49,13 @@ sealed class Demonstration(IAnsiConsole console)
             return 1;
         }
 
-        await machine.StopAsync();
-        int code = await daemon.StopAsync();
+        await place.StopAsync();
+        code = await daemon.StopAsync();
         Done($"everything held; virtio-userd ended with {code}");
         return code;
     }
 
-    // The guest's figures are its own; what crossed the queues is also known on the other side.
+    // The program's figures are its own; what crossed the queues is also known on the other side.
     async Task<bool> DaemonCountedTheSameAsync(DaemonProcess daemon, IEnumerable<GuestStep> steps, CancellationToken cancellationToken)
     {
         long pings = await daemon.ReadMetricAsync("virtio_user_pings_total", cancellationToken);
@@ -73,29 +65,13 @@ sealed class Demonstration(IAnsiConsole console)
         if (pings != expected || events != expected)
         {
             console.MarkupLineInterpolated(
-                $"[red]The guest says that it sent {expected} pings and got as many answers; virtio-userd counted {pings} pings and {events} events.[/]");
+                $"[red]The program says that it sent {expected} pings and got as many answers; virtio-userd counted {pings} pings and {events} events.[/]");
             return false;
         }
 
         Done($"virtio-userd counted the same {pings} pings and {events} answers; the pings named {bytes:N0} bytes of shared memory");
         return true;
     }
-
-    Task<VirtualMachine> BootAsync(GuestImage image, DaemonProcess daemon, Inputs inputs, CancellationToken cancellationToken) =>
-        VirtualMachine.StartAsync(
-            image,
-            new VirtualMachineOptions
-            {
-                Devices = [new VhostUserDevice(daemon.SocketPath)],
-                Shares = [inputs.Share, new Share(BuildOutput.FolderOf("VirtioUser.Demo.Guest"), ProgramFolderInGuest)],
-                Progress = (stage, _) => Done(stage switch
-                {
-                    BootStage.Kernel => "QEMU runs",
-                    BootStage.UserSpace => "the guest's kernel is up",
-                    _ => "the guest takes commands",
-                }),
-            },
-            cancellationToken);
 
     void Show(string line, List<GuestStep> steps)
     {

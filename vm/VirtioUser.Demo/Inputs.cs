@@ -13,6 +13,7 @@ sealed class Inputs : IDisposable
 
     readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("virtio-user-demo-");
     readonly List<string> guestPaths = [];
+    readonly List<string> hostPaths = [];
 
     Inputs()
     {
@@ -23,6 +24,9 @@ sealed class Inputs : IDisposable
 
     /// <summary>Their paths in the guest.</summary>
     public IReadOnlyList<string> GuestPaths => guestPaths;
+
+    /// <summary>Their paths on this machine.</summary>
+    public IReadOnlyList<string> HostPaths => hostPaths;
 
     /// <summary>Copies the files.</summary>
     /// <param name="files">Their paths; empty for the ones that every Debian has.</param>
@@ -58,7 +62,9 @@ sealed class Inputs : IDisposable
         // Each in a folder of its own: two files may have the same name.
         string number = guestPaths.Count.ToString(System.Globalization.CultureInfo.InvariantCulture);
         string name = Path.GetFileName(file);
-        File.Copy(file, Path.Combine(folder.CreateSubdirectory(number).FullName, name));
+        string copy = Path.Combine(folder.CreateSubdirectory(number).FullName, name);
+        File.Copy(file, copy);
+        hostPaths.Add(copy);
         guestPaths.Add($"{GuestFolder}/{number}/{name}");
     }
 }

@@ -1,4 +1,4 @@
-// ./demo [FILE...]: sends files from a program inside a stock VM through two devices of the host.
+// ./demo [--no-vm] [FILE...]: sends files from a program inside a stock VM through two devices of the host.
 using System.CommandLine;
 using Spectre.Console;
 using VirtioUser.Demo;
@@ -9,12 +9,13 @@ Argument<string[]> files = new("FILE")
     Description = "What to send; without it, a picture and a text that every Debian has.",
     Arity = ArgumentArity.ZeroOrMore,
 };
-RootCommand command = new("Boots a stock VM and sends files from a program inside it through two devices of the host.") { files };
+Option<bool> noVm = new("--no-vm") { Description = "Run the same program on this machine, straight through the daemon's socket." };
+RootCommand command = new("Boots a stock VM and sends files from a program inside it through two devices of the host.") { noVm, files };
 command.SetAction(async (parsed, cancellation) =>
 {
     try
     {
-        return await new Demonstration(OpenConsole()).RunAsync(parsed.GetValue(files) ?? [], cancellation);
+        return await new Demonstration(OpenConsole()).RunAsync(parsed.GetValue(files) ?? [], parsed.GetValue(noVm), cancellation);
     }
     catch (Exception e) when (e is SetupException or VirtualMachineException)
     {

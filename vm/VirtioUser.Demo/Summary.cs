@@ -4,14 +4,14 @@ using Spectre.Console;
 
 namespace VirtioUser.Demo;
 
-/// <summary>Shows what the guest's steps cost.</summary>
+/// <summary>Shows what the program's steps cost.</summary>
 static class Summary
 {
     /// <summary>Makes the table of the steps that reached the host.</summary>
     public static Table Of(IReadOnlyCollection<GuestStep> steps)
     {
         Table table = new Table().Border(TableBorder.Simple)
-            .AddColumn(Column("step in the guest"))
+            .AddColumn(Column("step of the program"))
             .AddColumn(Column("sent").RightAligned())
             .AddColumn(Column("worked on by the host"))
             .AddColumn(Column("shared memory").RightAligned())
