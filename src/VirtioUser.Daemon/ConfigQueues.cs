@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Virtio.Linux;
 using Virtio.Queues;
 using Virtio.VhostUser;
+using VirtioUser.Daemon.Trying;
 using VirtioUser.Host;
 using VirtioUser.Protocol;
 
@@ -14,7 +15,7 @@ namespace VirtioUser.Daemon;
 /// not taken before the guest can see the arena, so that a driver may map an object as soon as it has the reply.
 /// The rings are touched under a lock that is never held while a device's callback runs.
 /// </summary>
-internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, QueueFaults faults, ILogger<ConfigQueues> logger) : IDisposable
+internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, QueueFaults faults, ILogger<ConfigQueues> logger, Trace? trace = null) : IDisposable
 {
     private const ulong WakeToken = Limits.QueueCount;
 
@@ -115,6 +116,7 @@ internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, 
             if (TryTakeRequest(out var length, out var driver))
             {
                 var reply = model.HandleConfig(_request.AsSpan(0, length));
+                trace?.Config(_request.AsSpan(0, length), in reply);
                 if (!TryKeepReply(in reply, driver))
                 {
                     Undo(in reply);

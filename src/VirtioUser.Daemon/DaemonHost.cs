@@ -9,16 +9,17 @@ using Virtio.Linux;
 using VirtioUser.Host;
 using VirtioUser.Host.Catalog;
 using VirtioUser.Host.State;
+using VirtioUser.Daemon.Trying;
 
 namespace VirtioUser.Daemon;
 
 /// <summary>The daemon from its command line to its exit code.</summary>
 internal static class DaemonHost
 {
-    /// <summary>Runs until SIGTERM or SIGINT, or until the one connection that was inherited is over.</summary>
+    /// <summary>Runs until SIGTERM or SIGINT, until the one connection that was inherited is over, or as long as its program.</summary>
     /// <param name="options">What to do.</param>
     /// <param name="cancellation">Ends the daemon.</param>
-    /// <returns>0, or 1 after a message on standard error that says why it could not start.</returns>
+    /// <returns>0 or the program's exit code; 1 after a message on standard error that says why it could not start.</returns>
     public static async Task<int> RunAsync(DaemonOptions options, CancellationToken cancellation)
     {
         try
@@ -36,7 +37,7 @@ internal static class DaemonHost
             using var loggers = host.Services.GetRequiredService<ILoggerFactory>(); // its end writes the last lines
             await host.StartAsync(cancellation).ConfigureAwait(false);
             await host.WaitForShutdownAsync(cancellation).ConfigureAwait(false);
-            return host.Services.GetRequiredService<BackEndService>().Failed ? 1 : 0;
+            return host.Services.GetRequiredService<BackEndService>().Failed ? 1 : host.Services.GetService<ProgramService>()?.ExitCode ?? 0;
         }
         catch (Exception e) when (e is DeviceLoadException or LinuxException or ArgumentException)
         {
@@ -93,6 +94,16 @@ internal static class DaemonHost
             .AddSingleton<UserBackEnd>()
             .AddSingleton<BackEndService>()
             .AddHostedService(services => services.GetRequiredService<BackEndService>());
+        if (options.Trace)
+        {
+            builder.Services.AddSingleton(new Trace(Console.Error));
+        }
+
+        if (options.Program is not null)
+        {
+            builder.Services.AddSingleton<ProgramService>().AddHostedService(services => services.GetRequiredService<ProgramService>());
+        }
+
         return builder.Build();
     }
 

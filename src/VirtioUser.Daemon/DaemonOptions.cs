@@ -28,6 +28,12 @@ internal sealed record DaemonOptions
     /// <summary>How long the ping queue is polled, at the most, before its thread goes to sleep.</summary>
     public TimeSpan MaxPollTime { get; init; } = TimeSpan.Zero;
 
+    /// <summary>A program and its arguments that is run against the devices, and whose end is the daemon's; or null.</summary>
+    public IReadOnlyList<string>? Program { get; init; }
+
+    /// <summary>Whether to show requests, pings and events as they pass.</summary>
+    public bool Trace { get; init; }
+
     /// <summary>The least level of log lines.</summary>
     public Microsoft.Extensions.Logging.LogLevel LogLevel { get; init; } = Microsoft.Extensions.Logging.LogLevel.Information;
 

@@ -1,6 +1,7 @@
 // The virtio-user device as the vhost-user library sees it.
 using Microsoft.Extensions.Logging;
 using Virtio.VhostUser;
+using VirtioUser.Daemon.Trying;
 using VirtioUser.Host;
 using VirtioUser.Protocol;
 
@@ -23,6 +24,7 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
     private readonly TransportState _state;
     private readonly ILogger _logger;
     private readonly GuestLog _guestLog;
+    private readonly Trace? _trace;
     private readonly SharedMemoryRegion?[] _regions;
     private readonly uint _enumerationSpaceId;
     private readonly StartedQueue?[] _queues = new StartedQueue?[Limits.QueueCount];
@@ -35,10 +37,11 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
 
     public UserBackEnd(
         DeviceModel model, ConfigQueues config, ArenaView arenaView, QueueWaiter waiter, QueueFaults faults, SharedMapping arena,
-        TransportState state, DaemonOptions options, ILogger<UserBackEnd> logger)
+        TransportState state, DaemonOptions options, ILogger<UserBackEnd> logger, Trace? trace = null)
     {
         (_model, _config, _arenaView, _waiter, _faults, _state, _logger) = (model, config, arenaView, waiter, faults, state, logger);
         _guestLog = new GuestLog(logger);
+        _trace = trace;
         _regions = [new SharedMemoryRegion(arena.Descriptor, arena.Length)];
         _enumerationSpaceId = options.EnumerationSpaceId;
     }
@@ -184,12 +187,14 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
         switch (queue.Index)
         {
             case Limits.PingQueue:
-                _model.AttachPings(new PingQueue(queue, _faults), newDriver);
+                var pings = new PingQueue(queue, _faults);
+                _model.AttachPings(_trace is null ? pings : new TracedPingQueue(pings, _trace), newDriver);
                 _waiter.Add(queue.Index, queue.Kick);
                 _waiter.Wake();
                 break;
             case Limits.EventQueue:
-                _model.AttachEvents(new EventQueue(queue, _faults, _model.Counters));
+                var events = new EventQueue(queue, _faults, _model.Counters);
+                _model.AttachEvents(_trace is null ? events : new TracedEventQueue(events, _trace));
                 _waiter.Add(queue.Index, queue.Kick);
                 break;
             default:

@@ -1,0 +1,90 @@
+// virtio-userd try, and dotnet run of a device: a program against a device on this machine.
+using System.Diagnostics;
+using VirtioUser.Daemon.Tests.Support;
+
+namespace VirtioUser.Daemon.Tests;
+
+public sealed class TryTests
+{
+    private static readonly string[] s_reverse = ["try", "--device", BuildOutput.Reverse];
+
+    [Fact]
+    public async Task A_program_reaches_the_device_and_both_end()
+    {
+        await using var daemon = await DaemonProcess.StartAsync([.. s_reverse, "--", "dotnet", BuildOutput.ReverseGuest]);
+
+        Assert.Equal(0, await daemon.Exited);
+        Assert.Equal("1234:0001:01 answered 1: Hello from the guest!", daemon.Output);
+        Assert.Empty(daemon.ErrorLines);
+    }
+
+    [Fact]
+    public async Task What_passes_is_shown_if_asked()
+    {
+        await using var daemon = await DaemonProcess.StartAsync([.. s_reverse, "--trace", "--", "dotnet", BuildOutput.ReverseGuest]);
+
+        Assert.Equal(0, await daemon.Exited);
+        Assert.Equal(
+            [
+                "list   devices: 1",
+                "open   1234:0001:01: instance 1",
+                "alloc  instance 1, 4096 bytes: object 1, 4096 bytes",
+                "ping   instance 1, metadata 0x0, object 1, 21 bytes at 0, events 0x1",
+                "answer instance 1, 0x1",
+            ],
+            daemon.ErrorLines.Take(5));
+    }
+
+    [Theory]
+    [InlineData(7, "sh", "-c", "exit 7")]
+    [InlineData(0, "sh", "-c", "test -S \"${VIRTIO_USER#unix:}\"")]
+    [InlineData(127, "/nowhere/at-all")]
+    public async Task The_exit_code_is_the_programs(int expected, params string[] program)
+    {
+        await using var daemon = await DaemonProcess.StartAsync([.. s_reverse, "--", .. program]);
+
+        Assert.Equal(expected, await daemon.Exited);
+        Assert.Equal(expected == 127, daemon.ErrorLines.Any(line => line.Contains("/nowhere/at-all could not be started", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("Give at least one --device", "try", "--", "true")]
+    [InlineData("Required argument missing", "try", "--device", "x.dll")]
+    [InlineData("x.dll", "try", "--device", "x.dll", "--", "true")]
+    public async Task What_is_missing_is_said(string words, params string[] arguments)
+    {
+        await using var daemon = await DaemonProcess.StartAsync(arguments);
+
+        Assert.NotEqual(0, await daemon.Exited);
+        Assert.Contains(words, string.Join('\n', daemon.ErrorLines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_program_that_hangs_ends_with_the_daemon()
+    {
+        await using var daemon = await DaemonProcess.StartAsync([.. s_reverse, "--", "sh", "-c", "echo $$ >&2; exec sleep 1000"]);
+        var id = int.Parse(await daemon.LineAsync(""), System.Globalization.CultureInfo.InvariantCulture);
+        using var program = Process.GetProcessById(id);
+
+        Assert.Equal(0, NativeMethods.Kill(daemon.Id, 15));
+
+        Assert.Equal(128 + 9, await daemon.Exited);
+        Assert.True(program.WaitForExit(Patience.Limit), "the program is still there");
+    }
+
+    [Fact]
+    public async Task Dotnet_run_of_a_device_tries_it()
+    {
+        // As its author does, but with what is built already.
+        string[] words =
+        [
+            "run", "--no-build", "--project", BuildOutput.ReverseProject, "--configuration", BuildOutput.Configuration,
+            "--artifacts-path", BuildOutput.Artifacts, $"--property:TryProgram=dotnet {BuildOutput.ReverseGuest}",
+        ];
+        using var run = Process.Start(new ProcessStartInfo("dotnet", words) { RedirectStandardOutput = true })!;
+        var output = await run.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await run.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal((0, "1234:0001:01 answered 1: Hello from the guest!"), (run.ExitCode, output.Trim()));
+    }
+}
