@@ -136,7 +136,6 @@ bool vu_event_poll_begin(struct vu_device *vu)
 	spin_lock_irqsave(&q->lock, flags);
 	gone = vu->gone;
 	if (!gone) {
-		q->polls++;
 		if (!q->pollers++)
 			virtqueue_disable_cb(q->vq);
 	}
@@ -167,7 +166,7 @@ void vu_event_poll(struct vu_device *vu)
 }
 
 /* The device may interrupt again; what has come before that is delivered. */
-void vu_event_poll_end(struct vu_device *vu, bool paid)
+void vu_event_poll_end(struct vu_device *vu, enum vu_poll_result result)
 {
 	struct vu_event_queue *q = &vu->event;
 	unsigned long flags;
@@ -176,7 +175,7 @@ void vu_event_poll_end(struct vu_device *vu, bool paid)
 	rcu_read_lock();
 	spin_lock_irqsave(&q->lock, flags);
 	q->pollers--;
-	q->polls_paid += paid;
+	q->polls[result]++;
 	spin_unlock_irqrestore(&q->lock, flags);
 	vu_event_handle(vu);
 	rcu_read_unlock();

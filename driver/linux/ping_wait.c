@@ -31,7 +31,7 @@ static void vu_poll_missed(struct vu_poll_hint *hint)
 	WRITE_ONCE(hint->skip, (1U << misses) - 1);
 }
 
-/* True: the caller polls for up to @limit ns, and ends with vu_poll_end(). */
+/* True: the caller polls for up to @limit ns. */
 static bool vu_poll_begin(struct vu_device *vu, struct vu_poll_hint *hint,
 			  u64 limit)
 {
@@ -62,26 +62,37 @@ static bool vu_wait_over(struct virtio_user_instance *inst,
 	return READ_ONCE(inst->count) || READ_ONCE(inst->overflow);
 }
 
-/* The wait began at @start.  True if it is over. */
+/* The wait began at @start. */
+static enum vu_poll_result vu_poll_until(struct virtio_user_instance *inst,
+					 const struct vu_waiter *waiter,
+					 u64 start, u64 limit)
+{
+	for (;;) {
+		vu_event_poll(inst->vu);
+		if (vu_wait_over(inst, waiter))
+			return VU_POLL_PAID;
+		if (need_resched() || signal_pending(current) ||
+		    !single_task_running())
+			return VU_POLL_STOPPED;
+		if (local_clock() - start > limit)
+			return VU_POLL_MISSED;
+		cpu_relax();
+	}
+}
+
+/* After vu_poll_begin().  True if the wait that began at @start is over. */
 static bool vu_poll(struct virtio_user_instance *inst,
 		    const struct vu_waiter *waiter, struct vu_poll_hint *hint,
 		    u64 start, u64 limit)
 {
-	for (;;) {
-		vu_event_poll(inst->vu);
-		if (vu_wait_over(inst, waiter)) {
-			vu_poll_paid(hint);
-			return true;
-		}
-		if (need_resched() || signal_pending(current) ||
-		    !single_task_running())
-			return false;
-		if (local_clock() - start > limit) {
-			vu_poll_missed(hint);
-			return false;
-		}
-		cpu_relax();
-	}
+	enum vu_poll_result result = vu_poll_until(inst, waiter, start, limit);
+
+	vu_event_poll_end(inst->vu, result);
+	if (result == VU_POLL_PAID)
+		vu_poll_paid(hint);
+	else if (result == VU_POLL_MISSED)
+		vu_poll_missed(hint);
+	return result == VU_POLL_PAID;
 }
 
 /* Sleeps until the answer is there, it cannot come, @deadline, or a signal. */
@@ -137,7 +148,7 @@ int vu_ping_call(struct virtio_user_instance *inst,
 		if (vu_ping_try(inst, ping, 1, false, &waiter, &err))
 			break;
 		if (polls)
-			vu_event_poll_end(vu, false);
+			vu_event_poll_end(vu, VU_POLL_STOPPED);
 		if (err != -EAGAIN || !wait)
 			return err;
 		err = wait_event_interruptible(inst->writable,
@@ -148,10 +159,8 @@ int vu_ping_call(struct virtio_user_instance *inst,
 
 	deadline = ktime_add_us(ktime_get(), ping->wait_us);
 	start = local_clock();
-	if (polls) {
+	if (polls)
 		over = vu_poll(inst, &waiter, &inst->ping_hint, start, limit);
-		vu_event_poll_end(vu, over);
-	}
 	if (!over)
 		vu_waiter_sleep(inst, &waiter, deadline);
 	if (vu_waiter_leave(inst, &waiter)) {
@@ -172,15 +181,11 @@ int vu_events_wait(struct virtio_user_instance *inst)
 	struct vu_poll_hint *hint = &inst->read_hint;
 	u64 limit = vu_poll_limit(inst->vu);
 	u64 start = local_clock();
-	bool over;
 	int err;
 
-	if (vu_poll_begin(inst->vu, hint, limit)) {
-		over = vu_poll(inst, NULL, hint, start, limit);
-		vu_event_poll_end(inst->vu, over);
-		if (over)
-			return 0;
-	}
+	if (vu_poll_begin(inst->vu, hint, limit) &&
+	    vu_poll(inst, NULL, hint, start, limit))
+		return 0;
 	err = wait_event_interruptible(inst->readable,
 				       vu_events_readable(inst));
 	if (!err && local_clock() - start <= limit)

@@ -27,8 +27,8 @@ VU_ATTRIBUTE(shared_memory_size, "%llu", vu->region.size);
 VU_ATTRIBUTE(pings, "%llu", vu->ping.sent);
 VU_ATTRIBUTE(events, "%llu", vu->event.received);
 VU_ATTRIBUTE(answers_in_call, "%llu", vu->event.handed_over);
-VU_ATTRIBUTE(polls, "%llu", vu->event.polls);
-VU_ATTRIBUTE(polls_paid, "%llu", vu->event.polls_paid);
+VU_ATTRIBUTE(polls_paid, "%llu", vu->event.polls[VU_POLL_PAID]);
+VU_ATTRIBUTE(polls_missed, "%llu", vu->event.polls[VU_POLL_MISSED]);
 VU_ATTRIBUTE(events_malformed, "%llu", vu->event.malformed);
 VU_ATTRIBUTE(events_without_instance, "%llu", vu->event.unknown_instance);
 VU_ATTRIBUTE(answers_unasked, "%lld", vu->answers_unasked.counter);
@@ -73,8 +73,8 @@ static struct attribute *vu_statistics[] = {
 	&dev_attr_pings.attr,
 	&dev_attr_events.attr,
 	&dev_attr_answers_in_call.attr,
-	&dev_attr_polls.attr,
 	&dev_attr_polls_paid.attr,
+	&dev_attr_polls_missed.attr,
 	&dev_attr_events_malformed.attr,
 	&dev_attr_events_without_instance.attr,
 	&dev_attr_answers_unasked.attr,

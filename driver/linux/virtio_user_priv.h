@@ -137,6 +137,14 @@ struct vu_early_event {
 	u32 revents;
 };
 
+/* What came of polling; STOPPED: neither, the CPU has other work */
+enum vu_poll_result {
+	VU_POLL_PAID,
+	VU_POLL_MISSED,
+	VU_POLL_STOPPED,
+	VU_POLL_RESULTS
+};
+
 struct vu_event_queue {
 	spinlock_t lock; /* everything here, and the virtqueue */
 	struct virtqueue *vq;
@@ -148,8 +156,7 @@ struct vu_event_queue {
 	bool early_lost;
 	struct vu_early_event early[VU_EARLY_MAX];
 	u32 pollers; /* threads that look at the ring: no interrupts */
-	u64 polls;
-	u64 polls_paid;
+	u64 polls[VU_POLL_RESULTS];
 	u64 handed_over; /* answers that went to pings that waited */
 	u64 received;
 	u64 malformed;
@@ -346,7 +353,7 @@ void vu_event_expect(struct vu_device *vu);
 void vu_event_adopt(struct vu_device *vu, struct virtio_user_instance *inst);
 bool vu_event_poll_begin(struct vu_device *vu);
 void vu_event_poll(struct vu_device *vu);
-void vu_event_poll_end(struct vu_device *vu, bool paid);
+void vu_event_poll_end(struct vu_device *vu, enum vu_poll_result result);
 
 /* event_fifo.c */
 void vu_instance_event(struct virtio_user_instance *inst, u32 revents);

@@ -1,5 +1,7 @@
 // What the other process does.
+using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using TestDevice.Dependency;
 using VirtioUser.Guest.Channels;
 
@@ -23,6 +25,9 @@ internal static class ChildRoles
                 Say("opening");
                 using (Given.Device(TestDevices.Slow))
                     Say("opened");
+                return 0;
+            case "call-among-signals":
+                CallAmongSignals(numbers[0], numbers[1]);
                 return 0;
             case "touch-freed":
                 TouchFreed();
@@ -68,6 +73,25 @@ internal static class ChildRoles
             device.Send([.. Enumerable.Repeat(Given.Ping(TestOperation.Echo), 16)]);
         Say("holding");
         Thread.Sleep(Timeout.Infinite);
+    }
+
+    /// <summary>
+    /// Calls an instance that answers nothing until a gate opens, while signals come all the time: to the first
+    /// thread of the process, which is this one.
+    /// </summary>
+    private static void CallAmongSignals(ulong gate, ulong calls)
+    {
+        using var handler = PosixSignalRegistration.Create(PosixSignal.SIGWINCH, _ => { });
+        using var signals = Process.Start("sh", ["-c", $"while kill -WINCH {Environment.ProcessId}; do :; done"]);
+        using var instance = new RawInstance();
+        instance.Write(Given.Ping(TestOperation.Wait, gate));
+        ulong answered = 0;
+        for (ulong i = 0; i < calls; i++)
+            answered += instance.Call(Given.Ping(TestOperation.Count), DriverInterface.LongestWait, out _) ? 1u : 0u;
+        signals.Kill();
+        Say($"{answered} answered");
+        for (ulong i = 0; i < calls; i++)
+            Say(instance.Read().ToString(CultureInfo.InvariantCulture));
     }
 
     private static void TouchFreed()

@@ -34,15 +34,6 @@ public sealed class IoctlTests : IDisposable
         Assert.Equal(77u, _instance.Read());
     }
 
-    [Fact]
-    public void PING_with_reserved_bits_is_EINVAL()
-    {
-        var ping = new byte[PingRequest.Length];
-        ping[36] = 1;
-
-        Assert.Equal(Errno.EINVAL, RawInstance.ErrnoOf(() => _instance.File.Ioctl(DriverInterface.Ping, ping)));
-    }
-
     [Theory]
     [InlineData(DriverInterface.Allocate)]
     [InlineData(DriverInterface.Free)]

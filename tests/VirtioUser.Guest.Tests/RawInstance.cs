@@ -23,6 +23,20 @@ internal sealed class RawInstance : IDisposable
     public bool TryWrite(PingRequest ping) =>
         File.TryWrite(MemoryMarshal.AsBytes(new ReadOnlySpan<PingRequest>(in ping)), out _);
 
+    /// <summary>Sends a ping that wants an answer and waits for it in the same call.</summary>
+    /// <returns>Whether it came; if not, a read gets it.</returns>
+    public bool Call(PingRequest ping, uint waitMicroseconds, out uint answer)
+    {
+        var waiting = ping with { Events = Math.Max(ping.Events, 1), WaitMicroseconds = waitMicroseconds };
+        var result = File.Ioctl(DriverInterface.Ping, ref waiting);
+        Assert.InRange(result, 0, 1);
+        answer = waiting.Events;
+        return result == 1;
+    }
+
+    /// <summary>Gets a ping's answer, in whichever way it comes. Only while nobody else reads.</summary>
+    public uint Call(PingRequest ping) => Call(ping, DriverInterface.LongestWait, out var answer) ? answer : Read();
+
     public uint Read()
     {
         Span<uint> revents = [0];

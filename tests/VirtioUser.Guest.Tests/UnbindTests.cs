@@ -23,6 +23,7 @@ public class UnbindTests
         mapping.GetSpan(0, 1)[0] = 1;
         var reading = Given.Blocking(() => Record.Exception(() => device.ReadEvent(Given.Deadline())));
         var rawReading = Given.Blocking(() => Record.Exception(() => instance.Read()));
+        var calling = Given.Blocking(() => Record.Exception((Action)(() => CallForEver(gate))));
         var writing = Given.Blocking(() => Record.Exception((Action)(() => WriteForEver(full, gate))));
         var name = Path.GetFileName(Directory.EnumerateDirectories(DriverFolder, "virtio*").Single());
 
@@ -31,6 +32,7 @@ public class UnbindTests
         {
             Assert.Equal(Errno.ENODEV, Assert.IsType<VirtioUserException>(await reading).Errno);
             Assert.Equal(Errno.ENODEV, Assert.IsType<LinuxException>(await rawReading).Errno);
+            Assert.Equal(Errno.ENODEV, Assert.IsType<LinuxException>(await calling).Errno);
             Assert.Equal(Errno.ENODEV, Assert.IsType<LinuxException>(await writing).Errno);
             Assert.Equal(Errno.ENODEV, RawInstance.ErrnoOf(() => instance.Write(Given.Ping(TestOperation.Echo))));
             Assert.Equal(Errno.ENODEV, RawInstance.ErrnoOf(() => instance.Allocate(4096)));
@@ -54,6 +56,14 @@ public class UnbindTests
 
         // The callback of the instance that was lost still runs on the host.
         again.Ping(Given.Ping(TestOperation.Release, gate), deadline);
+    }
+
+    private static void CallForEver(ulong gate)
+    {
+        using var instance = new RawInstance();
+        instance.Write(Given.Ping(TestOperation.Wait, gate));
+        while (true)
+            Assert.False(instance.Call(Given.Ping(TestOperation.Echo), DriverInterface.LongestWait, out _));
     }
 
     private static void WriteForEver(RawInstance instance, ulong gate)

@@ -168,6 +168,22 @@ static void test_wait(int fd, struct virtio_user_ping ping)
 	ok(!readable(fd, 0), "once");
 }
 
+/* The answer could not be told there, so the ping is not sent. */
+static void test_read_only(int fd, const struct virtio_user_ping *ping)
+{
+	struct virtio_user_ping *copy;
+
+	copy = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ok(copy != MAP_FAILED, "a page");
+	*copy = *ping;
+	copy->wait_us = VIRTIO_USER_PING_WAIT_MAX;
+	mprotect(copy, 4096, PROT_READ);
+	ok(fails(ioctl(fd, VIRTIO_USER_PING, copy), EFAULT),
+	   "a PING that waits, from memory that cannot be written, is EFAULT");
+	munmap(copy, 4096);
+}
+
 static void test_pings(int fd, const struct virtio_user_shm *shm,
 		       uint64_t metadata)
 {
@@ -193,6 +209,7 @@ static void test_pings(int fd, const struct virtio_user_shm *shm,
 	   "read returns one event, which that did not cost");
 	ok(!(revents[0] & VIRTIO_USER_EVENT_FAILED), "the ping did not fail");
 
+	test_read_only(fd, &pings[0]);
 	test_wait(fd, pings[0]);
 
 	/* One of the five names bytes outside of the object. */

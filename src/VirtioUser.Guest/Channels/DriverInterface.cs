@@ -12,6 +12,9 @@ internal static class DriverInterface
     public const uint Export = (Write | (ObjectArgument.Size << 16)) | Magic | 3;
     public const uint Import = (Read | Write | (ObjectArgument.Size << 16)) | Magic | 4;
 
+    /// <summary>The longest wait of a ping for its answer, in microseconds.</summary>
+    public const uint LongestWait = 1_000_000;
+
     private const uint Write = 1u << 30;
     private const uint Read = 2u << 30;
     private const uint Magic = 0xBEu << 8;

@@ -1,0 +1,42 @@
+// Which system calls a thread makes, as the guest's kernel sees it.
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace VirtioUser.Guest.Tests;
+
+/// <summary>A system call.</summary>
+/// <param name="Number">Its number on x86-64.</param>
+/// <param name="SecondArgument">For an ioctl: the request.</param>
+internal readonly partial record struct SystemCall(int Number, ulong SecondArgument)
+{
+    private const string Tracing = "/sys/kernel/debug/tracing";
+    private const string Event = Tracing + "/events/raw_syscalls/sys_enter";
+
+    /// <summary>Runs an action and lists what it and the switching on and off around it called, on this thread.</summary>
+    public static IReadOnlyList<SystemCall> Trace(Action action)
+    {
+        // PID/task/TID
+        var thread = Path.GetFileName(Directory.ResolveLinkTarget("/proc/thread-self", returnFinalTarget: false)!.FullName);
+        File.WriteAllText(Event + "/filter", $"common_pid == {thread}");
+        File.WriteAllText(Tracing + "/trace", "");
+        File.WriteAllText(Event + "/enable", "1");
+        try
+        {
+            action();
+        }
+        finally
+        {
+            File.WriteAllText(Event + "/enable", "0");
+        }
+
+        return
+        [
+            .. Line().Matches(File.ReadAllText(Tracing + "/trace")).Select(match => new SystemCall(
+                int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture),
+                ulong.Parse(match.Groups[2].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture))),
+        ];
+    }
+
+    [GeneratedRegex(@"sys_enter: NR (\d+) \([0-9a-f]+, ([0-9a-f]+),")]
+    private static partial Regex Line();
+}
