@@ -5,8 +5,8 @@ using System.Runtime.InteropServices;
 namespace Virtio.Linux;
 
 /// <summary>
-/// Waits for any of a set of descriptors, level-triggered. <see cref="Add"/> and <see cref="Remove"/> may come from any
-/// thread, also while another one waits; <see cref="Wait"/> from one thread at a time. <see cref="Wait"/> allocates nothing.
+/// Waits for any of a set of descriptors. <see cref="Add"/> and <see cref="Remove"/> may come from any thread, also while
+/// another one waits; <see cref="Wait"/> from one thread at a time. <see cref="Wait"/> allocates nothing.
 /// </summary>
 public sealed unsafe class EventPoll : IDisposable
 {
@@ -32,13 +32,16 @@ public sealed unsafe class EventPoll : IDisposable
     /// <param name="descriptor">The descriptor; stays the caller's.</param>
     /// <param name="token">What <see cref="Wait"/> reports for it.</param>
     /// <param name="events">What to wait for.</param>
+    /// <param name="edgeTriggered">Whether to report the descriptor once when it is ready now, and then once after each
+    /// time that something happens on it, instead of as long as it is ready. An eventfd that is only waited for never has
+    /// to be consumed then: each signal is reported, several between two waits as one.</param>
     /// <exception cref="LinuxException">It is in the set already (<see cref="Errno.EEXIST"/>), or cannot be polled
     /// (<see cref="Errno.EPERM"/>).</exception>
-    public void Add(FileDescriptor descriptor, ulong token, PollEvents events = PollEvents.In)
+    public void Add(FileDescriptor descriptor, ulong token, PollEvents events = PollEvents.In, bool edgeTriggered = false)
     {
         byte* added = stackalloc byte[EventSize];
         BinaryPrimitives.WriteUInt64LittleEndian(new Span<byte>(added + DataOffset, sizeof(ulong)), token);
-        *(uint*)added = (uint)events;
+        *(uint*)added = (uint)events | (edgeTriggered ? Native.EPOLLET : 0);
         if (Native.EPollControl(_poll, Native.EPOLL_CTL_ADD, descriptor, added) < 0)
             LinuxException.ThrowLast("epoll_ctl EPOLL_CTL_ADD");
     }

@@ -4,7 +4,11 @@ using VirtioUser.Host.Pings;
 
 namespace VirtioUser.Daemon;
 
-/// <summary>One epoll set for the life of the daemon; kick descriptors come and go with the queues.</summary>
+/// <summary>
+/// One epoll set for the life of the daemon; kick descriptors come and go with the queues. It is edge-triggered, so
+/// that a wake-up is one system call: counts are never consumed. A count that its owner drives to the limit is
+/// reported no more, which harms nobody but that VM; a descriptor that is added with a count is reported once.
+/// </summary>
 internal sealed class QueueWaiter : IQueueWaiter, IDisposable
 {
     private const int WakeToken = Protocol.Limits.QueueCount;
@@ -14,14 +18,14 @@ internal sealed class QueueWaiter : IQueueWaiter, IDisposable
     private readonly EventFd?[] _kicks = new EventFd?[Protocol.Limits.QueueCount];
 
     /// <summary>Waits for nothing but <see cref="Wake"/> at first.</summary>
-    public QueueWaiter() => _poll.Add(_wake.Descriptor, WakeToken);
+    public QueueWaiter() => Add(_wake, WakeToken);
 
     /// <summary>Waits for a queue's kicks too. Any thread.</summary>
     /// <param name="index">The queue.</param>
     /// <param name="kick">Its descriptor; stays the caller's, who calls <see cref="Remove"/> before it goes.</param>
     public void Add(int index, EventFd kick)
     {
-        _poll.Add(kick.Descriptor, (ulong)index);
+        Add(kick, (ulong)index);
         Volatile.Write(ref _kicks[index], kick);
     }
 
@@ -38,13 +42,9 @@ internal sealed class QueueWaiter : IQueueWaiter, IDisposable
     /// <inheritdoc/>
     public void Wait()
     {
+        // Who woke us does not matter: whoever wakes looks at both queues.
         Span<ReadyDescriptor> ready = stackalloc ReadyDescriptor[Protocol.Limits.QueueCount + 1];
-        var count = _poll.Wait(ready);
-        for (var i = 0; i < count; i++)
-        {
-            var token = (int)ready[i].Token;
-            Consume(token == WakeToken ? _wake : Volatile.Read(ref _kicks[token]));
-        }
+        _poll.Wait(ready);
     }
 
     /// <inheritdoc/>
@@ -57,15 +57,5 @@ internal sealed class QueueWaiter : IQueueWaiter, IDisposable
         _wake.Dispose();
     }
 
-    private static void Consume(EventFd? descriptor)
-    {
-        try
-        {
-            descriptor?.TryConsume();
-        }
-        catch (ObjectDisposedException)
-        {
-            // The queue stopped after the kick was seen and before it was taken: there is nothing to do for it.
-        }
-    }
+    private void Add(EventFd descriptor, ulong token) => _poll.Add(descriptor.Descriptor, token, edgeTriggered: true);
 }

@@ -21,6 +21,22 @@ public sealed class PingTests(DaemonFixture daemon) : IClassFixture<DaemonFixtur
     }
 
     [Fact]
+    public void No_kick_of_either_queue_is_missed()
+    {
+        using var driver = daemon.Boot(new VmOptions { PostsEvents = false });
+        var instance = driver.Create();
+
+        // Each answer waits for a buffer, so that both queues kick the same sleeping thread.
+        for (var i = 0u; i < 20_000; i++)
+        {
+            driver.Send(instance, TestOperation.Echo, i);
+            Assert.True(driver.Vm.Events.TryPost(EventMessage.Size));
+            driver.Vm.Events.Receive(out var bytes, "an answer");
+            Assert.Equal(i, System.Runtime.InteropServices.MemoryMarshal.Read<EventMessage>(bytes).Revents);
+        }
+    }
+
+    [Fact]
     public void Each_device_assembly_has_its_own_dependencies()
     {
         using var driver = daemon.Boot();

@@ -215,6 +215,29 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
+    public async Task A_daemon_that_may_poll_does_so_under_load()
+    {
+        var port = DaemonFixture.FreePort();
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, [.. Device, "--poll-us", "1000", "--metrics-port", $"{port}"]);
+        using var metrics = new Metrics(port);
+        using var driver = TestDriver.Boot(_folder.SocketPath);
+        var instance = driver.Create();
+
+        var began = Stopwatch.GetTimestamp();
+        while ((await metrics.ReadAsync())["virtio_user_queue_poll_hits_total"] == 0)
+        {
+            for (var i = 0u; i < 1000; i++)
+            {
+                Assert.Equal(i, driver.Call(instance, TestOperation.Echo, i));
+            }
+
+            Patience.Left(began, "the daemon polls");
+        }
+
+        await daemon.AssertStopsAsync();
+    }
+
+    [Fact]
     public async Task Metrics_tell_what_happened()
     {
         var port = DaemonFixture.FreePort();
@@ -251,6 +274,7 @@ public sealed class ProcessTests : IDisposable
     [InlineData(2, "power of two", "--socket-path", "s", "--device", "x.dll", "--arena-size", "-1G")]
     [InlineData(2, "65535", "--socket-path", "s", "--device", "x.dll", "--metrics-port", "65536")]
     [InlineData(2, "65535", "--socket-path", "s", "--device", "x.dll", "--metrics-port", "abc")]
+    [InlineData(2, "1000", "--socket-path", "s", "--device", "x.dll", "--poll-us", "1001")]
     [InlineData(2, "--fd -1", "--fd", "-1", "--device", "x.dll")]
     [InlineData(2, "--fd 2", "--fd", "2", "--device", "x.dll")]
     [InlineData(2, "Critical", "--socket-path", "s", "--device", "x.dll", "--log-level", "loud")]

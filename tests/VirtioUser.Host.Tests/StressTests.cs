@@ -11,9 +11,10 @@ public class StressTests
     private const int Steps = 4000;
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    public async Task After_random_traffic_everything_is_accounted_for(int seed)
+    [InlineData(1, 0)]
+    [InlineData(2, 0)]
+    [InlineData(3, 1000)]
+    public async Task After_random_traffic_everything_is_accounted_for(int seed, int pollMicroseconds)
     {
         var contexts = new ConcurrentBag<InstanceContext>();
         var disposed = 0;
@@ -31,7 +32,7 @@ public class StressTests
                     },
                     () => Interlocked.Increment(ref disposed));
             }),
-            new HostOptions { MaxInstances = 50, MaxAnswersWaiting = 8, MaxOwnEventsWaiting = 8, MaxPingsTakenOver = 4 },
+            new HostOptions { MaxInstances = 50, MaxAnswersWaiting = 8, MaxOwnEventsWaiting = 8, MaxPingsTakenOver = 4, MaxPollTime = TimeSpan.FromMicroseconds(pollMicroseconds) },
             ringSize: 64,
             eventBuffers: 100);
         var handles = new ConcurrentDictionary<ulong, ConcurrentBag<ulong>>();

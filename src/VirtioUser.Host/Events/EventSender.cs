@@ -1,6 +1,7 @@
 // Puts events on the event queue, from whichever thread has one.
 using VirtioUser.Host.Instances;
 using VirtioUser.Host.Pings;
+using VirtioUser.Host.State;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Events;
@@ -31,13 +32,16 @@ internal sealed class EventSender(PingTable pings, InstanceTable instances, Host
 
     /// <summary>Answers a ping. Any thread; one at a time for each instance.</summary>
     /// <param name="instance">The instance, or the stranger.</param>
-    /// <param name="slot">The row of the ping, with the answer noted. As long as the answer waits here, the row has two holders.</param>
-    public void Answer(Instance instance, int slot)
+    /// <param name="slot">The row of the ping. As long as the answer waits here, the row has two holders.</param>
+    /// <param name="row">The row itself.</param>
+    /// <param name="revents">The answer.</param>
+    public void Answer(Instance instance, int slot, ref PingRow row, uint revents)
     {
-        ref var row = ref pings[slot];
+        row.Revents = revents;
+        Volatile.Write(ref row.State, PingState.Answered);
         if (TryBeginTurn())
         {
-            var delivered = TryDeliver(instance, new EventMessage(row.Message.InstanceHandle, row.Revents));
+            var delivered = TryDeliver(instance, new EventMessage(row.Message.InstanceHandle, revents));
             EndTurn();
             if (delivered)
             {
@@ -47,7 +51,7 @@ internal sealed class EventSender(PingTable pings, InstanceTable instances, Host
 
         pings.Hold(slot);
         instance.AnswerQueued();
-        Post(new EventItem(instance, row.Message.InstanceHandle, row.Revents, slot));
+        Post(new EventItem(instance, row.Message.InstanceHandle, revents, slot));
     }
 
     /// <inheritdoc/>

@@ -50,12 +50,14 @@ internal sealed class Leadership(Action lead, Action replaced, TimeSpan patience
     /// <summary>The leader goes away from work, for as long as it likes. A full fence.</summary>
     public void EndWork() => Interlocked.Add(ref _leader, Away - AtWork);
 
-    /// <summary>The leader goes from work into a callback. A full fence.</summary>
+    /// <summary>The leader goes from work into a callback.</summary>
     /// <returns>For <see cref="LeaveCallback"/>.</returns>
     public long EnterCallback()
     {
-        // The fence: either the watchdog sees us in the callback before it sleeps, or we see that it sleeps.
-        var mine = Interlocked.Add(ref _leader, InCallback - AtWork);
+        // No fence: the watchdog makes one for all threads before it sleeps. So either it sees us in the callback, or we
+        // see that it sleeps.
+        var mine = _leader + (InCallback - AtWork);
+        Volatile.Write(ref _leader, mine);
         if (Volatile.Read(ref _watchdogSleeps) != 0 && Interlocked.Exchange(ref _watchdogSleeps, 0) != 0)
         {
             _watch.Set();
@@ -159,7 +161,8 @@ internal sealed class Leadership(Action lead, Action replaced, TimeSpan patience
             }
             else
             {
-                Interlocked.Exchange(ref _watchdogSleeps, 1);
+                Volatile.Write(ref _watchdogSleeps, 1);
+                Interlocked.MemoryBarrierProcessWide(); // costs this thread much, and the leader nothing at each ping
                 if (Volatile.Read(ref _leader) == last)
                 {
                     _watch.WaitOne();

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using VirtioUser.Host.Events;
 using VirtioUser.Host.Instances;
+using VirtioUser.Host.State;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Pings;
@@ -106,6 +107,7 @@ internal sealed class PingPump : IDisposable
             if (_spareSlot < 0 && !TryRentSpare())
             {
                 _counters.Add(Counter.QueueWaits);
+                _done.Flush();
                 Sleep();
                 continue;
             }
@@ -131,7 +133,6 @@ internal sealed class PingPump : IDisposable
 
                     break;
                 default:
-                    _done.Flush();
                     Idle();
                     break;
             }
@@ -175,25 +176,25 @@ internal sealed class PingPump : IDisposable
                 _runner.TakeOverWaiting(instance, slot);
                 return true;
             default:
-                return Run(instance, slot, in row.Message);
+                return Run(instance, slot, ref row);
         }
     }
 
     /// <summary>Runs a ping whose instance was idle.</summary>
     /// <returns>False if another thread was made the leader meanwhile.</returns>
-    private bool Run(Instance instance, int slot, in PingMessage message)
+    private bool Run(Instance instance, int slot, ref PingRow row)
     {
         (_ledInstance, _ledSlot) = (instance, slot);
-        var mine = _leadership.EnterCallback(); // also the fence that Execute wants before and after it
-        var revents = _runner.Execute(instance, in message);
+        var mine = _leadership.EnterCallback();
+        var revents = _runner.Execute(instance, in row.Message); // between the fences of Admit and of LeaveCallback
         if (!_leadership.LeaveCallback(mine))
         {
-            _runner.Conclude(instance, slot, revents);
+            _runner.Conclude(instance, slot, ref row, revents);
             _runner.GoOn(instance, slot);
             return false;
         }
 
-        _runner.Conclude(instance, slot, revents);
+        _runner.Conclude(instance, slot, ref row, revents);
         if (instance.Failed || !_pings.IsOnlyHolder(slot))
         {
             // The device's code may run again, or the answer waits for the guest: rare, and the careful way.
@@ -202,7 +203,7 @@ internal sealed class PingPump : IDisposable
             return _leadership.LeaveCallback(mine);
         }
 
-        _done.Add(slot);
+        _done.Add(slot, ref row);
         instance.Finish(out var mustEnd); // nothing is behind: the leader admits pings, and it was here
         if (!mustEnd)
         {
@@ -231,7 +232,13 @@ internal sealed class PingPump : IDisposable
     private void Idle()
     {
         var began = _poll.Enabled ? Stopwatch.GetTimestamp() : 0;
-        if ((_poll.Ticks > 0 && Poll(began)) || !_queue!.ArmKick())
+        if (_poll.Ticks > 0 && Poll(began))
+        {
+            return;
+        }
+
+        _done.Flush();
+        if (!_queue!.ArmKick())
         {
             return;
         }
@@ -269,6 +276,8 @@ internal sealed class PingPump : IDisposable
 
                 Thread.SpinWait(1);
             }
+
+            _done.Flush(); // not before the first looks: the next ping may be near, and this takes as long as it does
         }
         while (Stopwatch.GetTimestamp() - began < _poll.Ticks);
         _counters.AddAlone(Counter.PollMisses);
@@ -278,7 +287,6 @@ internal sealed class PingPump : IDisposable
     private void Sleep()
     {
         _counters.AddAlone(Counter.Sleeps);
-        _done.Flush();
         _leadership.EndWork();
         _waiter.Wait();
         _leadership.BeginWork();

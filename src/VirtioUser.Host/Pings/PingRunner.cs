@@ -56,11 +56,11 @@ internal sealed class PingRunner(
     }
 
     /// <summary>Answers a ping if it asks for that. The answer is what is waited for, so it comes before all else.</summary>
-    public void Conclude(Instance instance, int slot, uint revents)
+    public void Conclude(Instance instance, int slot, ref PingRow row, uint revents)
     {
-        if (pings.NoteAnswer(slot, revents))
+        if (row.Message.Events != 0)
         {
-            events.Answer(instance, slot);
+            events.Answer(instance, slot, ref row, revents);
         }
 
         if (instance.Failed && instance.Implementation is not null)
@@ -97,10 +97,11 @@ internal sealed class PingRunner(
             }
 
             slot = next;
+            ref var row = ref pings[slot];
             Interlocked.MemoryBarrier();
-            var revents = Execute(instance, in pings[slot].Message);
+            var revents = Execute(instance, in row.Message);
             Interlocked.MemoryBarrier();
-            Conclude(instance, slot, revents);
+            Conclude(instance, slot, ref row, revents);
         }
     }
 
@@ -126,9 +127,9 @@ internal sealed class PingRunner(
         ref var row = ref pings[slot];
         Reject(in row.Message, reason);
         returns.Post(pings.TakeTicket(slot));
-        if (pings.NoteAnswer(slot, Revents.Failed))
+        if (row.Message.Events != 0)
         {
-            events.Answer(Volatile.Read(ref _stranger), slot);
+            events.Answer(Volatile.Read(ref _stranger), slot, ref row, Revents.Failed);
         }
 
         pings.Release(slot);

@@ -95,21 +95,6 @@ internal sealed class PingTable
     /// <returns>The entry, or <see cref="PingRow.NoTicket"/> if somebody took it before.</returns>
     public uint TakeTicket(int slot) => Interlocked.Exchange(ref _rows[slot].Ticket, PingRow.NoTicket);
 
-    /// <summary>Notes the answer, until it is on the event queue.</summary>
-    /// <returns>False if the ping asks for none.</returns>
-    public bool NoteAnswer(int slot, uint revents)
-    {
-        ref var row = ref _rows[slot];
-        if (row.Message.Events == 0)
-        {
-            return false;
-        }
-
-        row.Revents = revents;
-        Volatile.Write(ref row.State, PingState.Answered);
-        return true;
-    }
-
     /// <summary>One more needs the row: the answer waits for its delivery. For the one who runs the ping.</summary>
     public void Hold(int slot) => _holders[slot] = 2; // seen by the deliverer, who gets the row with a fence after this
 
@@ -129,15 +114,6 @@ internal sealed class PingTable
 
     /// <summary>Whether nobody but the caller, who runs the ping, needs the row.</summary>
     public bool IsOnlyHolder(int slot) => Volatile.Read(ref _holders[slot]) == 1;
-
-    /// <summary>Notes that only the ring entry is left to give back. For the only holder.</summary>
-    /// <returns>The ring entry.</returns>
-    public uint NoteDone(int slot)
-    {
-        ref var row = ref _rows[slot];
-        Volatile.Write(ref row.State, PingState.Done);
-        return row.Ticket;
-    }
 
     /// <summary>Keeps the row for the next ping. For the leading thread only, and the only holder.</summary>
     public void Keep(int slot)

@@ -1,4 +1,6 @@
 // Ring entries of finished pings, given back several at a time.
+using VirtioUser.Host.State;
+
 namespace VirtioUser.Host.Pings;
 
 /// <summary>
@@ -15,10 +17,11 @@ internal sealed class ReturnBatch(PingTable pings, PingReturns returns)
     private int _count;
 
     /// <summary>Adds a ping that is answered and whose row nobody else needs.</summary>
-    public void Add(int slot)
+    public void Add(int slot, ref PingRow row)
     {
+        Volatile.Write(ref row.State, PingState.Done);
         _slots[_count] = slot;
-        _tickets[_count] = pings.NoteDone(slot);
+        _tickets[_count] = row.Ticket;
         if (++_count == Room)
         {
             Flush();

@@ -101,6 +101,58 @@ public class EventTests
     }
 
     [Fact]
+    public void An_edge_triggered_descriptor_is_reported_once_for_the_signals_between_two_waits_without_being_consumed()
+    {
+        using var poll = new EventPoll();
+        using EventFd early = EventFd.Create(), signal = EventFd.Create();
+        early.Signal();
+        poll.Add(early.Descriptor, 1, edgeTriggered: true);
+        poll.Add(signal.Descriptor, 2, edgeTriggered: true);
+        var ready = new ReadyDescriptor[8];
+        Assert.Equal(1, poll.Wait(ready, 0)); // it was signalled before it was added
+        Assert.Equal(1UL, ready[0].Token);
+        Assert.Equal(0, poll.Wait(ready, 0));
+
+        for (int i = 0; i < 3; i++)
+        {
+            signal.Signal();
+            signal.Signal();
+            Assert.Equal(1, poll.Wait(ready));
+            Assert.Equal(new ReadyDescriptor(2, PollEvents.In), ready[0]);
+            Assert.Equal(0, poll.Wait(ready, 0));
+        }
+    }
+
+    [Fact]
+    public void No_edge_is_missed_by_one_who_looks_before_each_wait()
+    {
+        // Two threads pass a number to and fro, each over a descriptor of its own and, by turns, over a second one.
+        const int rounds = 50_000;
+        int number = 0;
+        using EventFd toA = EventFd.Create(), alsoToA = EventFd.Create(), toB = EventFd.Create(), alsoToB = EventFd.Create();
+        var other = new Thread(() => Pass(1, toB, alsoToB, toA, alsoToA));
+        other.Start();
+        Pass(0, toA, alsoToA, toB, alsoToB);
+        other.Join();
+        Assert.Equal(rounds, number);
+
+        void Pass(int parity, EventFd mine, EventFd alsoMine, EventFd theirs, EventFd alsoTheirs)
+        {
+            using var poll = new EventPoll();
+            poll.Add(mine.Descriptor, 1, edgeTriggered: true);
+            poll.Add(alsoMine.Descriptor, 2, edgeTriggered: true);
+            var ready = new ReadyDescriptor[2];
+            for (int next = parity; next < rounds; next += 2)
+            {
+                while (Volatile.Read(ref number) != next)
+                    Assert.NotEqual(0, poll.Wait(ready, 30_000));
+                Volatile.Write(ref number, next + 1);
+                (next % 6 < 2 ? alsoTheirs : theirs).Signal();
+            }
+        }
+    }
+
+    [Fact]
     public void Adding_twice_and_removing_what_is_not_there_fail()
     {
         using var poll = new EventPoll();

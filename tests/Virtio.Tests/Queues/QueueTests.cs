@@ -18,8 +18,10 @@ public class QueueTests
         for (int i = 0; i < 70_000; i++)
         {
             Assert.True(queue.Driver.TryAdd([new GuestBuffer(QueueFixture.Start + QueueFixture.Length - 64, 4)], [], (ulong)i));
+            Assert.True(queue.Device.HasAvailable);
             Assert.True(queue.Device.TryTake(out DescriptorChain chain));
             Assert.Equal(ChainError.None, chain.Error);
+            Assert.False(queue.Device.HasAvailable);
             Assert.False(queue.Device.TryTake(out _));
             queue.Device.Return(chain.Head, 0);
             Assert.True(queue.Driver.TryReclaim(out ulong token, out _));

@@ -8,17 +8,20 @@ internal sealed class FakeWaiter : IQueueWaiter
 {
     private readonly object _changed = new();
     private bool _rung;
+    private bool _asleep;
 
     public void Wait()
     {
         lock (_changed)
         {
+            _asleep = true;
+            Monitor.PulseAll(_changed);
             while (!_rung)
             {
                 Monitor.Wait(_changed);
             }
 
-            _rung = false;
+            _rung = _asleep = false;
         }
     }
 
@@ -27,7 +30,10 @@ internal sealed class FakeWaiter : IQueueWaiter
         lock (_changed)
         {
             _rung = true;
-            Monitor.Pulse(_changed);
+            Monitor.PulseAll(_changed);
         }
     }
+
+    /// <summary>Waits until a thread sleeps here and nobody has woken it.</summary>
+    public void WaitForSleeper() => Patience.WaitUntil(_changed, () => _asleep && !_rung, () => "the leader's sleep");
 }
