@@ -52,19 +52,17 @@ public sealed unsafe class UnixSocket : IDisposable
     /// <summary>Whether the socket listens, rather than being connected.</summary>
     public bool IsListening => GetOption(Descriptor, Native.SO_ACCEPTCONN) != 0;
 
+    /// <summary>Whether the connection has ended in both directions. What was sent before may still be there to be received.</summary>
+    /// <exception cref="LinuxException">The socket is closed.</exception>
+    public bool HasEnded => DescriptorPoll.Wait(Descriptor, PollEvents.None, 0, null) != PollEvents.None;
+
     /// <summary>
     /// How long <see cref="Receive"/> waits before it fails with <see cref="Errno.EAGAIN"/>; for ever if never set.
     /// </summary>
     /// <exception cref="LinuxException">The socket is closed, or the time is out of range.</exception>
     public TimeSpan ReceiveTimeout
     {
-        set
-        {
-            // struct timeval: seconds and microseconds.
-            long* time = stackalloc long[] { (long)value.TotalSeconds, value.Milliseconds * 1000L + value.Microseconds };
-            if (Native.SetSocketOption(Descriptor, Native.SOL_SOCKET, Native.SO_RCVTIMEO, time, 2 * sizeof(long)) < 0)
-                LinuxException.ThrowLast("setsockopt SO_RCVTIMEO");
-        }
+        set => SetTimeout(Descriptor, Native.SO_RCVTIMEO, value);
     }
 
     /// <summary>Makes two sockets that are connected to each other.</summary>
@@ -114,18 +112,29 @@ public sealed unsafe class UnixSocket : IDisposable
 
     /// <summary>Connects to a socket that somebody listens on.</summary>
     /// <param name="path">Its path, at most 107 bytes in UTF-8.</param>
+    /// <param name="patience">How long to wait where too many wait to be accepted, and in <see cref="Send"/> for the other
+    /// side to read; null = for ever.</param>
     /// <exception cref="ArgumentException">The path is empty or too long.</exception>
-    /// <exception cref="LinuxException">Nobody listens there.</exception>
-    public static UnixSocket Connect(string path)
+    /// <exception cref="LinuxException">Nobody listens there, or patience is out (<see cref="Errno.EAGAIN"/>).</exception>
+    public static UnixSocket Connect(string path, TimeSpan? patience = null)
     {
         byte* address = stackalloc byte[SocketAddressSize];
         FillAddress(address, path);
         FileDescriptor socket = NewSocket();
-        if (Native.Connect(socket, address, SocketAddressSize) < 0)
+        try
         {
-            Errno errno = LinuxException.LastErrno;
+            if (patience is { } limit)
+                SetTimeout(socket, Native.SO_SNDTIMEO, limit);
+            while (Native.Connect(socket, address, SocketAddressSize) < 0)
+            {
+                if (LinuxException.LastErrno != Errno.EINTR)
+                    LinuxException.ThrowLast($"connect {path}");
+            }
+        }
+        catch
+        {
             socket.Dispose();
-            throw new LinuxException($"connect {path}", errno);
+            throw;
         }
         return new UnixSocket(socket);
     }
@@ -152,7 +161,8 @@ public sealed unsafe class UnixSocket : IDisposable
     /// <param name="bytes">At least one byte.</param>
     /// <param name="descriptors">At most <see cref="MaximumDescriptors"/>; they stay the caller's.</param>
     /// <exception cref="ArgumentException">No byte, or too many descriptors.</exception>
-    /// <exception cref="LinuxException">The other side is gone (<see cref="Errno.EPIPE"/>, <see cref="Errno.ECONNRESET"/>).</exception>
+    /// <exception cref="LinuxException">The other side is gone (<see cref="Errno.EPIPE"/>, <see cref="Errno.ECONNRESET"/>), or
+    /// does not read for longer than the patience of <see cref="Connect"/> (<see cref="Errno.EAGAIN"/>).</exception>
     public void Send(ReadOnlySpan<byte> bytes, ReadOnlySpan<FileDescriptor> descriptors = default)
     {
         if (bytes.IsEmpty)
@@ -311,6 +321,14 @@ public sealed unsafe class UnixSocket : IDisposable
         // One that is alive and does not accept at the moment has a full queue; a blocking connect would wait for it.
         probe.SetNonBlocking(true);
         return Native.Connect(probe, address, SocketAddressSize) < 0 && LinuxException.LastErrno == Errno.ECONNREFUSED;
+    }
+
+    static void SetTimeout(FileDescriptor socket, int option, TimeSpan time)
+    {
+        // struct timeval: seconds and microseconds.
+        long* value = stackalloc long[] { (long)time.TotalSeconds, time.Milliseconds * 1000L + time.Microseconds };
+        if (Native.SetSocketOption(socket, Native.SOL_SOCKET, option, value, 2 * sizeof(long)) < 0)
+            LinuxException.ThrowLast("setsockopt");
     }
 
     static int GetOption(FileDescriptor socket, int option)

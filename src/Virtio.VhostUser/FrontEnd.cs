@@ -18,6 +18,7 @@ public sealed class FrontEnd : IDisposable
     readonly MessageChannel _channel;
     ProtocolFeatures _protocolFeatures;
     BackEndRequestServer? _requests;
+    int _disposed;
 
     /// <summary>Makes a front-end for a connection.</summary>
     /// <param name="connection">The connection; owned from now on.</param>
@@ -29,23 +30,33 @@ public sealed class FrontEnd : IDisposable
 
     /// <summary>Connects to a back-end that listens on a path.</summary>
     /// <param name="path">The socket.</param>
-    /// <param name="patience">How long the back-end may take to answer; null = for ever. One that takes longer is given up:
-    /// the connection is over then.</param>
+    /// <param name="patience">How long the back-end may take to accept the connection, to read and to answer; null = for
+    /// ever. One that takes longer is given up: the connection is over then.</param>
     /// <exception cref="LinuxException">Nobody listens there.</exception>
+    /// <exception cref="VhostUserException">Somebody listens and does not accept.</exception>
     public static FrontEnd Connect(string path, TimeSpan? patience = null)
     {
-        UnixSocket socket = UnixSocket.Connect(path);
-        if (patience is { } limit)
-            socket.ReceiveTimeout = limit;
-        return new FrontEnd(socket);
+        try
+        {
+            UnixSocket socket = UnixSocket.Connect(path, patience);
+            if (patience is { } limit)
+                socket.ReceiveTimeout = limit;
+            return new FrontEnd(socket);
+        }
+        catch (LinuxException failure) when (failure.Errno == Errno.EAGAIN)
+        {
+            throw new VhostUserException("The back-end does not accept the connection. It may be serving another front-end.", failure);
+        }
     }
 
     /// <summary>Hangs up (<see cref="PollEvents.HangUp"/>) when the back-end is gone. Only for polling.</summary>
     public FileDescriptor Connection => _channel.Socket.Descriptor;
 
+    /// <summary>Whether the back-end is gone.</summary>
+    public bool IsGone => _channel.Socket.HasEnded;
+
     /// <summary>Asks for the virtio features that the device offers.</summary>
-    /// <exception cref="VhostUserException">The back-end answered something else, or is gone.</exception>
-    /// <exception cref="LinuxException">The connection failed.</exception>
+    /// <exception cref="VhostUserException">The back-end answered something else, or not in time, or is gone.</exception>
     public VirtioFeatures GetFeatures() => (VirtioFeatures)AskNumber(FrontEndRequest.GetFeatures);
 
     /// <summary>Sets the virtio features in use.</summary>
@@ -125,7 +136,8 @@ public sealed class FrontEnd : IDisposable
     {
         lock (_lock)
         {
-            _channel.Send((uint)FrontEndRequest.GetVringBase, MessageFlags.None, new VringState((uint)index, 0));
+            var request = new VringState((uint)index, 0);
+            Send(FrontEndRequest.GetVringBase, MessageFlags.None, MemoryMarshal.AsBytes(new ReadOnlySpan<VringState>(in request)));
             var state = MessageChannel.ReadPayload<VringState>("The reply to GET_VRING_BASE", ReceiveReply(FrontEndRequest.GetVringBase));
             return state.Number <= ushort.MaxValue ? (ushort)state.Number : throw new VhostUserException($"The back-end says that ring {index} is at {state.Number}.");
         }
@@ -142,7 +154,7 @@ public sealed class FrontEnd : IDisposable
         MemoryMarshal.Write(request, new ConfigurationHeader(0, (uint)destination.Length, 0));
         lock (_lock)
         {
-            _channel.Send((uint)FrontEndRequest.GetConfig, MessageFlags.None, request);
+            Send(FrontEndRequest.GetConfig, MessageFlags.None, request);
             ReadOnlySpan<byte> reply = ReceiveReply(FrontEndRequest.GetConfig);
             if (ConfigurationHeader.Read(reply, "The reply to GET_CONFIG").Length != destination.Length)
                 throw new VhostUserException("The back-end cannot read its configuration space.");
@@ -156,7 +168,7 @@ public sealed class FrontEnd : IDisposable
     {
         lock (_lock)
         {
-            _channel.Send((uint)FrontEndRequest.GetSharedMemoryConfig, MessageFlags.None, []);
+            Send(FrontEndRequest.GetSharedMemoryConfig, MessageFlags.None, []);
             return SharedMemoryConfigMessage.Read(ReceiveReply(FrontEndRequest.GetSharedMemoryConfig));
         }
     }
@@ -179,9 +191,11 @@ public sealed class FrontEnd : IDisposable
     /// <summary>Ends the connection: calls under way fail. Any thread.</summary>
     public void Disconnect() => _channel.Socket.Shutdown();
 
-    /// <summary>Closes the connection; the device stops. Once only, and not from a request handler.</summary>
+    /// <summary>Closes the connection; the device stops. Not from a request handler.</summary>
     public void Dispose()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
         // Wakes whoever waits for an answer, the handler of requests among them.
         _channel.Socket.Shutdown();
         _requests?.Dispose();
@@ -205,7 +219,7 @@ public sealed class FrontEnd : IDisposable
         lock (_lock)
         {
             bool acknowledged = (_protocolFeatures & ProtocolFeatures.ReplyAcknowledgement) != 0;
-            _channel.Send((uint)request, acknowledged ? MessageFlags.NeedReply : MessageFlags.None, payload, descriptors);
+            Send(request, acknowledged ? MessageFlags.NeedReply : MessageFlags.None, payload, descriptors);
             if (acknowledged && MessageChannel.ReadPayload<ulong>($"The reply to {request}", ReceiveReply(request)) != 0)
                 throw new VhostUserException($"The back-end refused {request}.");
         }
@@ -215,31 +229,48 @@ public sealed class FrontEnd : IDisposable
     {
         lock (_lock)
         {
-            _channel.Send((uint)request, MessageFlags.None, []);
+            Send(request, MessageFlags.None, []);
             return MessageChannel.ReadPayload<ulong>($"The reply to {request}", ReceiveReply(request));
+        }
+    }
+
+    void Send(FrontEndRequest request, MessageFlags flags, ReadOnlySpan<byte> payload, ReadOnlySpan<FileDescriptor> descriptors = default)
+    {
+        try
+        {
+            _channel.Send((uint)request, flags, payload, descriptors);
+        }
+        catch (LinuxException failure)
+        {
+            throw GiveUp(request, failure);
         }
     }
 
     ReadOnlySpan<byte> ReceiveReply(FrontEndRequest request)
     {
-        if (!TryReceive(request, out MessageHeader header, out ReadOnlySpan<byte> payload))
-            throw new VhostUserException($"The back-end closed the connection instead of answering {request}.");
-        if (!header.IsReply || header.Request != (uint)request)
-            throw new VhostUserException($"The back-end answered {request} with message {header.Request}.");
-        return payload;
-    }
-
-    bool TryReceive(FrontEndRequest request, out MessageHeader header, out ReadOnlySpan<byte> payload)
-    {
         try
         {
-            return _channel.TryReceive(out header, out payload);
+            if (!_channel.TryReceive(out MessageHeader header, out ReadOnlySpan<byte> payload))
+                throw Closed(request, null);
+            if (!header.IsReply || header.Request != (uint)request)
+                throw new VhostUserException($"The back-end answered {request} with message {header.Request}.");
+            return payload;
         }
-        catch (LinuxException failure) when (failure.Errno == Errno.EAGAIN)
+        catch (LinuxException failure)
         {
-            // An answer that comes after all would be taken for the next one's.
-            _channel.Socket.Shutdown();
-            throw new VhostUserException($"The back-end does not answer {request}. It may be serving another front-end.", failure);
+            throw GiveUp(request, failure);
         }
     }
+
+    VhostUserException GiveUp(FrontEndRequest request, LinuxException failure)
+    {
+        // An answer that comes after all would be taken for the next one's.
+        _channel.Socket.Shutdown();
+        return failure.Errno == Errno.EAGAIN
+            ? new VhostUserException($"The back-end does not answer {request}. It may be serving another front-end.", failure)
+            : Closed(request, failure);
+    }
+
+    static VhostUserException Closed(FrontEndRequest request, LinuxException? failure) =>
+        new($"The back-end closed the connection instead of answering {request}.", failure);
 }

@@ -19,6 +19,7 @@ public sealed class RemoteDevice : IDisposable
 {
     const VirtioFeatures NeededFeatures = VirtioFeatures.Version1 | VirtioFeatures.ProtocolFeatures;
 
+    readonly Lock _telling = new();
     readonly FrontEnd _frontEnd;
     readonly RemoteSharedMemory _sharedMemory;
     RemoteQueue[] _queues = [];
@@ -37,11 +38,20 @@ public sealed class RemoteDevice : IDisposable
         frontEnd.SetProtocolFeatures(protocol);
         frontEnd.SetOwner();
         QueueCount = (protocol & ProtocolFeatures.MultipleQueues) != 0 ? (int)Math.Min(frontEnd.GetQueueCount(), 256) : null;
-        SharedMemorySizes = (protocol & ProtocolFeatures.SharedMemory) != 0 ? frontEnd.GetSharedMemorySizes() : [];
+        ulong[] sizes = (protocol & ProtocolFeatures.SharedMemory) != 0 ? frontEnd.GetSharedMemorySizes() : [];
+        SharedMemorySizes = sizes;
+        _sharedMemory = new RemoteSharedMemory(sizes, options.RequireSealedMemory, TellMemory, () => ConfigurationChanged?.Invoke());
         Memory = new DriverMemory(options.MemoryLength);
-        _sharedMemory = new RemoteSharedMemory((ulong[])SharedMemorySizes, options.RequireSealedMemory, TellMemory, () => ConfigurationChanged?.Invoke());
-        if ((protocol & ProtocolFeatures.BackEndRequests) != 0)
-            frontEnd.OpenRequestChannel(_sharedMemory);
+        try
+        {
+            if ((protocol & ProtocolFeatures.BackEndRequests) != 0)
+                frontEnd.OpenRequestChannel(_sharedMemory);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>The device has said that its configuration space has changed. On a thread of its own, which must not call this object.</summary>
@@ -68,11 +78,14 @@ public sealed class RemoteDevice : IDisposable
     /// <summary>Hangs up (<see cref="PollEvents.HangUp"/>) when the back-end is gone. Only for polling.</summary>
     public FileDescriptor Connection => _frontEnd.Connection;
 
+    /// <summary>Whether the back-end is gone.</summary>
+    public bool IsGone => _frontEnd.IsGone;
+
     /// <summary>Connects to a back-end that listens on a path, and negotiates.</summary>
     /// <param name="path">The socket.</param>
     /// <param name="options">What the driver understands and needs.</param>
-    /// <exception cref="LinuxException">Nobody listens there, or the connection failed.</exception>
-    /// <exception cref="VhostUserException">The back-end cannot be driven, or does not answer.</exception>
+    /// <exception cref="LinuxException">Nobody listens there, or there is no memory or descriptor left.</exception>
+    /// <exception cref="VhostUserException">The back-end cannot be driven, does not answer, or is gone.</exception>
     public static RemoteDevice Connect(string path, RemoteDeviceOptions? options = null)
     {
         options ??= new RemoteDeviceOptions();
@@ -90,18 +103,18 @@ public sealed class RemoteDevice : IDisposable
 
     /// <summary>Starts the device with new, empty queues. It must be stopped.</summary>
     /// <param name="queueSizes">The number of descriptors of each queue, powers of two, from queue 0 on.</param>
-    /// <exception cref="InvalidOperationException">The queues do not fit into the memory.</exception>
-    /// <exception cref="VhostUserException">The back-end refused something; the device is to be disposed of.</exception>
-    /// <exception cref="LinuxException">The connection failed; likewise.</exception>
+    /// <exception cref="InvalidOperationException">The queues do not fit into the memory; the device is to be disposed of.</exception>
+    /// <exception cref="VhostUserException">The back-end refused something or is gone; likewise.</exception>
+    /// <exception cref="LinuxException">There is no descriptor left; likewise.</exception>
     public void Start(params ReadOnlySpan<ushort> queueSizes)
     {
         if (_started)
             throw new InvalidOperationException("The device is started.");
-        _queues = new RemoteQueue[queueSizes.Length];
-        for (int i = 0; i < _queues.Length; i++)
+        // One by one, so that what was made is closed also if the next one cannot be made.
+        foreach (ushort size in queueSizes)
         {
-            QueueLayout layout = QueueLayout.At(queueSizes[i], Memory.Allocate(QueueLayout.LengthOf(queueSizes[i])).Address);
-            _queues[i] = new RemoteQueue(new DriverQueue(Memory, layout, (QueueFeatures)(ulong)Features), EventFd.Create(), EventFd.Create());
+            QueueLayout layout = QueueLayout.At(size, Memory.Allocate(QueueLayout.LengthOf(size)).Address);
+            _queues = [.. _queues, new RemoteQueue(new DriverQueue(Memory, layout, (QueueFeatures)(ulong)Features), EventFd.Create(), EventFd.Create())];
         }
         _frontEnd.SetFeatures(Features);
         _started = true;
@@ -136,17 +149,18 @@ public sealed class RemoteDevice : IDisposable
 
     /// <summary>Reads the configuration space from its first byte.</summary>
     /// <param name="destination">At most 256 bytes.</param>
-    /// <exception cref="VhostUserException">The device has none, or the back-end answered something else.</exception>
-    /// <exception cref="LinuxException">The connection failed.</exception>
+    /// <exception cref="VhostUserException">The device has none, or the back-end answered something else or is gone.</exception>
     public void ReadConfiguration(Span<byte> destination) => _frontEnd.ReadConfiguration(destination);
 
     /// <summary>Maps a range of a shared memory region into this process. Any thread.</summary>
     /// <param name="region">The region's identifier.</param>
     /// <param name="offset">First byte in the region, in bytes.</param>
     /// <param name="length">Length in bytes.</param>
+    /// <param name="access">What may be done with the bytes.</param>
     /// <returns>The mapping, which the caller owns and which outlives this object; null if the device has not put memory there.</returns>
-    /// <exception cref="LinuxException">It cannot be mapped.</exception>
-    public Mapping? TryMapSharedMemory(int region, ulong offset, ulong length) => _sharedMemory.TryMap(region, offset, length);
+    /// <exception cref="LinuxException">It cannot be mapped; so the device does not allow it to be written (<see cref="Errno.EACCES"/>).</exception>
+    public Mapping? TryMapSharedMemory(int region, ulong offset, ulong length, MapAccess access = MapAccess.ReadWrite) =>
+        _sharedMemory.TryMap(region, offset, length, access);
 
     /// <summary>Ends the connection: <see cref="Connection"/> hangs up, calls under way fail. Any thread, until <see cref="Dispose"/>.</summary>
     public void Disconnect() => _frontEnd.Disconnect();
@@ -168,11 +182,13 @@ public sealed class RemoteDevice : IDisposable
             return;
         try
         {
-            _frontEnd.SetMemoryTable([Memory.Region, .. _sharedMemory.Table]);
+            // One after the other, so that the newest table is the last one.
+            lock (_telling)
+                _frontEnd.SetMemoryTable([Memory.Region, .. _sharedMemory.Table]);
         }
         catch (ObjectDisposedException)
         {
-            // The device is being disposed of while the back-end maps something.
+            // The device is being disposed of, or the back-end unmaps something: then a newer table follows.
         }
     }
 

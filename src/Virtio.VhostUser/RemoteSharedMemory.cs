@@ -46,14 +46,18 @@ sealed class RemoteSharedMemory : BackEndRequestHandler, IDisposable
     /// <summary>Finds the file behind a range of a region.</summary>
     /// <returns>A mapping of its own, which the caller owns, or null if the device has not mapped all of the range.</returns>
     /// <exception cref="LinuxException">It cannot be mapped.</exception>
-    internal Mapping? TryMap(int region, ulong offset, ulong length)
+    internal Mapping? TryMap(int region, ulong offset, ulong length, MapAccess access)
     {
         lock (_lock)
         {
             foreach (Part part in _parts)
             {
-                if (part.Region == region && offset >= part.Offset && length <= part.Length && offset - part.Offset <= part.Length - length)
-                    return Mapping.Map(part.Descriptor, part.FileOffset + (offset - part.Offset), length, part.Writable ? MapAccess.ReadWrite : MapAccess.Read);
+                if (part.Region != region || offset < part.Offset || length > part.Length || offset - part.Offset > part.Length - length)
+                    continue;
+                // The file itself might allow it.
+                if (access == MapAccess.ReadWrite && !part.Writable)
+                    throw new LinuxException($"mmap of shared memory region {region}", Errno.EACCES);
+                return Mapping.Map(part.Descriptor, part.FileOffset + (offset - part.Offset), length, access);
             }
         }
         return null;

@@ -1,4 +1,5 @@
 // Devices of a daemon on the same machine.
+using Virtio.VhostUser;
 using VirtioUser.Guest.Channels;
 using VirtioUser.Guest.Direct;
 
@@ -25,6 +26,9 @@ internal sealed class DaemonSource : DeviceSource
         if (endsWithProcess)
             AppDomain.CurrentDomain.ProcessExit += (_, _) => Dispose();
     }
+
+    /// <summary>How long the daemon may take to answer a message while the connection is made.</summary>
+    internal TimeSpan Patience { get; init; } = new RemoteDeviceOptions().Patience;
 
     internal override string WhyEmpty => $"the daemon at {_socketPath} offers no devices";
 
@@ -53,13 +57,13 @@ internal sealed class DaemonSource : DeviceSource
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, typeof(DeviceSource));
-            if (_connection is { IsGone: true })
+            if (_connection is not null && _connection.CheckIsGone())
             {
                 _connection.Dispose();
                 _connection = null;
             }
 
-            return _connection ??= HostConnection.Connect(_socketPath, _pollTime);
+            return _connection ??= HostConnection.Connect(_socketPath, _pollTime, Patience);
         }
     }
 }

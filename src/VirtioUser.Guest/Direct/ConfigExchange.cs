@@ -7,6 +7,19 @@ using VirtioUser.Protocol;
 
 namespace VirtioUser.Guest.Direct;
 
+/// <summary>What came of a config exchange.</summary>
+internal enum ExchangeOutcome
+{
+    /// <summary>A reply to this request.</summary>
+    Answered,
+
+    /// <summary>The host replied, and the reply is none to this request.</summary>
+    Nonsense,
+
+    /// <summary>The host is gone, or as good as gone.</summary>
+    Lost,
+}
+
 /// <summary>
 /// Sends requests, in order, and waits for their replies. Requests that nobody waits for are posted: a thread of this
 /// object's own sends them, or whoever has a request next. Thread-safe.
@@ -36,13 +49,12 @@ internal sealed class ConfigExchange : IDisposable
     /// <summary>Sends a request and waits for its reply.</summary>
     /// <param name="request">The request.</param>
     /// <param name="reply">The reply; its <see cref="ConfigMessage.Error"/> is the caller's to look at.</param>
-    /// <returns>False if the host is gone or answered nonsense.</returns>
-    public bool TryExchange(in ConfigMessage request, out ConfigMessage reply)
+    public ExchangeOutcome Exchange(in ConfigMessage request, out ConfigMessage reply)
     {
         lock (_lock)
         {
             SendPosted();
-            return TryExchangeNow(in request, out reply);
+            return ExchangeNow(in request, out reply);
         }
     }
 
@@ -108,28 +120,28 @@ internal sealed class ConfigExchange : IDisposable
                     return;
             }
 
-            TryExchangeNow(in request, out _);
+            ExchangeNow(in request, out _);
         }
     }
 
-    private bool TryExchangeNow(in ConfigMessage request, out ConfigMessage reply)
+    private ExchangeOutcome ExchangeNow(in ConfigMessage request, out ConfigMessage reply)
     {
         reply = default;
         if (_closed)
-            return false;
+            return ExchangeOutcome.Lost;
         try
         {
             MemoryMarshal.Write(_memory.GetSpan(_request), in request);
             _replies.Driver.TryAdd([], [_reply], 0);
             _replies.KickIfWanted();
             if (!_requests.Driver.TryAdd([_request], [], 0))
-                return false; // the host answered again and again, and kept every entry
+                return ExchangeOutcome.Lost; // the host answered again and again, and kept every entry
             _requests.KickIfWanted();
             uint written;
             while (!_replies.Driver.TryReclaim(out _, out written))
             {
                 if (!_replies.Driver.EnableCalls() && !WaitForCall())
-                    return false;
+                    return ExchangeOutcome.Lost;
             }
 
             reply = ConfigMessage.Read(_memory.GetSpan(_reply));
@@ -139,11 +151,11 @@ internal sealed class ConfigExchange : IDisposable
                 // The host has taken the request, or there would be no reply; when its entry comes back does not matter.
             }
 
-            return written == ConfigMessage.Size && reply.Operation == request.Operation;
+            return written == ConfigMessage.Size && reply.Operation == request.Operation ? ExchangeOutcome.Answered : ExchangeOutcome.Nonsense;
         }
         catch (QueueException)
         {
-            return false;
+            return ExchangeOutcome.Lost;
         }
     }
 

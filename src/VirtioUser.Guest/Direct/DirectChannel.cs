@@ -286,14 +286,14 @@ internal sealed class DirectChannel(HostConnection host, DeviceIdentity identity
     private ConfigMessage Ask(string operation, in ConfigMessage request)
     {
         ThrowIfOver(operation);
-        return host.Ask(identity, operation, in request);
+        return host.Ask(identity.ToString(), operation, in request);
     }
 
     private ObjectDescription Describe(string operation, in ConfigMessage reply) =>
-        reply.ShmId != 0 && reply.ShmSize != 0 && reply.ShmOffset % Limits.PageSize == 0 && reply.ShmSize % Limits.PageSize == 0
+        reply.ShmId != 0 && reply.ShmSize != 0 && reply.ShmOffset % Limits.PageSize == 0 && reply.ShmSize % Limits.PageSize == 0 &&
+        reply.ShmSize <= host.ArenaLength && reply.ShmOffset <= host.ArenaLength - reply.ShmSize
             ? new ObjectDescription(reply.ShmId, reply.ShmOffset, reply.ShmSize)
             : throw Nonsense(operation);
 
-    private VirtioUserException Nonsense(string operation) =>
-        new(identity.ToString(), operation, Errno.EPROTO, "the host's reply makes no sense");
+    private VirtioUserException Nonsense(string operation) => HostConnection.Nonsense(identity.ToString(), operation);
 }

@@ -85,12 +85,13 @@ internal sealed class EventPump : IDisposable
                     break;
                 if (_adaptive.IsAllowed && TryPoll(channel, in wish, _adaptive.Deadline(began)))
                     break;
-                if (!TryArm())
-                    continue;
-                var left = end == long.MaxValue ? -1 : end - Environment.TickCount64;
-                if (left is <= 0 and not -1)
+                // Whatever comes meanwhile: a host that sends without end must not keep a caller beyond its time.
+                var mayBeThere = !TryArm();
+                var left = end == long.MaxValue ? Timeout.Infinite : Math.Max(0, end - Environment.TickCount64);
+                if (left == 0)
                     break;
-                SleepAsLeader((int)left);
+                if (!mayBeThere)
+                    SleepAsLeader((int)left);
             }
 
             if (_adaptive.IsAllowed)
@@ -140,16 +141,17 @@ internal sealed class EventPump : IDisposable
         lock (_sleeping)
         {
             _sleeping.Add(channel);
-            _sleepers++;
+            Interlocked.Increment(ref _sleepers);
         }
 
-        // Pairs with the fence in Lead: whoever stops leading after this finds us in the list.
+        // A full fence is between the two, which pairs with the one in LeadNoMore: whoever stops leading after this
+        // finds us in the list.
         if (Volatile.Read(ref _leading) != 0)
             channel.SleepUnless(seen, end);
         lock (_sleeping)
         {
             _sleeping.Remove(channel);
-            _sleepers--;
+            Interlocked.Decrement(ref _sleepers);
         }
     }
 

@@ -25,21 +25,18 @@ internal sealed class EventRing
         queue.KickIfWanted();
     }
 
-    /// <summary>Takes the next event, copied once, and posts its buffer again.</summary>
+    /// <summary>Takes the next event, copied once, and posts its buffer again. What is no event comes as one of nobody.</summary>
     /// <returns>False if there is none.</returns>
     /// <exception cref="QueueException">The host broke the queue.</exception>
     public bool TryTake(out EventMessage message)
     {
-        while (_queue.Driver.TryReclaim(out var slot, out var written))
-        {
-            message = MemoryMarshal.Read<EventMessage>(_memory.GetSpan(Buffer((uint)slot)));
-            Post((uint)slot);
-            if (written == EventMessage.Size)
-                return true;
-        }
-
         message = default;
-        return false;
+        if (!_queue.Driver.TryReclaim(out var slot, out var written))
+            return false;
+        if (written == EventMessage.Size)
+            message = MemoryMarshal.Read<EventMessage>(_memory.GetSpan(Buffer((uint)slot)));
+        Post((uint)slot);
+        return true;
     }
 
     /// <summary>Tells the host of the buffers that were posted again, if it wants to know.</summary>

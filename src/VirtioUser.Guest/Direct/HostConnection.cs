@@ -13,7 +13,7 @@ namespace VirtioUser.Guest.Direct;
 internal sealed class HostConnection : IDisposable
 {
     private const ushort ConfigQueueSize = 16;
-    private const ushort MessageQueueSize = 1024;
+    private const ushort MessageQueueSize = 256;
     private const int MaxEarlyEvents = 128;
 
     // How long a closed instance waits for its last pings before it is destroyed.
@@ -45,19 +45,26 @@ internal sealed class HostConnection : IDisposable
     /// <summary>The event queue, and how to wait for it.</summary>
     public EventPump Pump { get; }
 
+    /// <summary>The length of the arena, in bytes.</summary>
+    public ulong ArenaLength => Device.SharedMemorySizes[Limits.ArenaRegionId];
+
     /// <summary>Whether the daemon is gone, or has broken a queue.</summary>
     public bool IsGone => _gone;
 
     /// <summary>Connects to a daemon and starts its device.</summary>
     /// <param name="socketPath">Where it listens.</param>
     /// <param name="pollTime">How long a waiting thread polls at most before it sleeps.</param>
-    /// <exception cref="VirtioUserException">There is no daemon, or it offers something else.</exception>
-    public static HostConnection Connect(string socketPath, TimeSpan pollTime)
+    /// <param name="patience">How long the daemon may take to answer each message; one that serves somebody else does not.</param>
+    /// <exception cref="VirtioUserException">
+    /// There is no daemon, or it does not answer (<see cref="Errno.ETIMEDOUT"/>), or it offers something else
+    /// (<see cref="Errno.EPROTO"/>).
+    /// </exception>
+    public static HostConnection Connect(string socketPath, TimeSpan pollTime, TimeSpan patience)
     {
         RemoteDevice? device = null;
         try
         {
-            device = RemoteDevice.Connect(socketPath);
+            device = RemoteDevice.Connect(socketPath, new RemoteDeviceOptions { Patience = patience });
             if (device.QueueCount is not >= Limits.QueueCount || device.SharedMemorySizes is [] or [0, ..])
                 throw new VhostUserException("This is not a virtio-user device: it has other queues, or no shared memory region 0.");
             return new HostConnection(device, pollTime);
@@ -70,18 +77,26 @@ internal sealed class HostConnection : IDisposable
         catch (VhostUserException e)
         {
             device?.Dispose();
-            throw new VirtioUserException(socketPath, "connect", Errno.EPROTO, e.Message, e);
+            var errno = e.InnerException is LinuxException { Errno: Errno.EAGAIN } ? Errno.ETIMEDOUT : Errno.EPROTO;
+            throw new VirtioUserException(socketPath, "connect", errno, e.Message, e);
         }
+    }
+
+    /// <summary>Looks whether the daemon is still there, also when nobody waits who would notice.</summary>
+    public bool CheckIsGone()
+    {
+        if (!_gone && Device.IsGone)
+            NoteGone();
+        return _gone;
     }
 
     /// <summary>Asks the host for its devices.</summary>
     /// <param name="socketPath">For the exception.</param>
     public IEnumerable<DeviceIdentity> Enumerate(string socketPath)
     {
-        if (!_config.TryExchange(new ConfigMessage { Operation = ConfigOperation.EnumerateDevices }, out var reply))
-            throw Lost(socketPath, "list");
-        if (reply.Error != ConfigError.None || reply.DeviceCount > Limits.MaxDevices)
-            throw new VirtioUserException(socketPath, "list", Errno.EPROTO, "the host's reply makes no sense");
+        var reply = Ask(socketPath, "list", new ConfigMessage { Operation = ConfigOperation.EnumerateDevices });
+        if (reply.DeviceCount > Limits.MaxDevices)
+            throw Nonsense(socketPath, "list");
         return Enumerable.Range(0, (int)reply.DeviceCount).Select(i => new DeviceIdentity(reply.Vendors[i], reply.Devices[i], reply.Versions[i]));
     }
 
@@ -94,9 +109,9 @@ internal sealed class HostConnection : IDisposable
         DirectChannel? created = null;
         try
         {
-            var reply = Ask(identity, "open", in request);
+            var reply = Ask(identity.ToString(), "open", in request);
             if (reply.InstanceHandle == 0 || _instances.ContainsKey(reply.InstanceHandle))
-                throw new VirtioUserException(identity.ToString(), "open", Errno.EPROTO, "the host's reply makes no sense");
+                throw Nonsense(identity.ToString(), "open");
             return created = new DirectChannel(this, identity with { Version = reply.Versions[0] }, reply.InstanceHandle);
         }
         finally
@@ -105,16 +120,28 @@ internal sealed class HostConnection : IDisposable
         }
     }
 
-    /// <summary>Makes a config exchange for an instance.</summary>
-    /// <param name="identity">For the exception.</param>
+    /// <summary>Makes a config exchange.</summary>
+    /// <param name="subject">For the exception: who asks, or is asked.</param>
     /// <param name="operation">For the exception.</param>
     /// <param name="request">The request.</param>
-    public ConfigMessage Ask(DeviceIdentity identity, string operation, in ConfigMessage request)
+    /// <exception cref="VirtioUserException">The host refused, is gone, or answered nonsense (<see cref="Errno.EPROTO"/>).</exception>
+    public ConfigMessage Ask(string subject, string operation, in ConfigMessage request)
     {
-        if (!_config.TryExchange(in request, out var reply))
-            throw Lost(identity.ToString(), operation);
-        return reply.Error == ConfigError.None ? reply : throw new VirtioUserException(identity.ToString(), operation, ErrnoOf(reply.Error));
+        switch (_config.Exchange(in request, out var reply))
+        {
+            case ExchangeOutcome.Lost:
+                NoteGone();
+                throw new VirtioUserException(subject, operation, Errno.ENODEV);
+            case ExchangeOutcome.Nonsense:
+                throw Nonsense(subject, operation);
+            default:
+                return reply.Error == ConfigError.None ? reply : throw new VirtioUserException(subject, operation, ErrnoOf(reply.Error));
+        }
     }
+
+    /// <summary>Makes the exception for a reply that makes no sense.</summary>
+    public static VirtioUserException Nonsense(string subject, string operation) =>
+        new(subject, operation, Errno.EPROTO, "the host's reply makes no sense");
 
     /// <summary>Maps a range of the arena; null if the daemon has not shown it.</summary>
     public Mapping? TryMap(ulong offset, ulong length) => Device.TryMapSharedMemory(Limits.ArenaRegionId, offset, length);
@@ -186,15 +213,11 @@ internal sealed class HostConnection : IDisposable
         _ => Errno.EPROTO,
     };
 
-    private VirtioUserException Lost(string device, string operation)
-    {
-        NoteGone();
-        return new VirtioUserException(device, operation, Errno.ENODEV);
-    }
-
     /// <summary>An event may come before the reply that tells its instance's handle.</summary>
     private void DeliverEarly(in EventMessage message)
     {
+        if (message.InstanceHandle == 0)
+            return;
         lock (_early)
         {
             if (_instances.TryGetValue(message.InstanceHandle, out var instance))
