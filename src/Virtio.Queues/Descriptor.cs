@@ -27,6 +27,13 @@ readonly record struct Descriptor(ulong Address, uint Length, DescriptorFlags Fl
         BinaryPrimitives.WriteUInt16LittleEndian(entry[12..], (ushort)Flags);
         BinaryPrimitives.WriteUInt16LittleEndian(entry[14..], Next);
     }
+
+    /// <summary>Writes it if something else stands there: memory that stays as it is stays in the other side's cache.</summary>
+    internal void WriteIfOther(Span<byte> table, int index)
+    {
+        if (Read(table, index) != this)
+            Write(table, index);
+    }
 }
 
 /// <summary>Flags of a descriptor.</summary>

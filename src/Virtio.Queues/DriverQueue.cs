@@ -10,13 +10,16 @@ namespace Virtio.Queues;
 /// <remarks>
 /// For one thread at a time. The device is not trusted: the free list is kept outside the shared memory, and what the
 /// used ring says is checked. Nothing here allocates after construction, except to throw.
+/// <para>Free descriptors are taken in the order in which they came back, so that the rings of a device that works in order
+/// look the same at every turn; and what is there already is not written again. So the device, on another processor, finds
+/// most of what it reads in its own cache.</para>
 /// </remarks>
 public sealed class DriverQueue : SplitQueue
 {
     // For each free descriptor the next free one; for each used one the next of its chain.
     readonly ushort[] _next;
     readonly Chain[] _chains;
-    ushort _firstFree, _nextAvailable, _nextUsed;
+    ushort _firstFree, _lastFree, _nextAvailable, _nextUsed;
     uint _addedSinceAsked;
 
     /// <summary>Clears the rings and begins an empty queue.</summary>
@@ -32,6 +35,7 @@ public sealed class DriverQueue : SplitQueue
         for (int i = 0; i < layout.Size; i++)
             _next[i] = (ushort)(i + 1);
         FreeDescriptors = layout.Size;
+        _lastFree = (ushort)(layout.Size - 1);
         DescriptorTable().Clear();
         AvailableRing().Clear();
         UsedRing().Clear();
@@ -57,7 +61,7 @@ public sealed class DriverQueue : SplitQueue
         ushort head = _firstFree, index = head, last = head;
         for (int i = 0; i < count; i++)
         {
-            BufferDescriptor(readable, writable, i, _next[index]).Write(table, index);
+            BufferDescriptor(readable, writable, i, _next[index]).WriteIfOther(table, index);
             last = index;
             index = _next[index];
         }
@@ -87,8 +91,7 @@ public sealed class DriverQueue : SplitQueue
             return false;
         for (int i = 0; i < count; i++)
             BufferDescriptor(readable, writable, i, (ushort)(i + 1)).Write(entries, i);
-        new Descriptor(table.Address, length, DescriptorFlags.Indirect, 0)
-            .Write(DescriptorTable(), _firstFree);
+        new Descriptor(table.Address, length, DescriptorFlags.Indirect, 0).WriteIfOther(DescriptorTable(), _firstFree);
         Publish(_firstFree, _firstFree, 1, writableLength, token);
         return true;
     }
@@ -110,6 +113,10 @@ public sealed class DriverQueue : SplitQueue
         ushort wish = LittleEndian.ReadAcquire(used, RingOffset + UsedElementSize * _layout.Size);
         return (ushort)(_nextAvailable - wish - 1) < added;
     }
+
+    /// <summary>Whether <see cref="TryReclaim"/> has something to take back.</summary>
+    /// <exception cref="QueueException">The queue is broken.</exception>
+    public bool HasReturned => LittleEndian.ReadAcquire(UsedRing(), IndexOffset) != _nextUsed;
 
     /// <summary>Takes back the next chain that the device returned.</summary>
     /// <param name="token">What was given to <see cref="TryAdd"/>.</param>
@@ -135,8 +142,11 @@ public sealed class DriverQueue : SplitQueue
         if (written > chain.WritableLength)
             Break($"The device says that it wrote {written} bytes where there is room for {chain.WritableLength}.");
         token = chain.Token;
-        _next[chain.Last] = _firstFree;
-        _firstFree = (ushort)head;
+        if (FreeDescriptors == 0)
+            _firstFree = (ushort)head;
+        else
+            _next[_lastFree] = (ushort)head;
+        _lastFree = chain.Last;
         FreeDescriptors += chain.Count;
         chain.Count = 0;
         _nextUsed++;
@@ -155,7 +165,7 @@ public sealed class DriverQueue : SplitQueue
             LittleEndian.WriteRelease(available, FlagsOffset, 0);
         // Full fence: our wish is visible before we look at the index again. Pairs with the fence in DeviceQueue.MustCall.
         Thread.MemoryBarrier();
-        return LittleEndian.ReadAcquire(UsedRing(), IndexOffset) != _nextUsed;
+        return HasReturned;
     }
 
     /// <summary>Tells the device that no call is needed. Only a hint: calls may still come.</summary>
@@ -172,7 +182,9 @@ public sealed class DriverQueue : SplitQueue
         FreeDescriptors -= count;
         _chains[head] = new Chain { Token = token, WritableLength = writableLength, Last = last, Count = count };
         Span<byte> available = AvailableRing();
-        BinaryPrimitives.WriteUInt16LittleEndian(available[(RingOffset + 2 * (_nextAvailable & _mask))..], head);
+        Span<byte> entry = available.Slice(RingOffset + 2 * (_nextAvailable & _mask), 2);
+        if (BinaryPrimitives.ReadUInt16LittleEndian(entry) != head)
+            BinaryPrimitives.WriteUInt16LittleEndian(entry, head);
         _nextAvailable++;
         _addedSinceAsked++;
         // Release: descriptors and ring entry are visible before the index (2.7.13.3). Pairs with DeviceQueue.TryTake.

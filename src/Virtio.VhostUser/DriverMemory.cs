@@ -18,7 +18,6 @@ public sealed class DriverMemory : GuestMemory, IDisposable
 
     readonly FileDescriptor _file;
     readonly Mapping _mapping;
-    readonly ContiguousMemory _memory;
     readonly uint _length;
     ulong _taken;
 
@@ -39,7 +38,6 @@ public sealed class DriverMemory : GuestMemory, IDisposable
             _file.Dispose();
             throw;
         }
-        _memory = new ContiguousMemory(_mapping.GetMemory(0, (int)length), FirstAddress);
     }
 
     /// <summary>The entry of the memory table.</summary>
@@ -64,7 +62,17 @@ public sealed class DriverMemory : GuestMemory, IDisposable
         TryGetSpan(buffer.Address, buffer.Length, out Span<byte> span) ? span : throw new ArgumentException("The buffer is not inside this memory.", nameof(buffer));
 
     /// <inheritdoc/>
-    public override bool TryGetSpan(ulong address, uint length, out Span<byte> span) => _memory.TryGetSpan(address, length, out span);
+    public override bool TryGetSpan(ulong address, uint length, out Span<byte> span)
+    {
+        ulong offset = unchecked(address - FirstAddress);
+        if (address < FirstAddress || length > _length || offset > _length - length)
+        {
+            span = default;
+            return false;
+        }
+        span = _mapping.GetSpan(offset, (int)length);
+        return true;
+    }
 
     /// <summary>A queue's layout in the addresses of this process, which is what vhost-user wants.</summary>
     internal QueueLayout ToUserAddresses(QueueLayout layout)

@@ -13,8 +13,7 @@ namespace VirtioUser.Guest.Direct;
 /// </summary>
 internal sealed class EventPump : IDisposable
 {
-    private const ulong EventCall = 0, PingCall = 1, WakeUp = 2, HangUp = 3;
-    private const int Tokens = 4, MaxEventsATurn = 1024, PollsBetweenLooks = 8;
+    private const int WakeUp = 2, HangUp = 3, Tokens = 4, MaxEventsATurn = 1024, PollsBetweenLooks = 8;
 
     private readonly HostConnection _host;
     private readonly EventRing _events;
@@ -34,7 +33,7 @@ internal sealed class EventPump : IDisposable
         (_host, _events, _adaptive) = (host, events, new AdaptivePoll(pollTime));
         _signals = [host.Device.Queues[Limits.EventQueue].Call, host.Device.Queues[Limits.PingQueue].Call, EventFd.Create()];
         for (var i = 0; i < _signals.Length; i++)
-            _poll.Add(_signals[i].Descriptor, (ulong)i);
+            _poll.Add(_signals[i].Descriptor, (ulong)i, edgeTriggered: true);
         _poll.Add(host.Device.Connection, HangUp, PollEvents.None);
     }
 
@@ -189,13 +188,26 @@ internal sealed class EventPump : IDisposable
         {
             for (var i = 0; i < PollsBetweenLooks; i++)
             {
-                if ((Receive() || channel.Version != seen) && wish.IsFulfilled)
+                if ((HasNext() && Receive() || channel.Version != seen) && wish.IsFulfilled)
                     return true;
                 Thread.SpinWait(1);
             }
         }
 
         return false;
+    }
+
+    private bool HasNext()
+    {
+        try
+        {
+            return _events.HasNext;
+        }
+        catch (QueueException)
+        {
+            _host.NoteGone();
+            return true;
+        }
     }
 
     private bool TryArm()
@@ -218,8 +230,6 @@ internal sealed class EventPump : IDisposable
         {
             if (each.Token == HangUp)
                 _host.NoteGone();
-            else
-                _signals[each.Token].TryConsume();
         }
     }
 }

@@ -25,6 +25,10 @@ internal sealed class EventRing
         queue.KickIfWanted();
     }
 
+    /// <summary>Whether an event is there to take.</summary>
+    /// <exception cref="QueueException">The host broke the queue.</exception>
+    public bool HasNext => _queue.Driver.HasReturned;
+
     /// <summary>Takes the next event, copied once, and posts its buffer again. What is no event comes as one of nobody.</summary>
     /// <returns>False if there is none.</returns>
     /// <exception cref="QueueException">The host broke the queue.</exception>

@@ -20,7 +20,7 @@ internal sealed class PingRing
     private readonly DriverMemory _memory;
     private readonly GuestBuffer _buffers;
     private readonly DirectChannel?[] _owners;
-    private readonly Stack<uint> _free;
+    private readonly Queue<uint> _free;
     private readonly List<DirectChannel> _starved = [];
     private volatile bool _closed;
 
@@ -30,9 +30,9 @@ internal sealed class PingRing
         var size = queue.Driver.Size;
         _buffers = memory.Allocate(Stride * size);
         _owners = new DirectChannel?[size];
-        _free = new Stack<uint>(size);
-        for (uint slot = size; slot-- > 0;)
-            _free.Push(slot);
+        _free = new Queue<uint>(size);
+        for (uint slot = 0; slot < size; slot++)
+            _free.Enqueue(slot);
     }
 
     /// <summary>Whether somebody waits for room.</summary>
@@ -137,7 +137,7 @@ internal sealed class PingRing
         {
             _owners[slot]!.InFlight--;
             _owners[slot] = null;
-            _free.Push((uint)slot);
+            _free.Enqueue((uint)slot);
             any = true;
         }
 
@@ -151,7 +151,7 @@ internal sealed class PingRing
 
     private void Add(DirectChannel sender, in PingRequest ping)
     {
-        var slot = _free.Pop();
+        var slot = _free.Dequeue();
         var buffer = new GuestBuffer(_buffers.Address + slot * Stride, PingMessage.Size);
         MemoryMarshal.Write(_memory.GetSpan(buffer), new PingMessage
         {
