@@ -2,7 +2,6 @@
 using System.Diagnostics;
 using Spectre.Console;
 using VirtioUser.Benchmarks.Groups;
-using VirtioUser.Benchmarks.Processes;
 using VirtioUser.Benchmarks.Reporting;
 using VirtioUser.Vm;
 
@@ -28,19 +27,22 @@ sealed class BenchmarkRun(IAnsiConsole console, string folder, bool quick)
         ResultFile results = new(Path.Combine(folder, "latest.json"), machine, quick);
         console.MarkupLineInterpolated(
             $"{machine.Processor}, {machine.Cores} cores{(machine.Virtualized ? ", itself a VM" : "")}; Linux {machine.Kernel}, {machine.Runtime}; the benchmarks' VM runs by {machine.Guest}");
-        NativePrograms programs = await NativePrograms.PrepareAsync(cancellationToken);
+        ProgressLine progress = new(console);
+        RunContext context = new(quick, progress.Show);
         int failed = 0;
         foreach (BenchmarkGroup group in groups)
         {
             IReadOnlyList<Figure> figures = [];
             try
             {
-                figures = await MeasureAsync(group, programs, cancellationToken);
+                figures = await group.RunAsync(context, cancellationToken);
+                progress.Clear();
                 Show(group, figures);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
                 failed++;
+                progress.Clear();
                 console.MarkupLineInterpolated($"[red]Group {group.Number}, {group.Title}, could not be measured:[/] {e}");
             }
 
@@ -50,15 +52,6 @@ sealed class BenchmarkRun(IAnsiConsole console, string folder, bool quick)
         console.MarkupLineInterpolated(
             $"{reached} of {goals} goals reached, {failed} groups failed, {ConsoleProgress.Seconds(watch.Elapsed)}; results are in {folder}");
         return failed == 0 ? 0 : 1;
-    }
-
-    async Task<IReadOnlyList<Figure>> MeasureAsync(BenchmarkGroup group, NativePrograms programs, CancellationToken cancellationToken)
-    {
-        // The measuring calls block: they are not to hold the thread that draws.
-        return console.Profile.Capabilities.Interactive
-            ? await console.Status().StartAsync(group.Title, status => Task.Run(
-                () => group.RunAsync(new RunContext(quick, programs, text => status.Status(Markup.Escape($"{group.Title}: {text}"))), cancellationToken), cancellationToken))
-            : await group.RunAsync(new RunContext(quick, programs, _ => { }), cancellationToken);
     }
 
     void Show(BenchmarkGroup group, IReadOnlyList<Figure> figures)

@@ -1,15 +1,13 @@
 // A group of figures.
 using VirtioUser.Benchmarks.Measuring;
-using VirtioUser.Benchmarks.Processes;
 using VirtioUser.Benchmarks.Reporting;
 
 namespace VirtioUser.Benchmarks.Groups;
 
 /// <summary>What a group needs of the run that it is part of.</summary>
 /// <param name="Quick">Whether it is to be over soon: figures are noisier then.</param>
-/// <param name="Programs">The programs in C.</param>
 /// <param name="BusyWith">Told what goes on, for people.</param>
-sealed record RunContext(bool Quick, NativePrograms Programs, Action<string> BusyWith)
+sealed record RunContext(bool Quick, Action<string> BusyWith)
 {
     /// <summary>Rounds for things of which thousands fit into a turn.</summary>
     public Rounds Rounds => Quick

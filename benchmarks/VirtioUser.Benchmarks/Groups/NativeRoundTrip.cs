@@ -14,8 +14,9 @@ sealed class NativeRoundTrip() : BenchmarkGroup(1, "native round trip")
     /// <inheritdoc/>
     public override async Task<IReadOnlyList<Figure>> RunAsync(RunContext context, CancellationToken cancellationToken)
     {
+        NativePrograms programs = await NativePrograms.PrepareAsync(cancellationToken);
         await using Contender ours = await Pings.StartEchoAsync("virtio-user", TimeSpan.Zero);
-        await using Contender floor = new FloorContender("two eventfds, two processes in C", context.Programs, "eventfd");
+        await using Contender floor = new FloorContender("two eventfds, two processes in C", programs, "eventfd");
         await using Contender socket = await StartSocketAsync();
         await using Contender grpc = await GrpcContender.StartAsync();
         IReadOnlyList<Series> all = await context.Rounds.MeasureAsync([ours, floor, socket, grpc], context.BusyWith, cancellationToken);

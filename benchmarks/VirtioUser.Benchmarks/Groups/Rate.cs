@@ -16,8 +16,9 @@ sealed class Rate() : BenchmarkGroup(3, "rate")
     /// <inheritdoc/>
     public override async Task<IReadOnlyList<Figure>> RunAsync(RunContext context, CancellationToken cancellationToken)
     {
+        NativePrograms programs = await NativePrograms.PrepareAsync(cancellationToken);
         await using ServerProcess daemon = await ServerProcess.StartDaemonAsync(TimeSpan.Zero, Pings.EchoProject);
-        await using ServerProcess native = await ServerProcess.StartAsync(context.Programs.BackEnd, path => [$"--socket-path={path}"]);
+        await using ServerProcess native = await ServerProcess.StartAsync(programs.BackEnd, path => [$"--socket-path={path}"]);
         using DeviceSource ours = DeviceSource.Daemon(daemon.SocketPath), theirs = DeviceSource.Daemon(native.SocketPath);
         List<Figure> figures = [];
         foreach (int instances in (int[])[1, Several])

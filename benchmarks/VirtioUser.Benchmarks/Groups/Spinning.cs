@@ -1,5 +1,6 @@
 // Group 2: a round trip between two processes that poll while they wait.
 using VirtioUser.Benchmarks.Measuring;
+using VirtioUser.Benchmarks.Processes;
 using VirtioUser.Benchmarks.Reporting;
 
 namespace VirtioUser.Benchmarks.Groups;
@@ -12,8 +13,9 @@ sealed class Spinning() : BenchmarkGroup(2, "native round trip, spinning")
     /// <inheritdoc/>
     public override async Task<IReadOnlyList<Figure>> RunAsync(RunContext context, CancellationToken cancellationToken)
     {
+        NativePrograms programs = await NativePrograms.PrepareAsync(cancellationToken);
         await using Contender ours = await Pings.StartEchoAsync("virtio-user, spinning", PollTime);
-        await using Contender floor = new FloorContender("a cache line, two threads in C", context.Programs, "cacheline");
+        await using Contender floor = new FloorContender("a cache line, two threads in C", programs, "cacheline");
         await using Contender sleeping = await Pings.StartEchoAsync("virtio-user, sleeping", TimeSpan.Zero);
         IReadOnlyList<Series> all = await context.Rounds.MeasureAsync([ours, floor, sleeping], context.BusyWith, cancellationToken);
         return
