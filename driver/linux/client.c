@@ -123,7 +123,8 @@ EXPORT_SYMBOL_GPL(virtio_user_ping);
  *
  * Return: 1 with the answer; 0 if the message was sent and the time is over or
  * a signal came: the answer comes as if virtio_user_ping() had sent it.
- * Otherwise as virtio_user_ping(); after -EIO and -ENODEV no answer comes.
+ * Otherwise as virtio_user_ping(); -EIO and -ENODEV also if the instance ends or
+ * the device goes during the wait.
  */
 int virtio_user_call(struct virtio_user_instance *inst,
 		     const struct virtio_user_ping *ping, u32 *revents)
