@@ -58,47 +58,32 @@ internal sealed class DirectChannel(HostConnection host, DeviceIdentity identity
     public override int Send(ReadOnlySpan<PingRequest> pings)
     {
         ThrowIfOver("ping");
-        try
-        {
-            return host.Pings.Send(this, pings);
-        }
-        catch (QueueException e)
-        {
-            host.NoteGone();
-            throw new VirtioUserException(identity.ToString(), "ping", Errno.ENODEV, e);
-        }
+        return Send(pings, reserved: false);
     }
 
     public override PingOutcome Ping(in PingRequest ping, out uint answer)
     {
-        answer = 0;
         if (!host.Pump.TryLead())
+        {
+            answer = 0;
             return PingOutcome.NotSent;
-        var sent = false;
+        }
+
+        bool sent = false, caught;
         try
         {
-            lock (_sync)
-                _catches = true;
-            sent = Send(new ReadOnlySpan<PingRequest>(in ping)) == 1;
+            sent = TryBeginCatching() && Send(new ReadOnlySpan<PingRequest>(in ping), reserved: true) == 1;
+            if (sent)
+                host.Pump.Lead(this, new AnswerWish(this), Environment.TickCount64 + CatchMilliseconds);
         }
         finally
         {
-            if (sent)
-                host.Pump.Lead(this, new AnswerWish(this), Environment.TickCount64 + CatchMilliseconds);
-            else
-                StopCatching();
+            caught = EndCatching(sent, out answer);
+            host.Pump.LeadNoMore();
             host.Pump.PassOn();
         }
 
-        if (!sent)
-            return PingOutcome.NotSent;
-        lock (_sync)
-        {
-            var caught = !_catches;
-            _catches = false;
-            answer = _caught;
-            return caught ? PingOutcome.Answered : PingOutcome.Sent;
-        }
+        return caught ? PingOutcome.Answered : sent ? PingOutcome.Sent : PingOutcome.NotSent;
     }
 
     public override Reception Receive(Span<uint> revents, out int count)
@@ -199,14 +184,14 @@ internal sealed class DirectChannel(HostConnection host, DeviceIdentity identity
     /// <summary>Takes an event that came for it. Called by the leader.</summary>
     public void Deliver(uint revents)
     {
+        if (_catches && Revents.IsAnswer(revents))
+        {
+            (_catches, _caught) = (false, revents);
+            return;
+        }
+
         lock (_sync)
         {
-            if (_catches && _events.TryAnswer(revents))
-            {
-                (_catches, _caught) = (false, revents);
-                return;
-            }
-
             _events.Add(revents);
             _version++;
             if (_sleepers > 0)
@@ -256,11 +241,38 @@ internal sealed class DirectChannel(HostConnection host, DeviceIdentity identity
 
     protected override void Close() => host.Close(this);
 
-    private void StopCatching()
+    private int Send(ReadOnlySpan<PingRequest> pings, bool reserved)
+    {
+        try
+        {
+            return host.Pings.Send(this, pings, reserved);
+        }
+        catch (QueueException e)
+        {
+            host.NoteGone();
+            throw new VirtioUserException(identity.ToString(), "ping", Errno.ENODEV, e);
+        }
+    }
+
+    /// <summary>From here on the leader, who is the caller, takes the next answer out of what it delivers.</summary>
+    private bool TryBeginCatching()
     {
         lock (_sync)
-            _catches = false;
-        host.Pump.LeadNoMore();
+            return _catches = _leads = _events.IsQuiet && !_events.Ended && !host.IsGone;
+    }
+
+    /// <summary>The end of it. Still the leader, so that no answer comes in between.</summary>
+    private bool EndCatching(bool sent, out uint answer)
+    {
+        lock (_sync)
+        {
+            var caught = sent && !_catches;
+            if (sent && !caught)
+                _events.Await();
+            _catches = _leads = false;
+            answer = _caught;
+            return caught;
+        }
     }
 
     private void Changed()

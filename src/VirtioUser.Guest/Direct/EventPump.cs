@@ -57,50 +57,44 @@ internal sealed class EventPump : IDisposable
             }
 
             if (TryLead())
-                Lead(channel, in wish, end);
+                LeadOnce(channel, in wish, end);
             else
                 Sleep(channel, seen, end);
         }
     }
 
-    /// <summary>Becomes the leader, if nobody is. Followed by <see cref="Lead"/> or <see cref="LeadNoMore"/>.</summary>
+    /// <summary>Becomes the leader, if nobody is. Followed by <see cref="LeadNoMore"/>.</summary>
     public bool TryLead() => Volatile.Read(ref _leading) == 0 && Interlocked.CompareExchange(ref _leading, 1, 0) == 0;
 
-    /// <summary>Leads until a wish comes true or the time is over; then nobody leads.</summary>
-    /// <param name="channel">The instance that is notified when it may have.</param>
+    /// <summary>Does what the leader does, until a wish comes true or the time is over. Only for the leader.</summary>
+    /// <param name="channel">The instance that is notified when it may have, and knows that it leads.</param>
     /// <param name="wish">The wish.</param>
     /// <param name="end">In milliseconds of <see cref="Environment.TickCount64"/>.</param>
     public void Lead<TWish>(DirectChannel channel, in TWish wish, long end)
         where TWish : struct, IWish
     {
-        channel.BeginLeading();
-        try
+        long began = 0;
+        var slept = false;
+        while (true)
         {
-            var began = _adaptive.IsAllowed ? Stopwatch.GetTimestamp() : 0;
-            while (true)
-            {
-                Receive();
-                if (wish.IsFulfilled)
-                    break;
-                if (_adaptive.IsAllowed && TryPoll(channel, in wish, _adaptive.Deadline(began)))
-                    break;
-                // Whatever comes meanwhile: a host that sends without end must not keep a caller beyond its time.
-                var mayBeThere = !TryArm();
-                var left = end == long.MaxValue ? Timeout.Infinite : Math.Max(0, end - Environment.TickCount64);
-                if (left == 0)
-                    break;
-                if (!mayBeThere)
-                    SleepAsLeader((int)left);
-            }
+            Receive();
+            if (wish.IsFulfilled || (_adaptive.IsAllowed && TryPoll(channel, in wish, ref began)))
+                break;
 
-            if (_adaptive.IsAllowed)
-                _adaptive.Learn(Stopwatch.GetTimestamp() - began);
+            // Whatever comes meanwhile: a host that sends without end must not keep a caller beyond its time.
+            var mayBeThere = !TryArm();
+            var left = end == long.MaxValue ? Timeout.Infinite : Math.Max(0, end - Environment.TickCount64);
+            if (left == 0)
+                break;
+            if (!mayBeThere)
+            {
+                SleepAsLeader((int)left);
+                slept = true;
+            }
         }
-        finally
-        {
-            channel.EndLeading();
-            LeadNoMore();
-        }
+
+        if (slept && _adaptive.IsAllowed)
+            _adaptive.Learn(Stopwatch.GetTimestamp() - began);
     }
 
     /// <summary>Gives the lead up. A full fence: either a thread that is about to sleep sees that nobody leads, or <see cref="PassOn"/> sees that thread.</summary>
@@ -135,6 +129,21 @@ internal sealed class EventPump : IDisposable
         _signals[WakeUp].Dispose();
     }
 
+    private void LeadOnce<TWish>(DirectChannel channel, in TWish wish, long end)
+        where TWish : struct, IWish
+    {
+        channel.BeginLeading();
+        try
+        {
+            Lead(channel, in wish, end);
+        }
+        finally
+        {
+            channel.EndLeading();
+            LeadNoMore();
+        }
+    }
+
     private void Sleep(DirectChannel channel, int seen, long end)
     {
         lock (_sleeping)
@@ -167,8 +176,6 @@ internal sealed class EventPump : IDisposable
                 count++;
             }
 
-            if (count > 0)
-                _events.Flush();
             if (_host.Pings.HasStarved)
                 _host.Pings.Collect();
             return count > 0;
@@ -180,20 +187,30 @@ internal sealed class EventPump : IDisposable
         }
     }
 
-    private bool TryPoll<TWish>(DirectChannel channel, in TWish wish, long deadline)
+    /// <summary>Polls for a while, as long as that tends to pay.</summary>
+    /// <param name="channel">The instance.</param>
+    /// <param name="wish">What it waits for.</param>
+    /// <param name="began">When polling began; 0 before that.</param>
+    /// <returns>Whether the wish has come true.</returns>
+    private bool TryPoll<TWish>(DirectChannel channel, in TWish wish, ref long began)
         where TWish : struct, IWish
     {
         var seen = channel.Version;
-        while (Stopwatch.GetTimestamp() < deadline)
+        long now;
+        do
         {
             for (var i = 0; i < PollsBetweenLooks; i++)
             {
-                if ((HasNext() && Receive() || channel.Version != seen) && wish.IsFulfilled)
+                if (((HasNext() && Receive()) || channel.Version != seen) && wish.IsFulfilled)
                     return true;
                 Thread.SpinWait(1);
             }
-        }
 
+            now = Stopwatch.GetTimestamp();
+            if (began == 0)
+                began = now;
+        }
+        while (now < _adaptive.Deadline(began));
         return false;
     }
 

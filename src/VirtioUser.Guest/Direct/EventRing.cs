@@ -16,6 +16,9 @@ internal sealed class EventRing
     private readonly DriverMemory _memory;
     private readonly GuestBuffer _buffers;
 
+    // Buffers that were posted since the host was told of any.
+    private int _untold;
+
     public EventRing(RemoteQueue queue, DriverMemory memory)
     {
         (_queue, _memory) = (queue, memory);
@@ -40,15 +43,27 @@ internal sealed class EventRing
         if (written == EventMessage.Size)
             message = MemoryMarshal.Read<EventMessage>(_memory.GetSpan(Buffer((uint)slot)));
         Post((uint)slot);
+
+        // A host that waits for buffers has used all of them: there is time until a part of these is posted again.
+        if (++_untold >= _queue.Driver.Size / 4)
+            Tell();
         return true;
     }
 
-    /// <summary>Tells the host of the buffers that were posted again, if it wants to know.</summary>
-    public void Flush() => _queue.KickIfWanted();
-
     /// <summary>Asks for a call at the next event.</summary>
     /// <returns>False if an event has come meanwhile.</returns>
-    public bool TryArm() => !_queue.Driver.EnableCalls();
+    public bool TryArm()
+    {
+        Tell();
+        return !_queue.Driver.EnableCalls();
+    }
+
+    private void Tell()
+    {
+        if (_untold > 0)
+            _queue.KickIfWanted();
+        _untold = 0;
+    }
 
     private GuestBuffer Buffer(uint slot) => new(_buffers.Address + slot * Stride, EventMessage.Size);
 

@@ -14,7 +14,7 @@ internal sealed class InstanceEvents
     private const int MaxAnswers = 128;
     private const int MaxOwn = 128;
 
-    private readonly uint[] _events = new uint[MaxAnswers + MaxOwn];
+    private readonly uint[] _events = new uint[MaxAnswers + 1 + MaxOwn];
     private int _first;
     private int _count;
     private int _own;
@@ -48,14 +48,14 @@ internal sealed class InstanceEvents
         _awaited--;
     }
 
-    /// <summary>Whether this is an answer that somebody awaits; then it is not awaited any more, and its place is free.</summary>
-    public bool TryAnswer(uint revents)
+    /// <summary>Whether no answer is awaited, and none is here that nobody has taken.</summary>
+    public bool IsQuiet => _places == 0;
+
+    /// <summary>Takes a place for an answer that has none and did not come yet. The one place beyond the bound is for this.</summary>
+    public void Await()
     {
-        if (!Revents.IsAnswer(revents) || _awaited == 0 || _count > _own)
-            return false;
-        _awaited--;
-        _places--;
-        return true;
+        _places++;
+        _awaited++;
     }
 
     /// <summary>Keeps what came.</summary>

@@ -39,15 +39,18 @@ internal sealed class PingRing
     public bool HasStarved { get; private set; }
 
     /// <summary>Sends as many as there is room for; the host is kicked once.</summary>
+    /// <param name="sender">The instance.</param>
+    /// <param name="pings">In order.</param>
+    /// <param name="reserved">Whether their answers have places.</param>
     /// <exception cref="QueueException">The host broke the queue.</exception>
-    public int Send(DirectChannel sender, ReadOnlySpan<PingRequest> pings)
+    public int Send(DirectChannel sender, ReadOnlySpan<PingRequest> pings, bool reserved)
     {
         lock (_lock)
         {
             if (_closed)
                 return 0;
             var sent = 0;
-            while (sent < pings.Length && HasRoom(sender) && (pings[sent].Events == 0 || sender.TryReserveAnswer()))
+            while (sent < pings.Length && HasRoom(sender) && (reserved || pings[sent].Events == 0 || sender.TryReserveAnswer()))
                 Add(sender, in pings[sent++]);
             if (sent > 0)
                 _queue.KickIfWanted();

@@ -78,6 +78,17 @@ internal sealed class EventReceiver : IDisposable
         }
     }
 
+    /// <summary>The end of <see cref="TryExpectAlone"/> for a ping that was not sent, or was answered at once.</summary>
+    public void ForgetAlone(PendingAnswers pending)
+    {
+        lock (_gate)
+        {
+            if (_ended is null)
+                _awaited.RemoveLast(1);
+            _spare.Push(pending);
+        }
+    }
+
     /// <summary>Notes that the youngest pings were not sent after all. Only the thread whose turn it is to send.</summary>
     public void Forget(int count)
     {

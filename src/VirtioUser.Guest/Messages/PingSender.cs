@@ -130,8 +130,7 @@ internal sealed class PingSender : IDisposable
         {
             if (outcome != PingOutcome.Sent)
             {
-                _receiver.Forget(1);
-                _receiver.Return(pending);
+                _receiver.ForgetAlone(pending);
                 pending = null;
             }
         }
