@@ -145,6 +145,32 @@ public sealed class WrongHostTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_ping_that_waits_gets_one_answer_however_many_come()
+    {
+        const string Ping = "my $b = pack('QQQQLL', 0, 0, 0, 0, 1, 1000000); my $r = ioctl($f, 0xC028BE00, $b) or do { print $!+0; exit };";
+        const string ReadOne = "sysread($f, my $e, 4); print unpack('V', $e), qq(\\n);";
+        TaskCompletionSource opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        GuestCommand caller = await machine!.StartCommandAsync(
+            ["perl", "-e", $"$| = 1; {Open} print qq(opened\\n); {Ping} if ($r == 1) {{ print unpack('x32V', $b), qq(\\n) }} else {{ {ReadOne} }} {ReadOne}"],
+            _ => opened.TrySetResult(), cancellationToken: Cancelled);
+        await opened.Task.WaitAsync(Cancelled);
+        while (await RunAsync($"cat {Statistics}pings") == "0")
+        {
+            Cancelled.ThrowIfCancellationRequested();
+        }
+
+        host.SendEvent(new EventMessage(handle, 7));
+        host.SendEvent(new EventMessage(handle, 8));
+        host.SendEvent(new EventMessage(handle, Revents.Failed));
+        host.SendEvent(new EventMessage(handle, Revents.Unsolicited | 5));
+
+        GuestCommandResult result = await caller.WaitAsync(Cancelled);
+        Assert.Equal(["7", $"{Revents.Unsolicited | 5}"], result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)[1..]);
+        Assert.Equal("2", await RunAsync($"cat {Statistics}answers_unasked"));
+        Assert.Empty(machine.KernelComplaints);
+    }
+
+    [Fact]
     public async Task Nodes_come_and_go_with_the_devices_and_a_senseless_list_changes_nothing()
     {
         await ChangeAsync(First, Second);
