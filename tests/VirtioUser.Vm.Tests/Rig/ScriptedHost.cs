@@ -87,6 +87,18 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
     /// <exception cref="InvalidOperationException">The driver has no buffer there.</exception>
     public void SendEvent(EventMessage message) => SendEvent(MemoryMarshal.AsBytes(new ReadOnlySpan<EventMessage>(in message)));
 
+    /// <summary>Does what a test wants with a queue that the driver has started, then calls the driver.</summary>
+    public void DoOnQueue(int index, Action<DeviceQueue> action)
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        lock (gate)
+        {
+            StartedQueue queue = queues[index] ?? throw new InvalidOperationException($"Queue {index} is not started.");
+            action(queue.Queue);
+            CallIfWanted(queue);
+        }
+    }
+
     /// <summary>Tells the driver that the configuration has changed.</summary>
     public void ChangeConfiguration() => Assert.True(backEnd!.NotifyConfigurationChanged());
 

@@ -1,0 +1,292 @@
+// A host that answers wrongly, never, or unasked, and the program that talks to it without a VM.
+using System.Runtime.InteropServices;
+using TestDevice.Dependency;
+using Virtio.Linux;
+using VirtioUser.Daemon.Tests.Support;
+using VirtioUser.Guest;
+using VirtioUser.Protocol;
+using VirtioUser.Vm.Tests;
+
+namespace VirtioUser.Daemon.Tests.Direct;
+
+public sealed class WrongHostTests : IDisposable
+{
+    private const uint Bad = 0xBAD;
+
+    private static readonly DeviceIdentity s_identity = new(TestDevices.Vendor, TestDevices.Test, 1);
+
+    private readonly ScriptedHost _host;
+    private readonly DeviceSource _source;
+    private ulong _handles;
+    private ulong _objects;
+
+    public WrongHostTests()
+    {
+        _host = new ScriptedHost(Rightly);
+        _source = DeviceSource.Daemon(_host.SocketPath);
+    }
+
+    private delegate void Change(ref ConfigMessage reply);
+
+    public void Dispose()
+    {
+        _source.Dispose();
+        _host.Dispose();
+    }
+
+    [Fact]
+    public void An_open_fails_as_the_reply_says_and_with_EPROTO_if_it_makes_no_sense()
+    {
+        using var held = _source.Open();
+        var taken = _handles;
+        AssertOpenFails(Errno.ENXIO, (ref ConfigMessage reply) => reply.Error = ConfigError.DeviceInitializationFailed);
+        AssertOpenFails(Errno.EIO, (ref ConfigMessage reply) => reply.Error = ConfigError.InstanceCreationFailed);
+        AssertOpenFails(Errno.EINVAL, (ref ConfigMessage reply) => reply.Error = ConfigError.BadRequest);
+        AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.Error = (ConfigError)uint.MaxValue);
+        AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.InstanceHandle = 0);
+        AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.InstanceHandle = taken);
+        AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.Operation = ConfigOperation.DestroyInstance);
+        AssertOpenFails(Errno.EPROTO, bytes => bytes[..^1]);
+        AssertOpenFails(Errno.EPROTO, _ => []);
+
+        // None of it has harmed the connection.
+        using var device = _source.Open();
+        Assert.Equal(s_identity, device.Identity);
+    }
+
+    [Fact]
+    public void A_list_that_is_too_long_or_refused_is_EPROTO_or_what_the_host_says()
+    {
+        _host.Answer = request => Changed(Rightly(request), (ref ConfigMessage reply) => reply.DeviceCount = Limits.MaxDevices + 1);
+        Assert.Equal(Errno.EPROTO, Assert.Throws<VirtioUserException>(() => _source.List()).Errno);
+        _host.Answer = request => Changed(Rightly(request), (ref ConfigMessage reply) => reply.Error = ConfigError.BadRequest);
+        Assert.Equal(Errno.EINVAL, Assert.Throws<VirtioUserException>(() => _source.List()).Errno);
+        _host.Answer = Rightly;
+        Assert.Equal(s_identity, Assert.Single(_source.List()).Identity);
+    }
+
+    [Fact]
+    public void An_allocation_fails_as_the_reply_says_and_with_EPROTO_if_the_program_could_not_use_it()
+    {
+        using var device = _source.Open();
+        AssertAllocationFails(device, Errno.ENOMEM, (ref ConfigMessage reply) => reply.Error = ConfigError.AllocationFailed);
+        AssertAllocationFails(device, Errno.ENOENT, (ref ConfigMessage reply) => reply.Error = ConfigError.ExportFailed);
+        AssertAllocationFails(device, Errno.EPROTO, (ref ConfigMessage reply) => reply.Error = (ConfigError)99);
+        AssertAllocationFails(device, Errno.EPROTO, (ref ConfigMessage reply) => reply.ShmId = 0);
+        AssertAllocationFails(device, Errno.EPROTO, (ref ConfigMessage reply) => reply.ShmSize = 0);
+        AssertAllocationFails(device, Errno.EPROTO, (ref ConfigMessage reply) => reply.ShmSize = 4096);
+        AssertAllocationFails(device, Errno.EPROTO, (ref ConfigMessage reply) => reply.ShmSize = ulong.MaxValue);
+        AssertAllocationFails(device, Errno.EPROTO, (ref ConfigMessage reply) => reply.ShmOffset = 1);
+        AssertAllocationFails(device, Errno.EPROTO, (ref ConfigMessage reply) => reply.ShmOffset = ScriptedHost.ArenaLength);
+        AssertAllocationFails(device, Errno.EPROTO, (ref ConfigMessage reply) => reply.ShmOffset = ScriptedHost.ArenaLength - 4096);
+        AssertAllocationFails(device, Errno.EPROTO, (ref ConfigMessage reply) => reply.ShmOffset = ulong.MaxValue - 4095);
+
+        using var memory = device.Allocate(8192);
+        memory.Span.Fill(1);
+        Assert.Equal(8192ul, memory.Length);
+    }
+
+    [Fact]
+    public async Task A_program_that_waits_for_a_silent_host_gets_on_when_its_source_is_disposed_of()
+    {
+        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _host.Answer = request =>
+        {
+            if (request.Operation != ConfigOperation.CreateInstance)
+                return Rightly(request);
+            asked.TrySetResult();
+            return null;
+        };
+        var opening = Program.Blocking(() => _source.Open());
+        await asked.Task.WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+
+        _source.Dispose();
+
+        Assert.Equal(Errno.ENODEV, (await Assert.ThrowsAsync<VirtioUserException>(() => opening)).Errno);
+    }
+
+    [Fact]
+    public void Events_that_come_before_the_reply_that_tells_their_instance_are_its_first()
+    {
+        _host.Answer = request =>
+        {
+            var reply = Rightly(request);
+            for (var i = 1u; request.Operation == ConfigOperation.CreateInstance && i <= 50; i++)
+            {
+                _host.SendEvent(new EventMessage(_handles + 1000, Revents.Unsolicited | Bad));
+                _host.SendEvent(new EventMessage(_handles, Revents.Unsolicited | i));
+            }
+
+            return reply;
+        };
+
+        using var device = _source.Open();
+
+        for (var i = 1u; i <= 50; i++)
+            Assert.Equal(i, device.ReadEvent(TestContext.Current.CancellationToken));
+        Assert.False(device.TryReadEvent(out _));
+    }
+
+    [Fact]
+    public void More_events_before_the_reply_than_are_kept_are_told_as_lost()
+    {
+        _host.Answer = request =>
+        {
+            var reply = Rightly(request);
+            for (var i = 1u; request.Operation == ConfigOperation.CreateInstance && i <= 200; i++)
+                _host.SendEvent(new EventMessage(_handles, Revents.Unsolicited | i));
+            return reply;
+        };
+
+        using var device = _source.Open();
+
+        Assert.Throws<EventsLostException>(() => device.ReadEvent(TestContext.Current.CancellationToken));
+        Assert.Equal(1u, device.ReadEvent(TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public void Events_that_nobody_asked_for_or_that_are_no_events_are_dropped()
+    {
+        using var device = _source.Open();
+        _host.SendEvent(new EventMessage(_handles + 1, Revents.Unsolicited | Bad)); // of nobody
+        _host.SendEvent(new EventMessage(0, Bad));
+        _host.SendEvent(new EventMessage(_handles, Bad)); // answers to no ping
+        _host.SendEvent(new EventMessage(_handles, Revents.Failed));
+        _host.SendEvent([1, 2, 3]);
+        _host.SendEvent([]);
+        _host.SendEvent(new EventMessage(_handles, Revents.Notice | 99)); // a notice of days to come
+        _host.SendEvent(new EventMessage(_handles, Revents.Unsolicited | 5));
+
+        Assert.Equal(5u, device.ReadEvent(TestContext.Current.CancellationToken));
+        Assert.False(device.TryReadEvent(out _));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Events_without_end_keep_nobody_from_giving_up(bool areEvents)
+    {
+        using var device = _source.Open();
+        using var stop = new CancellationTokenSource();
+        var flood = Program.Blocking(() => Flood(areEvents, stop.Token));
+
+        // The host answers no ping.
+        using (var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(100)))
+            Assert.Throws<OperationCanceledException>(() => device.Ping(Program.Ping(TestOperation.Echo), cancel.Token));
+        using (var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(100)))
+            Assert.Throws<OperationCanceledException>(() => device.ReadEvent(cancel.Token));
+
+        await stop.CancelAsync();
+        await flood;
+    }
+
+    [Theory]
+    [InlineData(1023, 0)] // an entry that the host does not have
+    [InlineData(1024, 0)] // beyond the ring
+    [InlineData(0, 1)] // bytes written where there is no room
+    public void Pings_that_come_back_wrongly_end_the_connection(ushort head, uint written)
+    {
+        using var device = _source.Open();
+        _host.DoOnQueue(Limits.PingQueue, queue => queue.Return(head, written));
+
+        AssertGone(() =>
+        {
+            while (true)
+                device.Send(Program.Ping(TestOperation.Echo));
+        });
+        AssertGone(() => device.Call(TestOperation.Echo));
+        AssertGone(() => device.Allocate(4096));
+    }
+
+    [Theory]
+    [InlineData(1024, 12)] // beyond the ring
+    [InlineData(0, 13)] // more than there is room for
+    public async Task Events_that_come_back_wrongly_end_the_connection(ushort head, uint written)
+    {
+        using var device = _source.Open();
+        using var other = _source.Open();
+        var reading = Program.Blocking(() => device.ReadEvent());
+
+        _host.DoOnQueue(Limits.EventQueue, queue => queue.Return(head, written));
+
+        Assert.Equal(Errno.ENODEV, (await Assert.ThrowsAsync<VirtioUserException>(() => reading)).Errno);
+        AssertGone(() => other.Call(TestOperation.Echo));
+        AssertGone(() => other.Allocate(4096));
+    }
+
+    [Fact]
+    public void A_reply_that_comes_back_wrongly_ends_the_connection()
+    {
+        using var device = _source.Open();
+        _host.Answer = request =>
+        {
+            _host.DoOnQueue(Limits.ConfigRxQueue, queue => queue.Return(15, ConfigMessage.Size));
+            return null;
+        };
+
+        AssertGone(() => device.Allocate(4096));
+        AssertGone(() => device.Call(TestOperation.Echo));
+    }
+
+    private static void AssertGone(Action action) => Assert.Equal(Errno.ENODEV, Assert.Throws<VirtioUserException>(action).Errno);
+
+    private static byte[] Changed(byte[] bytes, Change change)
+    {
+        change(ref MemoryMarshal.AsRef<ConfigMessage>(bytes.AsSpan()));
+        return bytes;
+    }
+
+    private void AssertOpenFails(Errno errno, Change change) => AssertOpenFails(errno, bytes => Changed(bytes, change));
+
+    private void AssertOpenFails(Errno errno, Func<byte[], byte[]> change) =>
+        AssertFails(errno, ConfigOperation.CreateInstance, change, () => _source.Open());
+
+    private void AssertAllocationFails(VirtioUserDevice device, Errno errno, Change change) =>
+        AssertFails(errno, ConfigOperation.AllocateMemory, bytes => Changed(bytes, change), () => device.Allocate(8192));
+
+    private void AssertFails(Errno errno, ConfigOperation changed, Func<byte[], byte[]> change, Action action)
+    {
+        _host.Answer = request => request.Operation == changed ? change(Rightly(request)) : Rightly(request);
+        Assert.Equal(errno, Assert.Throws<VirtioUserException>(action).Errno);
+        _host.Answer = Rightly;
+    }
+
+    private void Flood(bool areEvents, CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            try
+            {
+                if (areEvents)
+                    _host.SendEvent(new EventMessage(_handles + 1, Revents.Unsolicited | Bad));
+                else
+                    _host.SendEvent([1]);
+            }
+            catch (InvalidOperationException)
+            {
+                // No buffer at the moment: the program has to catch up.
+            }
+        }
+    }
+
+    // As a host should; every object lies behind the one before.
+    private byte[] Rightly(ConfigMessage request)
+    {
+        var reply = new ConfigMessage { Operation = request.Operation };
+        switch (request.Operation)
+        {
+            case ConfigOperation.EnumerateDevices:
+                reply.DeviceCount = 1;
+                reply.SetDevice(0, s_identity);
+                break;
+            case ConfigOperation.CreateInstance:
+                (reply.DeviceCount, reply.FirstDevice, reply.InstanceHandle) = (1, request.FirstDevice, ++_handles);
+                break;
+            case ConfigOperation.AllocateMemory:
+                (reply.ShmId, reply.ShmOffset, reply.ShmSize) = (++_objects, _objects * 8192, 8192);
+                break;
+        }
+
+        return MemoryMarshal.AsBytes(new ReadOnlySpan<ConfigMessage>(in reply)).ToArray();
+    }
+}
