@@ -1,4 +1,5 @@
 // Where a program finds its devices.
+using System.Globalization;
 using Virtio.Linux;
 using VirtioUser.Guest.Channels;
 
@@ -16,6 +17,12 @@ public abstract class DeviceSource : IDisposable
     /// </summary>
     public const string EnvironmentVariable = "VIRTIO_USER";
 
+    /// <summary>
+    /// The environment variable that says how many microseconds a thread polls at most before it sleeps, where
+    /// <see cref="EnvironmentVariable"/> names a daemon; not set = 0. See <see cref="Daemon"/>.
+    /// </summary>
+    public const string PollTimeEnvironmentVariable = "VIRTIO_USER_POLL_US";
+
     private const string SocketPrefix = "unix:";
 
     private static readonly Lazy<DeviceSource> s_default = new(FromEnvironment);
@@ -25,7 +32,7 @@ public abstract class DeviceSource : IDisposable
     }
 
     /// <summary>What <see cref="EnvironmentVariable"/> says; read once. Lives as long as the process.</summary>
-    /// <exception cref="VirtioUserException">The variable has a value that means nothing (<see cref="Errno.EINVAL"/>).</exception>
+    /// <exception cref="VirtioUserException">A variable has a value that means nothing (<see cref="Errno.EINVAL"/>).</exception>
     public static DeviceSource Default => s_default.Value;
 
     /// <summary>The guest driver: device nodes in <see cref="DeviceNode.Directory"/>.</summary>
@@ -71,6 +78,16 @@ public abstract class DeviceSource : IDisposable
             return Driver;
         if (!value.StartsWith(SocketPrefix, StringComparison.Ordinal) || value.Length == SocketPrefix.Length)
             throw new VirtioUserException(value, "open", Errno.EINVAL, $"{EnvironmentVariable} is neither empty nor {SocketPrefix}PATH");
-        return new DaemonSource(value[SocketPrefix.Length..], TimeSpan.Zero, endsWithProcess: true);
+        return new DaemonSource(value[SocketPrefix.Length..], PollTimeFromEnvironment(), endsWithProcess: true);
+    }
+
+    private static TimeSpan PollTimeFromEnvironment()
+    {
+        var value = Environment.GetEnvironmentVariable(PollTimeEnvironmentVariable);
+        if (string.IsNullOrEmpty(value))
+            return TimeSpan.Zero;
+        return uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var microseconds)
+            ? TimeSpan.FromMicroseconds(microseconds)
+            : throw new VirtioUserException(value, "open", Errno.EINVAL, $"{PollTimeEnvironmentVariable} is not a number of microseconds");
     }
 }
