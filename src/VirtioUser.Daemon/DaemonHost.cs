@@ -6,10 +6,10 @@ using Microsoft.Extensions.Logging;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using Virtio.Linux;
+using VirtioUser.Daemon.Trying;
 using VirtioUser.Host;
 using VirtioUser.Host.Catalog;
 using VirtioUser.Host.State;
-using VirtioUser.Daemon.Trying;
 
 namespace VirtioUser.Daemon;
 
