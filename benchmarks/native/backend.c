@@ -275,22 +275,25 @@ int main(int argc, char **argv)
 	strncpy(address.sun_path, argv[1] + sizeof(option) - 1, sizeof(address.sun_path) - 1);
 	arena = memfd_create("benchmark-arena", MFD_CLOEXEC);
 	wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (arena < 0 || ftruncate(arena, ARENA_LENGTH) != 0 || wake < 0)
-		die("arena");
-	if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(listener, 1) != 0)
+	if (arena < 0 || ftruncate(arena, ARENA_LENGTH) != 0 || wake < 0 ||
+	    bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(listener, 1) != 0)
 		die(address.sun_path);
 	fprintf(stderr, "Listening on %s\n", address.sun_path);
 	for (;;) {
-		int connection;
+		int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
+		if (connection < 0)
+			die("accept");
 		for (int i = 0; i < QUEUES; i++)
 			queues[i] = (struct virtqueue){ .kick = -1, .call = -1 };
 		arena_mapped = false;
-		connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		if (connection < 0)
-			die("accept");
 		serve(connection);
 		stop_worker();
+		for (int i = 0; i < QUEUES; i++) {
+			queues[i].enabled = false;
+			replace(&queues[i].kick, -1);
+			replace(&queues[i].call, -1);
+		}
 		replace(&requests_channel, -1);
 		close(connection);
 	}

@@ -10,65 +10,15 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "timing.h"
 
 /* Round trips before the first one that counts. */
 #define WARM_UP 1000
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static uint64_t nanoseconds(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-/* What has passed since the last lap. */
-static uint64_t lap(uint64_t *before)
-{
-	uint64_t now = nanoseconds(CLOCK_MONOTONIC), passed = now - *before;
-
-	*before = now;
-	return passed;
-}
-
-static uint64_t cpu_of(int who)
-{
-	struct rusage usage;
-
-	getrusage(who, &usage);
-	return ((uint64_t)usage.ru_utime.tv_sec + (uint64_t)usage.ru_stime.tv_sec) * 1000000000u +
-	       ((uint64_t)usage.ru_utime.tv_usec + (uint64_t)usage.ru_stime.tv_usec) * 1000u;
-}
-
-static int ascending(const void *left, const void *right)
-{
-	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-
-	return (a > b) - (a < b);
-}
-
-static void report(uint64_t *times, size_t count, uint64_t wall, uint64_t cpu)
-{
-	qsort(times, count, sizeof(*times), ascending);
-	printf("%llu %llu\n", (unsigned long long)wall, (unsigned long long)cpu);
-	for (size_t i = 0; i < count; i++)
-		printf("%llu\n", (unsigned long long)times[i]);
-}
 
 static void bump(int fd)
 {

@@ -2,16 +2,8 @@
 #define _GNU_SOURCE
 #include "message.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-
-void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 void send_message(int socket, struct message *message, int fd)
 {

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "timing.h"
+
 #define FLAG_REPLY 5u
 #define FLAG_NEED_REPLY 8u
 
@@ -30,9 +32,6 @@ struct message {
 } __attribute__((packed));
 
 #define HEADER_LENGTH offsetof(struct message, bytes)
-
-/* Ends the program with the reason. */
-_Noreturn void die(const char *what);
 
 /* Sends a message, with a descriptor if fd is not negative. */
 void send_message(int socket, struct message *message, int fd);

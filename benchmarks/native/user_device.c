@@ -7,36 +7,11 @@
 
 #include <string.h>
 
-#define VENDOR 0xbe7c
-#define ECHO_DEVICE 1
-#define VERSION 1
 #define FAILED 0x80000000u
 #define DEVICE_BITS 0x3fffffffu
 #define HANDLES 65536u
 #define OBJECTS 65536u
 #define PAGE 4096u
-
-struct config_message {
-	uint32_t operation, device_count, vendors[32], devices[32], versions[32];
-	uint64_t instance, shm_id, shm_offset, shm_size;
-	uint32_t shm_flags, error;
-} __attribute__((packed));
-
-struct ping_message {
-	uint64_t instance, metadata, shm_id, shm_offset, shm_size;
-	uint32_t events;
-} __attribute__((packed));
-
-struct event_message {
-	uint64_t instance;
-	uint32_t revents;
-} __attribute__((packed));
-
-_Static_assert(sizeof(struct config_message) == 432, "config message");
-_Static_assert(sizeof(struct ping_message) == 44, "ping message");
-_Static_assert(sizeof(struct event_message) == 12, "event message");
-
-enum { ENUMERATE, CREATE, DESTROY, ALLOCATE, FREE, EXPORT, IMPORT };
 
 /* A slot holds the handle that is alive in it; the other thread reads it. */
 static _Atomic uint64_t handles[HANDLES];

@@ -6,6 +6,32 @@
 
 #define ARENA_LENGTH (1ull << 30)
 
+#define VENDOR 0xbe7c
+#define ECHO_DEVICE 1
+#define VERSION 1
+
+struct config_message {
+	uint32_t operation, device_count, vendors[32], devices[32], versions[32];
+	uint64_t instance, shm_id, shm_offset, shm_size;
+	uint32_t shm_flags, error;
+} __attribute__((packed));
+
+struct ping_message {
+	uint64_t instance, metadata, shm_id, shm_offset, shm_size;
+	uint32_t events;
+} __attribute__((packed));
+
+struct event_message {
+	uint64_t instance;
+	uint32_t revents;
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct config_message) == 432, "config message");
+_Static_assert(sizeof(struct ping_message) == 44, "ping message");
+_Static_assert(sizeof(struct event_message) == 12, "event message");
+
+enum { ENUMERATE, CREATE, DESTROY, ALLOCATE, FREE, EXPORT, IMPORT };
+
 enum { CONFIG_TX, CONFIG_RX, PING, EVENT, QUEUES };
 
 /* Answers config requests as long as there are requests, and room for replies. */

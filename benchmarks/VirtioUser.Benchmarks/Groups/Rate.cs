@@ -1,4 +1,6 @@
 // Group 3: how many pings go through in a second.
+using System.Diagnostics;
+using System.Globalization;
 using VirtioUser.Benchmarks.Measuring;
 using VirtioUser.Benchmarks.Processes;
 using VirtioUser.Benchmarks.Reporting;
@@ -18,7 +20,7 @@ sealed class Rate() : BenchmarkGroup(3, "rate")
     {
         NativePrograms programs = await NativePrograms.PrepareAsync(cancellationToken);
         await using ServerProcess daemon = await ServerProcess.StartDaemonAsync(TimeSpan.Zero, Pings.EchoProject);
-        await using ServerProcess native = await ServerProcess.StartAsync(programs.BackEnd, path => [$"--socket-path={path}"]);
+        await using ServerProcess native = await programs.StartBackEndAsync();
         using DeviceSource ours = DeviceSource.Daemon(daemon.SocketPath), theirs = DeviceSource.Daemon(native.SocketPath);
         List<Figure> figures = [];
         foreach (int instances in (int[])[1, Several])
@@ -27,14 +29,25 @@ sealed class Rate() : BenchmarkGroup(3, "rate")
             {
                 await using Contender own = new RateContender("virtio-userd", ours, daemon.Id, instances, inFlight);
                 await using Contender peer = new RateContender("back-end in C, same program in C#", theirs, native.Id, instances, inFlight);
-                IReadOnlyList<Series> all = await context.ShortRounds.MeasureAsync([own, peer], context.BusyWith, cancellationToken);
-                figures.Add(Figure.Of(
-                    $"pings a second, {inFlight} in flight, {(instances == 1 ? "1 instance" : $"each of {instances} instances")}",
-                    Unit.ThousandsPerSecond, all[0], all[1], isFloor: false, Goal.RatioAtLeast(0.9)));
+                await using Contender? floor = instances == 1 ? await StartNativeAsync(programs, inFlight) : null;
+                IReadOnlyList<Series> all = await context.ShortRounds.MeasureAsync(
+                    floor is null ? [own, peer] : [own, peer, floor], context.BusyWith, cancellationToken);
+                string name = $"pings a second, {inFlight} in flight, {(instances == 1 ? "1 instance" : $"each of {instances} instances")}";
+                figures.Add(Figure.Of(name, Unit.ThousandsPerSecond, all[0], all[1], isFloor: false, Goal.RatioAtLeast(0.9)));
+                if (floor is not null)
+                {
+                    figures.Add(Figure.Of(name, Unit.ThousandsPerSecond, all[0], all[2], isFloor: true));
+                }
             }
         }
 
         return figures;
+    }
+
+    static async Task<Contender> StartNativeAsync(NativePrograms programs, int inFlight)
+    {
+        ServerProcess backEnd = await programs.StartBackEndAsync();
+        return new NativeContender("both sides in C", programs.Driver, [inFlight.ToString(CultureInfo.InvariantCulture), backEnd.SocketPath], backEnd, inFlight);
     }
 
     /// <summary>Each instance is worked by a thread, which sends some pings at once and waits for all of their answers.</summary>
@@ -46,7 +59,7 @@ sealed class Rate() : BenchmarkGroup(3, "rate")
         {
             long operations = 0;
             TimeSpan before = CpuTime.WithOwn(server);
-            var watch = System.Diagnostics.Stopwatch.StartNew();
+            var watch = Stopwatch.StartNew();
             List<Exception> failures = [];
             Thread[] threads = [.. devices.Select(device => new Thread(() => Work(device)))];
             Array.ForEach(threads, thread => thread.Start());
@@ -78,7 +91,7 @@ sealed class Rate() : BenchmarkGroup(3, "rate")
             return ValueTask.CompletedTask;
         }
 
-        long Send(VirtioUserDevice device, System.Diagnostics.Stopwatch watch, TimeSpan turn)
+        long Send(VirtioUserDevice device, Stopwatch watch, TimeSpan turn)
         {
             PingRequest[] requests = [.. Enumerable.Range(1, inFlight).Select(number => new PingRequest((ulong)number))];
             uint[] answers = new uint[inFlight];

@@ -15,7 +15,7 @@ sealed class Spinning() : BenchmarkGroup(2, "native round trip, spinning")
     {
         NativePrograms programs = await NativePrograms.PrepareAsync(cancellationToken);
         await using Contender ours = await Pings.StartEchoAsync("virtio-user, spinning", PollTime);
-        await using Contender floor = new FloorContender("a cache line, two threads in C", programs, "cacheline");
+        await using Contender floor = new NativeContender("a cache line, two threads in C", programs.Floors, ["cacheline"]);
         await using Contender sleeping = await Pings.StartEchoAsync("virtio-user, sleeping", TimeSpan.Zero);
         IReadOnlyList<Series> all = await context.Rounds.MeasureAsync([ours, floor, sleeping], context.BusyWith, cancellationToken);
         return

@@ -9,6 +9,13 @@ sealed class NativePrograms
 {
     static readonly string[] Flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-static", "-pthread"];
 
+    static readonly Dictionary<string, string[]> Sources = new()
+    {
+        ["floors"] = ["floors.c"],
+        ["backend"] = ["backend.c", "message.c", "user_device.c"],
+        ["driver"] = ["driver.c", "message.c"],
+    };
+
     readonly string folder;
 
     NativePrograms(string folder) => this.folder = folder;
@@ -16,10 +23,13 @@ sealed class NativePrograms
     /// <summary>The program that bounces eventfds and cache lines.</summary>
     public string Floors => Path.Combine(folder, "floors");
 
-    /// <summary>The back-end in C.</summary>
-    public string BackEnd => Path.Combine(folder, "backend");
+    /// <summary>The driver's side in C.</summary>
+    public string Driver => Path.Combine(folder, "driver");
 
     static string Source => Path.Combine(ProjectFolders.Root, "benchmarks", "native");
+
+    /// <summary>Starts the back-end in C.</summary>
+    public Task<ServerProcess> StartBackEndAsync() => ServerProcess.StartAsync(Path.Combine(folder, "backend"), path => [$"--socket-path={path}"]);
 
     /// <summary>Builds them if their source has changed.</summary>
     /// <exception cref="SetupException">They do not build without a warning, or root is needed and not there.</exception>
@@ -45,8 +55,11 @@ sealed class NativePrograms
                     File.Copy(file, Path.Combine(partial.FullName, Path.GetFileName(file)));
                 }
 
-                await BuildAsync(tree, partial.FullName, "floors", ["floors.c"], cancellationToken);
-                await BuildAsync(tree, partial.FullName, "backend", ["backend.c", "message.c", "user_device.c"], cancellationToken);
+                foreach ((string program, string[] sources) in Sources)
+                {
+                    await BuildAsync(tree, partial.FullName, program, sources, cancellationToken);
+                }
+
                 Publish(partial.FullName, entry);
             }
             finally
@@ -63,7 +76,7 @@ sealed class NativePrograms
     {
         string copy = $"{entry}.{Environment.ProcessId}";
         Directory.CreateDirectory(copy);
-        foreach (string program in (string[])["floors", "backend"])
+        foreach (string program in Sources.Keys)
         {
             File.Copy(Path.Combine(built, program), Path.Combine(copy, program));
         }

@@ -11,7 +11,7 @@ namespace VirtioUser.Benchmarks.Reporting;
 /// </summary>
 static class Chart
 {
-    const int Width = 900, Left = 330, Bars = 330, Right = Left + Bars + 12;
+    const int Width = 1020, Left = 370, Bars = 330, Right = Left + Bars + 12;
     const int Top = 46, RowHeight = 44, BarHeight = 14;
     const string Ours = "#2563a8", Theirs = "#b8bec6", Good = "#1a7f37", Missed = "#c2410c";
 
