@@ -1,0 +1,59 @@
+// Which processors the two sides of a round trip may use.
+using System.Globalization;
+using VirtioUser.Vm;
+
+namespace VirtioUser.Benchmarks.Processes;
+
+/// <summary>
+/// Where programs run. Left to itself, Linux puts two processes that wake each other now on one processor and now on
+/// two; to wake one that idles costs several times what a change of processes does. So both cases are measured apart as well.
+/// </summary>
+/// <param name="Name">What people see, after the name of what is measured.</param>
+/// <param name="Here">The processors of this process and of those that it starts, as taskset takes them.</param>
+/// <param name="There">The processors of the processes at the other end.</param>
+sealed record Placement(string Name, string Here, string There)
+{
+    const string AllowedKey = "Cpus_allowed_list:";
+
+    static readonly string Allowed = File.ReadLines("/proc/self/status").First(line => line.StartsWith(AllowedKey, StringComparison.Ordinal))[AllowedKey.Length..].Trim();
+
+    /// <summary>As Linux likes it: how every other group is measured.</summary>
+    public static Placement Any { get; } = new("", Allowed, Allowed);
+
+    /// <summary>All that this machine can do: <see cref="Any"/> first; with one processor nothing else.</summary>
+    public static IReadOnlyList<Placement> All { get; } = Numbers() switch
+    {
+        [string first, string second, ..] => [Any, new(" on one processor", first, first), new(" on two processors", first, second)],
+        _ => [Any],
+    };
+
+    /// <summary>The processor of the other end for a program that binds itself.</summary>
+    public string Processor => this == Any ? "any" : There;
+
+    /// <summary>Binds all threads of this process, and of those at the other end.</summary>
+    /// <param name="others">The processes at the other end.</param>
+    /// <exception cref="SetupException">taskset is not there, or refused.</exception>
+    public async Task ApplyAsync(params IEnumerable<int> others)
+    {
+        foreach ((int process, string processors) in others.Select(process => (process, There)).Append((Environment.ProcessId, Here)))
+        {
+            string error = "";
+            int code = await ChildProcess.RunAsync(
+                "taskset", ["--all-tasks", "--cpu-list", "--pid", processors, process.ToString(CultureInfo.InvariantCulture)], new() { Error = line => error = line });
+            if (code != 0)
+            {
+                throw new SetupException($"taskset could not bind process {process} to {processors}: {error}");
+            }
+        }
+    }
+
+    // "0-3,8" means 0, 1, 2, 3, 8.
+    static string[] Numbers() =>
+    [
+        .. Allowed.Split(',').SelectMany(range =>
+        {
+            int[] ends = [.. range.Split('-').Select(end => int.Parse(end, CultureInfo.InvariantCulture))];
+            return Enumerable.Range(ends[0], ends[^1] - ends[0] + 1);
+        }).Select(number => number.ToString(CultureInfo.InvariantCulture)),
+    ];
+}
