@@ -2,7 +2,7 @@
  * What the machine itself takes for a round trip: two processes that bounce a pair of eventfds, two threads that bounce
  * a cache line.
  *
- *   floors eventfd PROCESSOR COUNT | floors cacheline COUNT
+ *   floors eventfd PROCESSOR COUNT | floors cacheline PROCESSOR COUNT
  *
  * PROCESSOR is the one that the second process is bound to, or "any" to let it run where the first one may.
  *
@@ -98,21 +98,30 @@ static void await_line(_Atomic uint64_t *line, uint64_t value)
 		__builtin_ia32_pause();
 }
 
-static void *answer_lines(void *count)
+struct answerer {
+	const char *processor;
+	size_t count;
+};
+
+static void *answer_lines(void *argument)
 {
-	for (uint64_t i = 1; i <= *(size_t *)count + WARM_UP; i++) {
+	const struct answerer *answerer = argument;
+
+	bind_to(answerer->processor);
+	for (uint64_t i = 1; i <= answerer->count + WARM_UP; i++) {
 		await_line(&lines.there, i);
 		atomic_store_explicit(&lines.back, i, memory_order_release);
 	}
 	return NULL;
 }
 
-static void bounce_cache_line(uint64_t *times, size_t count)
+static void bounce_cache_line(const char *processor, uint64_t *times, size_t count)
 {
+	struct answerer answerer = { processor, count };
 	uint64_t began = 0, before = 0, cpu = 0;
 	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, answer_lines, &count) != 0)
+	if (pthread_create(&thread, NULL, answer_lines, &answerer) != 0)
 		die("pthread_create");
 	for (uint64_t i = 1; i <= count + WARM_UP; i++) {
 		if (i == WARM_UP + 1) {
@@ -138,10 +147,10 @@ int main(int argc, char **argv)
 		die("calloc");
 	if (count && argc == 4 && strcmp(argv[1], "eventfd") == 0) {
 		bounce_eventfds(argv[2], times, count);
-	} else if (count && argc == 3 && strcmp(argv[1], "cacheline") == 0) {
-		bounce_cache_line(times, count);
+	} else if (count && argc == 4 && strcmp(argv[1], "cacheline") == 0) {
+		bounce_cache_line(argv[2], times, count);
 	} else {
-		fprintf(stderr, "usage: floors eventfd PROCESSOR COUNT | floors cacheline COUNT\n");
+		fprintf(stderr, "usage: floors eventfd PROCESSOR COUNT | floors cacheline PROCESSOR COUNT\n");
 		return 2;
 	}
 	free(times);

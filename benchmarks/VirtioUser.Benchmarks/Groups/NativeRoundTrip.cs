@@ -24,16 +24,8 @@ sealed class NativeRoundTrip() : BenchmarkGroup(1, "native round trip")
         foreach (Placement placement in Placement.All)
         {
             await using Contender floor = new NativeContender("two eventfds, two processes in C", programs.Floors, ["eventfd", placement.Processor]);
-            Contender[] contenders = [ours, floor, native, socket, grpc];
-            await placement.ApplyAsync(contenders.SelectMany(contender => contender.Others));
-            try
-            {
-                figures.AddRange(Compare(placement, await context.Rounds.MeasureAsync(contenders, context.BusyWith, cancellationToken)));
-            }
-            finally
-            {
-                await Placement.Any.ApplyAsync();
-            }
+            figures.AddRange(Compare(
+                placement, await placement.MeasureAsync([ours, floor, native, socket, grpc], context.Rounds, context.BusyWith, cancellationToken)));
         }
 
         return figures;

@@ -1,5 +1,6 @@
 // Which processors the two sides of a round trip may use.
 using System.Globalization;
+using VirtioUser.Benchmarks.Measuring;
 using VirtioUser.Vm;
 
 namespace VirtioUser.Benchmarks.Processes;
@@ -17,7 +18,7 @@ sealed record Placement(string Name, string Here, string There)
 
     static readonly string Allowed = File.ReadLines("/proc/self/status").First(line => line.StartsWith(AllowedKey, StringComparison.Ordinal))[AllowedKey.Length..].Trim();
 
-    /// <summary>As Linux likes it: how every other group is measured.</summary>
+    /// <summary>As Linux likes it.</summary>
     public static Placement Any { get; } = new("", Allowed, Allowed);
 
     /// <summary>All that this machine can do: <see cref="Any"/> first; with one processor nothing else.</summary>
@@ -27,13 +28,35 @@ sealed record Placement(string Name, string Here, string There)
         _ => [Any],
     };
 
+    /// <summary>Each side on a processor of its own, as a VM and its host are; <see cref="Any"/> where there is only one.</summary>
+    public static Placement Apart { get; } = All[^1];
+
     /// <summary>The processor of the other end for a program that binds itself.</summary>
     public string Processor => this == Any ? "any" : There;
+
+    /// <summary>Measures with both ends bound, and lets this process go afterwards.</summary>
+    /// <param name="contenders">Who takes turns.</param>
+    /// <param name="rounds">How often and how long.</param>
+    /// <param name="busyWith">Told who is measured.</param>
+    /// <param name="cancellationToken">Ends it between two turns.</param>
+    public async Task<IReadOnlyList<Series>> MeasureAsync(
+        IReadOnlyList<Contender> contenders, Rounds rounds, Action<string> busyWith, CancellationToken cancellationToken)
+    {
+        await ApplyAsync(contenders.SelectMany(contender => contender.Others));
+        try
+        {
+            return await rounds.MeasureAsync(contenders, busyWith, cancellationToken);
+        }
+        finally
+        {
+            await Any.ApplyAsync();
+        }
+    }
 
     /// <summary>Binds all threads of this process, and of those at the other end.</summary>
     /// <param name="others">The processes at the other end.</param>
     /// <exception cref="SetupException">taskset is not there, or refused.</exception>
-    public async Task ApplyAsync(params IEnumerable<int> others)
+    async Task ApplyAsync(params IEnumerable<int> others)
     {
         foreach ((int process, string processors) in others.Select(process => (process, There)).Append((Environment.ProcessId, Here)))
         {
