@@ -112,9 +112,14 @@ internal abstract class Combiner<T>
     }
 
     /// <summary>Ends a turn that <see cref="TryBeginTurn"/> gave, or goes on with it if others came meanwhile.</summary>
-    protected void EndTurn()
+    /// <param name="flush">Whether to <see cref="Flush"/>; if not, whoever has the next turn does.</param>
+    protected void EndTurn(bool flush = true)
     {
-        Flush();
+        if (flush)
+        {
+            Flush();
+        }
+
         if (Interlocked.CompareExchange(ref _notes, 0, 1) != 1)
         {
             TakeTurns();

@@ -35,14 +35,15 @@ internal sealed class EventSender(PingTable pings, InstanceTable instances, Host
     /// <param name="slot">The row of the ping. As long as the answer waits here, the row has two holders.</param>
     /// <param name="row">The row itself.</param>
     /// <param name="revents">The answer.</param>
-    public void Answer(Instance instance, int slot, ref PingRow row, uint revents)
+    /// <param name="signal">Whether to tell the guest at once; if not, <see cref="Combiner{T}.Pump"/> or the next answer does.</param>
+    public void Answer(Instance instance, int slot, ref PingRow row, uint revents, bool signal = true)
     {
         row.Revents = revents;
         Volatile.Write(ref row.State, PingState.Answered);
         if (TryBeginTurn())
         {
             var delivered = TryDeliver(instance, new EventMessage(row.Message.InstanceHandle, revents));
-            EndTurn();
+            EndTurn(signal);
             if (delivered)
             {
                 return;

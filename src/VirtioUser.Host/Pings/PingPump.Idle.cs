@@ -13,6 +13,7 @@ internal sealed partial class PingPump
     /// <summary>Nothing is there to take: polls as long as that pays, then sleeps.</summary>
     private void Idle()
     {
+        SignalHeld();
         var began = _poll.Enabled ? Stopwatch.GetTimestamp() : 0;
         if (_poll.Ticks > 0 && Poll(began))
         {

@@ -108,6 +108,7 @@ internal sealed partial class PingPump : IDisposable
         if (_closed)
         {
             _done.Flush(); // kept by the returns until the queue is attached again
+            SignalHeld();
             _leadership.EndWork();
             _opened.Wait();
             _leadership.BeginWork();
@@ -118,6 +119,7 @@ internal sealed partial class PingPump : IDisposable
         {
             _counters.Add(Counter.QueueWaits);
             _done.Flush();
+            SignalHeld();
             Sleep();
             return true;
         }
@@ -176,6 +178,7 @@ internal sealed partial class PingPump : IDisposable
                 return true;
             case Admission.Behind:
                 _runner.TakeOverWaiting(instance, slot);
+                SignalHeldIfOld();
                 return true;
             default:
                 return Run(instance, slot, ref row);
@@ -194,11 +197,13 @@ internal sealed partial class PingPump : IDisposable
     private bool Run(Instance instance, int slot, ref PingRow row)
     {
         (_ledInstance, _ledSlot) = (instance, slot);
+        var signal = !MayHoldSignal(row.Message.Events != 0);
         var mine = _leadership.EnterCallback();
         var revents = _runner.Execute(instance, in row.Message); // between the fences of Admit and of the answer or LeaveCallback
-        _runner.Conclude(instance, slot, ref row, revents);
+        _runner.Conclude(instance, slot, ref row, revents, signal);
         if (!_leadership.LeaveCallback(mine))
         {
+            _events.Pump(); // what was to be signalled later: this thread has no later any more
             _runner.GoOn(instance, slot);
             return false;
         }
@@ -234,6 +239,7 @@ internal sealed partial class PingPump : IDisposable
         Log.LeaderReplaced(_logger);
         _done.Flush();
         _runner.TakeOverRunning(_ledInstance!, _ledSlot);
+        _events.Pump(); // answers that were to be signalled with this ping's
     }
 
     private bool TryRentSpare()

@@ -56,11 +56,16 @@ internal sealed class PingRunner(
     }
 
     /// <summary>Answers a ping if it asks for that. The answer is what is waited for, so it comes before all else.</summary>
-    public void Conclude(Instance instance, int slot, ref PingRow row, uint revents)
+    /// <param name="instance">The instance.</param>
+    /// <param name="slot">The ping.</param>
+    /// <param name="row">Its row.</param>
+    /// <param name="revents">The answer.</param>
+    /// <param name="signal">Whether to tell the guest at once.</param>
+    public void Conclude(Instance instance, int slot, ref PingRow row, uint revents, bool signal = true)
     {
         if (row.Message.Events != 0)
         {
-            events.Answer(instance, slot, ref row, revents);
+            events.Answer(instance, slot, ref row, revents, signal);
         }
 
         if (instance.Failed && instance.Implementation is not null)
