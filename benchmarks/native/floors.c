@@ -2,13 +2,16 @@
  * What the machine itself takes for a round trip: two processes that bounce a pair of eventfds, two threads that bounce
  * a cache line.
  *
- *   floors eventfd COUNT | floors cacheline COUNT
+ *   floors eventfd PROCESSOR COUNT | floors cacheline PROCESSOR COUNT
+ *
+ * PROCESSOR is the one that the second process is bound to, or "any" to let it run where the first one may.
  *
  * Prints the nanoseconds of each round trip in ascending order, one a line, after a first line with what all of them
  * took: wall time and processor time of both sides, in nanoseconds.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -36,7 +39,19 @@ static void await(int fd)
 		die("read");
 }
 
-static void bounce_eventfds(uint64_t *times, size_t count)
+static void bind_to(const char *processor)
+{
+	cpu_set_t set;
+
+	if (strcmp(processor, "any") == 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(strtoul(processor, NULL, 10), &set);
+	if (sched_setaffinity(0, sizeof(set), &set) != 0)
+		die(processor);
+}
+
+static void bounce_eventfds(const char *processor, uint64_t *times, size_t count)
 {
 	int there = eventfd(0, EFD_CLOEXEC), back = eventfd(0, EFD_CLOEXEC);
 	uint64_t began = 0, before = 0, cpu = 0, wall;
@@ -48,6 +63,7 @@ static void bounce_eventfds(uint64_t *times, size_t count)
 	if (child < 0)
 		die("fork");
 	if (child == 0) {
+		bind_to(processor);
 		for (size_t i = 0; i < count + WARM_UP; i++) {
 			await(there);
 			bump(back);
@@ -82,21 +98,30 @@ static void await_line(_Atomic uint64_t *line, uint64_t value)
 		__builtin_ia32_pause();
 }
 
-static void *answer_lines(void *count)
+struct answerer {
+	const char *processor;
+	size_t count;
+};
+
+static void *answer_lines(void *argument)
 {
-	for (uint64_t i = 1; i <= *(size_t *)count + WARM_UP; i++) {
+	const struct answerer *answerer = argument;
+
+	bind_to(answerer->processor);
+	for (uint64_t i = 1; i <= answerer->count + WARM_UP; i++) {
 		await_line(&lines.there, i);
 		atomic_store_explicit(&lines.back, i, memory_order_release);
 	}
 	return NULL;
 }
 
-static void bounce_cache_line(uint64_t *times, size_t count)
+static void bounce_cache_line(const char *processor, uint64_t *times, size_t count)
 {
+	struct answerer answerer = { processor, count };
 	uint64_t began = 0, before = 0, cpu = 0;
 	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, answer_lines, &count) != 0)
+	if (pthread_create(&thread, NULL, answer_lines, &answerer) != 0)
 		die("pthread_create");
 	for (uint64_t i = 1; i <= count + WARM_UP; i++) {
 		if (i == WARM_UP + 1) {
@@ -115,17 +140,17 @@ static void bounce_cache_line(uint64_t *times, size_t count)
 
 int main(int argc, char **argv)
 {
-	size_t count = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
+	size_t count = argc > 2 ? strtoul(argv[argc - 1], NULL, 10) : 0;
 	uint64_t *times = calloc(count ? count : 1, sizeof(*times));
 
 	if (!times)
 		die("calloc");
-	if (count && strcmp(argv[1], "eventfd") == 0) {
-		bounce_eventfds(times, count);
-	} else if (count && strcmp(argv[1], "cacheline") == 0) {
-		bounce_cache_line(times, count);
+	if (count && argc == 4 && strcmp(argv[1], "eventfd") == 0) {
+		bounce_eventfds(argv[2], times, count);
+	} else if (count && argc == 4 && strcmp(argv[1], "cacheline") == 0) {
+		bounce_cache_line(argv[2], times, count);
 	} else {
-		fprintf(stderr, "usage: floors eventfd|cacheline COUNT\n");
+		fprintf(stderr, "usage: floors eventfd PROCESSOR COUNT | floors cacheline PROCESSOR COUNT\n");
 		return 2;
 	}
 	free(times);

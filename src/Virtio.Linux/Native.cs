@@ -18,6 +18,7 @@ internal static unsafe partial class Native
     internal const int EFD_NONBLOCK = O_NONBLOCK, EFD_CLOEXEC = O_CLOEXEC;
     internal const int RWF_NOWAIT = 8;
     internal const int EPOLL_CLOEXEC = O_CLOEXEC, EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2;
+    internal const uint EPOLLET = 1u << 31;
     internal const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = O_CLOEXEC, SCM_RIGHTS = 1, SHUT_RDWR = 2;
     internal const int SOL_SOCKET = 1, SO_TYPE = 3, SO_RCVTIMEO = 20, SO_SNDTIMEO = 21, SO_ACCEPTCONN = 30, SO_DOMAIN = 39;
     internal const int MSG_CTRUNC = 8, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000;

@@ -1,9 +1,13 @@
-// ./test [GROUP…]: builds everything, runs the groups, and ends with one line "N passed, N failed".
+// ./test [GROUP…]: builds everything, runs the groups, and ends with one line "N passed, N failed" (and "N skipped", if any).
 using System.CommandLine;
 using Runner;
 using Spectre.Console;
 
-ITestGroup[] groups = [new FormatGroup(), TestProgramsGroup.Units, TestProgramsGroup.DaemonOverSocket, new DriverGroup(), TestProgramsGroup.InVm];
+ITestGroup[] groups =
+[
+    new FormatGroup(), TestProgramsGroup.Units, TestProgramsGroup.DaemonOverSocket, TestProgramsGroup.ForeignDevice, new DriverGroup(),
+    TestProgramsGroup.InVm,
+];
 
 Argument<string[]> names = new("group") { Description = "The groups to run; all of them if none is named." };
 names.AcceptOnlyFromAmong([.. groups.Select(group => group.Name)]);

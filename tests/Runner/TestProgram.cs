@@ -1,24 +1,36 @@
-using System.Text.Json;
 using VirtioUser.Vm;
 
 namespace Runner;
 
-/// <summary>
-/// Runs one xunit test program and follows it message by message (its "json" reporter), so that what had passed, and
-/// what was running, is known also of a program that crashes or hangs.
-/// </summary>
-sealed class TestProgram(string project, Action<Outcome> report, Action<string> busyWith)
+/// <summary>Runs one xunit test program and reports each of its tests, whatever becomes of the program.</summary>
+sealed class TestProgram
 {
     // No test takes nearly as long; a program that does hangs.
     static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
 
     const int LinesKept = 30;
 
-    readonly Dictionary<string, string> running = [];
+    readonly string project;
+    readonly Action<Outcome> report;
+    readonly Action<string> busyWith;
+    readonly TestReport progress;
     readonly Queue<string> lastOutput = new(); // without the reporter's messages
     readonly List<string> firstErrors = []; // a crash begins with its reason, and goes on with a long trace
-    int ended;
-    int failed;
+
+    /// <param name="project">Its name.</param>
+    /// <param name="report">Gets each outcome.</param>
+    /// <param name="busyWith">Gets what goes on in between.</param>
+    public TestProgram(string project, Action<Outcome> report, Action<string> busyWith)
+    {
+        (this.project, this.report, this.busyWith) = (project, report, busyWith);
+        progress = new TestReport(project, report, test => busyWith($"{project}: {test}"));
+    }
+
+    /// <summary>More arguments, for instance a choice of tests.</summary>
+    public IReadOnlyList<string> Arguments { get; init; } = [];
+
+    /// <summary>Environment variables on top of this program's own.</summary>
+    public IReadOnlyDictionary<string, string?> Environment { get; init; } = new Dictionary<string, string?>();
 
     /// <summary>Runs it to its end; a crash, a hang, an error outside of any test, and a program without tests are failures.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -26,7 +38,7 @@ sealed class TestProgram(string project, Action<Outcome> report, Action<string> 
         string program = BuildOutput.ProgramOf(project);
         if (!File.Exists(program))
         {
-            Fail(project, $"{program} was not built: the project must be in VirtioUser.slnx.");
+            Fail($"{program} was not built: the project must be in VirtioUser.slnx.");
             return;
         }
 
@@ -36,108 +48,38 @@ sealed class TestProgram(string project, Action<Outcome> report, Action<string> 
         try
         {
             int code = await ChildProcess.RunAsync(
-                "dotnet", [program, "-noLogo", "-noColor", "-reporter", "json"],
-                new() { Output = OnLine, Error = OnErrorLine, WorkingFolder = ProjectFolders.Root }, limit.Token);
-            if (running.Count > 0 || (code != 0 && failed == 0))
+                "dotnet", [program, .. TestReport.Arguments, .. Arguments],
+                new() { Output = OnLine, Error = OnErrorLine, Environment = Environment, WorkingFolder = ProjectFolders.Root }, limit.Token);
+            if (progress.Running.Count > 0 || (code != 0 && progress.Failed + progress.Errors == 0))
             {
-                Fail(project, $"The test program ended with exit code {code}{WhileRunning()}. It said:\n{string.Join('\n', lastOutput.Concat(firstErrors))}");
+                Fail($"The test program ended with exit code {code}{WhileRunning()}. It said:\n{Said()}");
             }
-            else if (ended == 0)
+            else if (progress.Ended == 0)
             {
-                Fail(project, "The test program ran no test.");
+                Fail("The test program ran no test.");
             }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            Fail(project, $"The test program did not end within {Patience.TotalMinutes} minutes{WhileRunning()}. It said:\n{string.Join('\n', lastOutput.Concat(firstErrors))}");
+            Fail($"The test program did not end within {Patience.TotalMinutes} minutes{WhileRunning()}. It said:\n{Said()}");
         }
     }
 
-    string WhileRunning() => running.Count == 0 ? "" : " while it ran " + string.Join(", ", running.Values);
+    void Fail(string message) => report(new Outcome(project, Verdict.Failed, message));
+
+    string WhileRunning() => progress.Running.Count == 0 ? "" : " while it ran " + string.Join(", ", progress.Running);
+
+    string Said() => string.Join('\n', lastOutput.Concat(firstErrors));
 
     void OnLine(string line)
     {
-        if (!line.StartsWith("{\"$type\":", StringComparison.Ordinal))
+        if (!progress.TryFollow(line))
         {
-            KeepLine(line);
-            return;
-        }
-
-        using JsonDocument document = JsonDocument.Parse(line);
-        OnMessage(document.RootElement);
-    }
-
-    void OnMessage(JsonElement message)
-    {
-        string type = message.GetProperty("$type").GetString()!;
-        switch (type)
-        {
-            case "test-starting":
-                string name = message.GetProperty("TestDisplayName").GetString()!;
-                running[Id(message)] = name;
-                busyWith($"{project}: {name}");
-                break;
-            case "test-passed":
-                End(message, Verdict.Passed, "");
-                break;
-            case "test-failed":
-                End(message, Verdict.Failed, Describe(message));
-                break;
-            case "test-skipped":
-                End(message, Verdict.Skipped, message.GetProperty("Reason").GetString() ?? "no reason given");
-                break;
-            case "test-not-run":
-                running.Remove(Id(message));
-                break;
-            default:
-                // Errors outside of any test: a fixture, a collection's cleanup, the program itself.
-                if (type == "error" || type.EndsWith("-failure", StringComparison.Ordinal))
-                {
-                    Fail($"{project}: {type}", Describe(message));
-                }
-
-                break;
-        }
-    }
-
-    void End(JsonElement message, Verdict verdict, string text)
-    {
-        running.Remove(Id(message), out string? name);
-        ended++;
-        failed += verdict == Verdict.Failed ? 1 : 0;
-        report(new Outcome(name ?? project, verdict, text));
-    }
-
-    void Fail(string test, string message)
-    {
-        failed++;
-        report(new Outcome(test, Verdict.Failed, message));
-    }
-
-    static string Id(JsonElement message) => message.GetProperty("TestUniqueID").GetString()!;
-
-    static string Describe(JsonElement message)
-    {
-        IEnumerable<string> parts = Texts(message, "Messages").Concat(Texts(message, "StackTraces"));
-        if (message.TryGetProperty("Output", out JsonElement output) && output.GetString() is { Length: > 0 } text)
-        {
-            parts = parts.Append("Output:\n" + text.TrimEnd());
-        }
-
-        return string.Join('\n', parts);
-    }
-
-    static IEnumerable<string> Texts(JsonElement message, string property) =>
-        message.TryGetProperty(property, out JsonElement texts)
-            ? texts.EnumerateArray().Select(text => text.GetString()).OfType<string>().Where(text => text.Length > 0)
-            : [];
-
-    void KeepLine(string line)
-    {
-        lastOutput.Enqueue(line);
-        if (lastOutput.Count > LinesKept)
-        {
-            lastOutput.Dequeue();
+            lastOutput.Enqueue(line);
+            if (lastOutput.Count > LinesKept)
+            {
+                lastOutput.Dequeue();
+            }
         }
     }
 

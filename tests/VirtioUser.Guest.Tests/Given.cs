@@ -8,11 +8,17 @@ namespace VirtioUser.Guest.Tests;
 /// <summary>Short ways to devices and pings.</summary>
 internal static class Given
 {
-    /// <summary>Marks tests of the kernel driver's own face, which another way into the host would not have.</summary>
+    /// <summary>Marks tests that need more than an open device, and so do not run without a VM, straight through a daemon's socket.</summary>
     public const string Needs = "needs";
 
-    /// <summary>The value of <see cref="Needs"/> for them.</summary>
+    /// <summary>A value of <see cref="Needs"/>: the test is about the kernel driver's own face.</summary>
     public const string Driver = "driver";
+
+    /// <summary>
+    /// A value of <see cref="Needs"/>: several processes use the devices at the same time. A daemon serves one front-end,
+    /// so that without a driver between them only one process can.
+    /// </summary>
+    public const string Processes = "processes";
 
     /// <summary>How long anything may take before it counts as hanging. Nothing is measured by it.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);

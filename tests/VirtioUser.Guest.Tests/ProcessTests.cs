@@ -6,6 +6,7 @@ using Xunit;
 
 namespace VirtioUser.Guest.Tests;
 
+[Trait(Given.Needs, Given.Processes)]
 public class ProcessTests
 {
     [Fact]

@@ -9,15 +9,15 @@ namespace VirtioUser.Benchmarks.Groups;
 /// <param name="BusyWith">Told what goes on, for people.</param>
 sealed record RunContext(bool Quick, Action<string> BusyWith)
 {
-    /// <summary>Rounds for things of which thousands fit into a turn.</summary>
+    /// <summary>Rounds for things of which thousands fit into a turn. Many short turns: where Linux puts processes changes between turns.</summary>
     public Rounds Rounds => Quick
-        ? new Rounds(3, TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(150))
-        : new Rounds(7, TimeSpan.FromMilliseconds(500), TimeSpan.FromSeconds(1));
+        ? new Rounds(3, TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(100))
+        : new Rounds(11, TimeSpan.FromMilliseconds(300), TimeSpan.FromSeconds(1));
 
     /// <summary>Rounds where there are many contenders.</summary>
     public Rounds ShortRounds => Quick
         ? new Rounds(3, TimeSpan.FromMilliseconds(60), TimeSpan.FromMilliseconds(60))
-        : new Rounds(5, TimeSpan.FromMilliseconds(300), TimeSpan.FromMilliseconds(400));
+        : new Rounds(9, TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(400));
 }
 
 /// <summary>Measures figures that belong together.</summary>

@@ -16,18 +16,31 @@ sealed class NativeRoundTrip() : BenchmarkGroup(1, "native round trip")
     {
         NativePrograms programs = await NativePrograms.PrepareAsync(cancellationToken);
         await using Contender ours = await Pings.StartEchoAsync("virtio-user", TimeSpan.Zero);
-        await using Contender floor = new NativeContender("two eventfds, two processes in C", programs.Floors, ["eventfd"]);
         ServerProcess backEnd = await programs.StartBackEndAsync();
         await using Contender native = new NativeContender("the same rings, both sides in C", programs.Driver, ["1", backEnd.SocketPath], backEnd);
         await using Contender socket = await StartSocketAsync();
         await using Contender grpc = await GrpcContender.StartAsync();
-        IReadOnlyList<Series> all = await context.Rounds.MeasureAsync([ours, floor, native, socket, grpc], context.BusyWith, cancellationToken);
+        List<Figure> figures = [];
+        foreach (Placement placement in Placement.All)
+        {
+            await using Contender floor = new NativeContender("two eventfds, two processes in C", programs.Floors, ["eventfd", placement.Processor]);
+            figures.AddRange(Compare(
+                placement, await placement.MeasureAsync([ours, floor, native, socket, grpc], context.Rounds, context.BusyWith, cancellationToken)));
+        }
+
+        return figures;
+    }
+
+    static Figure[] Compare(Placement placement, IReadOnlyList<Series> all)
+    {
+        string name = $"round trip{placement.Name}, p50";
         return
         [
-            Figure.Of("round trip, p50", Unit.Microseconds, all[0], all[1], isFloor: true, Goal.RatioAtMost(1.15)),
-            Figure.Of("round trip, p50", Unit.Microseconds, all[0], all[2], isFloor: true),
-            Figure.Of("round trip, p50", Unit.Microseconds, all[0], all[3], isFloor: false),
-            Figure.Of("round trip, p50", Unit.Microseconds, all[0], all[4], isFloor: false, Goal.RatioAtMost(1 / 3.0)),
+            Figure.Of(name, Unit.Microseconds, all[0], all[1], isFloor: true, Goal.RatioAtMost(1.15)),
+            Figure.Of(name, Unit.Microseconds, all[0], all[2], isFloor: true),
+            Figure.Of(name, Unit.Microseconds, all[0], all[3], isFloor: false),
+            // Nobody would bind gRPC's many threads: the goal is for its usual way.
+            Figure.Of(name, Unit.Microseconds, all[0], all[4], isFloor: false, placement == Placement.Any ? Goal.RatioAtMost(1 / 3.0) : null),
         ];
     }
 

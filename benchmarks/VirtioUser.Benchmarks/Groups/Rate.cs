@@ -30,9 +30,10 @@ sealed class Rate() : BenchmarkGroup(3, "rate")
                 await using Contender own = new RateContender("virtio-userd", ours, daemon.Id, instances, inFlight);
                 await using Contender peer = new RateContender("back-end in C, same program in C#", theirs, native.Id, instances, inFlight);
                 await using Contender? floor = instances == 1 ? await StartNativeAsync(programs, inFlight) : null;
-                IReadOnlyList<Series> all = await context.ShortRounds.MeasureAsync(
-                    floor is null ? [own, peer] : [own, peer, floor], context.BusyWith, cancellationToken);
-                string name = $"pings a second, {inFlight} in flight, {(instances == 1 ? "1 instance" : $"each of {instances} instances")}";
+                Placement placement = instances == 1 ? Placement.Apart : Placement.Any;
+                IReadOnlyList<Series> all = await placement.MeasureAsync(
+                    floor is null ? [own, peer] : [own, peer, floor], context.ShortRounds, context.BusyWith, cancellationToken);
+                string name = $"pings a second, {inFlight} in flight, {(instances == 1 ? "1 instance" : $"each of {instances} instances")}{placement.Name}";
                 figures.Add(Figure.Of(name, Unit.ThousandsPerSecond, all[0], all[1], isFloor: false, Goal.RatioAtLeast(0.9)));
                 if (floor is not null)
                 {
@@ -54,6 +55,8 @@ sealed class Rate() : BenchmarkGroup(3, "rate")
     sealed class RateContender(string name, DeviceSource source, int server, int instances, int inFlight) : Contender(name)
     {
         readonly VirtioUserDevice[] devices = [.. Enumerable.Range(0, instances).Select(_ => Pings.Open(source, BenchmarkDevices.Echo))];
+
+        public override IReadOnlyList<int> Others => [server];
 
         public override Task<Sample> MeasureAsync(TimeSpan turn)
         {

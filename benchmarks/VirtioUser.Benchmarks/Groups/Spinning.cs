@@ -15,9 +15,9 @@ sealed class Spinning() : BenchmarkGroup(2, "native round trip, spinning")
     {
         NativePrograms programs = await NativePrograms.PrepareAsync(cancellationToken);
         await using Contender ours = await Pings.StartEchoAsync("virtio-user, spinning", PollTime);
-        await using Contender floor = new NativeContender("a cache line, two threads in C", programs.Floors, ["cacheline"]);
+        await using Contender floor = new NativeContender("a cache line, two threads in C", programs.Floors, ["cacheline", Placement.Apart.Processor]);
         await using Contender sleeping = await Pings.StartEchoAsync("virtio-user, sleeping", TimeSpan.Zero);
-        IReadOnlyList<Series> all = await context.Rounds.MeasureAsync([ours, floor, sleeping], context.BusyWith, cancellationToken);
+        IReadOnlyList<Series> all = await Placement.Apart.MeasureAsync([ours, floor, sleeping], context.Rounds, context.BusyWith, cancellationToken);
         return
         [
             Figure.Of("round trip, p50", Unit.Microseconds, all[0], all[1], isFloor: true, Goal.RatioAtMost(4)),

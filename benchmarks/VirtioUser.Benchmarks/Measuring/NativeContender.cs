@@ -21,6 +21,9 @@ sealed class NativeContender(string name, string program, IReadOnlyList<string> 
     double nanosecondsEach;
 
     /// <inheritdoc/>
+    public override IReadOnlyList<int> Others => server is null ? [] : [server.Id];
+
+    /// <inheritdoc/>
     public override async Task<Sample> MeasureAsync(TimeSpan turn)
     {
         long count = nanosecondsEach == 0 ? FewForTheFirstTime : Math.Clamp((long)(turn.TotalNanoseconds / nanosecondsEach), 100, Most);

@@ -9,6 +9,9 @@ namespace VirtioUser.Benchmarks.Measuring;
 sealed class RoundTripContender(string name, Action roundTrip, int[] others, params IReadOnlyList<object> owned) : Contender(name)
 {
     /// <inheritdoc/>
+    public override IReadOnlyList<int> Others => others;
+
+    /// <inheritdoc/>
     public override Task<Sample> MeasureAsync(TimeSpan turn)
     {
         TimeSpan before = CpuTime.WithOwn(others);

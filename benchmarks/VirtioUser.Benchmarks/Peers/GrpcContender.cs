@@ -48,6 +48,9 @@ sealed class GrpcContender : Contender
     public static async Task<Contender> StartAsync() => new GrpcContender(await ServerProcess.StartPeerAsync(PeerKind.Grpc));
 
     /// <inheritdoc/>
+    public override IReadOnlyList<int> Others => [server.Id];
+
+    /// <inheritdoc/>
     public override async Task<Sample> MeasureAsync(TimeSpan turn)
     {
         TimeSpan before = CpuTime.WithOwn(server.Id);

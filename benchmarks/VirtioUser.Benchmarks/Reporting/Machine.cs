@@ -11,7 +11,7 @@ namespace VirtioUser.Benchmarks.Reporting;
 /// <param name="Runtime">.NET's version.</param>
 /// <param name="Virtualized">Whether the machine is a VM itself.</param>
 /// <param name="Guest">How the VM of the benchmarks runs: "kvm" or "tcg".</param>
-/// <param name="Affinity">Which processors the programs were bound to: none of them was.</param>
+/// <param name="Affinity">Which processors programs were bound to, where a figure's name does not say it: none of them was.</param>
 sealed record Machine(string Processor, int Cores, string Kernel, string Runtime, bool Virtualized, string Guest, string Affinity)
 {
     /// <summary>Describes this machine.</summary>

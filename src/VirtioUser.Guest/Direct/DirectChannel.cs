@@ -74,7 +74,7 @@ internal sealed class DirectChannel(HostConnection host, DeviceIdentity identity
         {
             sent = TryBeginCatching() && Send(new ReadOnlySpan<PingRequest>(in ping), reserved: true) == 1;
             if (sent)
-                host.Pump.Lead(this, new AnswerWish(this), Environment.TickCount64 + CatchMilliseconds);
+                host.Pump.Lead(this, new AnswerWish(this), CatchMilliseconds);
         }
         finally
         {

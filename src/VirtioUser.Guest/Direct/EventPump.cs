@@ -1,5 +1,6 @@
 // Who receives for all instances of a connection, and how everybody waits.
 using System.Diagnostics;
+using System.Runtime.Intrinsics.X86;
 using Virtio.Linux;
 using Virtio.Queues;
 using VirtioUser.Protocol;
@@ -13,7 +14,7 @@ namespace VirtioUser.Guest.Direct;
 /// </summary>
 internal sealed class EventPump : IDisposable
 {
-    private const int WakeUp = 2, HangUp = 3, Tokens = 4, MaxEventsATurn = 1024, PollsBetweenLooks = 8;
+    private const int WakeUp = 2, HangUp = 3, Tokens = 4, MaxEventsATurn = 1024, PollsBetweenLooks = 16;
 
     private readonly HostConnection _host;
     private readonly EventRing _events;
@@ -57,7 +58,7 @@ internal sealed class EventPump : IDisposable
             }
 
             if (TryLead())
-                LeadOnce(channel, in wish, end);
+                LeadOnce(channel, in wish, end == long.MaxValue ? Timeout.Infinite : (int)Math.Max(0, end - Environment.TickCount64));
             else
                 Sleep(channel, seen, end);
         }
@@ -69,11 +70,12 @@ internal sealed class EventPump : IDisposable
     /// <summary>Does what the leader does, until a wish comes true or the time is over. Only for the leader.</summary>
     /// <param name="channel">The instance that is notified when it may have, and knows that it leads.</param>
     /// <param name="wish">The wish.</param>
-    /// <param name="end">In milliseconds of <see cref="Environment.TickCount64"/>.</param>
-    public void Lead<TWish>(DirectChannel channel, in TWish wish, long end)
+    /// <param name="timeout">How long to lead, in milliseconds; -1 = for ever.</param>
+    public void Lead<TWish>(DirectChannel channel, in TWish wish, int timeout)
         where TWish : struct, IWish
     {
         long began = 0;
+        long end = 0;
         var slept = false;
         while (true)
         {
@@ -83,12 +85,19 @@ internal sealed class EventPump : IDisposable
 
             // Whatever comes meanwhile: a host that sends without end must not keep a caller beyond its time.
             var mayBeThere = !TryArm();
-            var left = end == long.MaxValue ? Timeout.Infinite : Math.Max(0, end - Environment.TickCount64);
-            if (left == 0)
+            if (timeout >= 0)
+            {
+                var now = Environment.TickCount64;
+                if (end == 0)
+                    end = now + timeout;
+                timeout = (int)Math.Max(0, end - now);
+            }
+
+            if (timeout == 0)
                 break;
             if (!mayBeThere)
             {
-                SleepAsLeader((int)left);
+                SleepAsLeader(timeout);
                 slept = true;
             }
         }
@@ -129,13 +138,13 @@ internal sealed class EventPump : IDisposable
         _signals[WakeUp].Dispose();
     }
 
-    private void LeadOnce<TWish>(DirectChannel channel, in TWish wish, long end)
+    private void LeadOnce<TWish>(DirectChannel channel, in TWish wish, int timeout)
         where TWish : struct, IWish
     {
         channel.BeginLeading();
         try
         {
-            Lead(channel, in wish, end);
+            Lead(channel, in wish, timeout);
         }
         finally
         {
@@ -203,7 +212,12 @@ internal sealed class EventPump : IDisposable
             {
                 if (((HasNext() && Receive()) || channel.Version != seen) && wish.IsFulfilled)
                     return true;
-                Thread.SpinWait(1);
+
+                // One pause is several times shorter than the least that SpinWait does.
+                if (X86Base.IsSupported)
+                    X86Base.Pause();
+                else
+                    Thread.SpinWait(1);
             }
 
             now = Stopwatch.GetTimestamp();

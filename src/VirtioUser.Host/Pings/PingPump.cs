@@ -1,5 +1,4 @@
 // Takes pings from the queue and brings them to their instances.
-using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using VirtioUser.Host.Events;
 using VirtioUser.Host.Instances;
@@ -13,11 +12,8 @@ namespace VirtioUser.Host.Pings;
 /// callback keeps it longer than <see cref="HostOptions.LeaderPatience"/>, another thread becomes the leader;
 /// the old one stays with its instance until nothing is left there. So a slow instance holds up nobody but itself.
 /// </summary>
-internal sealed class PingPump : IDisposable
+internal sealed partial class PingPump : IDisposable
 {
-    // How often the leader looks for a ping before it looks at the clock.
-    private const int LooksAtATime = 16;
-
     private readonly IQueueWaiter _waiter;
     private readonly PingTable _pings;
     private readonly PingReturns _returns;
@@ -29,7 +25,6 @@ internal sealed class PingPump : IDisposable
     private readonly ILogger _logger;
     private readonly Leadership _leadership;
     private readonly ReturnBatch _done;
-    private readonly PollBudget _poll;
     private readonly ManualResetEventSlim _opened = new(false);
     private volatile bool _closed = true;
     private IPingQueue? _queue;
@@ -90,57 +85,64 @@ internal sealed class PingPump : IDisposable
         _leadership.BeginWork();
         while (!_leadership.Stopping)
         {
-            if (_closed)
+            // A method of its own: the runtime makes a method better that is called often, not one that goes round in itself.
+            if (!Step())
             {
-                _done.Flush(); // kept by the returns until the queue is attached again
-                _leadership.EndWork();
-                _opened.Wait();
-                _leadership.BeginWork();
-                continue;
-            }
-
-            if (_events.IsBlocked)
-            {
-                _events.Pump(); // buffers may have come: the leader does not sleep as long as there are pings
-            }
-
-            if (_spareSlot < 0 && !TryRentSpare())
-            {
-                _counters.Add(Counter.QueueWaits);
-                _done.Flush();
-                Sleep();
-                continue;
-            }
-
-            switch (TryTake(out var ticket))
-            {
-                case PingTake.Taken:
-                    var slot = _spareSlot;
-                    _spareSlot = -1;
-                    if (!Dispatch(slot, ticket))
-                    {
-                        return;
-                    }
-
-                    break;
-                case PingTake.Malformed:
-                    _counters.Add(Counter.MessagesRejected);
-                    _returns.Post(ticket);
-                    if (_guestLog.Allows(out var log))
-                    {
-                        Log.PingMalformed(log, PingMessage.Size);
-                    }
-
-                    break;
-                default:
-                    Idle();
-                    break;
+                return;
             }
         }
 
         _done.Flush();
         _leadership.EndWork();
     }
+
+    /// <summary>Takes one ping and runs it, or waits.</summary>
+    /// <returns>False if another thread was made the leader meanwhile.</returns>
+    private bool Step()
+    {
+        if (_events.IsBlocked)
+        {
+            PumpEvents(); // buffers may have come: the leader does not sleep as long as there are pings
+        }
+
+        if (_closed)
+        {
+            _done.Flush(); // kept by the returns until the queue is attached again
+            _leadership.EndWork();
+            _opened.Wait();
+            _leadership.BeginWork();
+            return true;
+        }
+
+        if (_spareSlot < 0 && !TryRentSpare())
+        {
+            _counters.Add(Counter.QueueWaits);
+            _done.Flush();
+            Sleep();
+            return true;
+        }
+
+        switch (TryTake(out var ticket))
+        {
+            case PingTake.Taken:
+                var slot = _spareSlot;
+                _spareSlot = -1;
+                return Dispatch(slot, ticket);
+            case PingTake.Malformed:
+                _counters.Add(Counter.MessagesRejected);
+                _returns.Post(ticket);
+                if (_guestLog.Allows(out var log))
+                {
+                    Log.PingMalformed(log, PingMessage.Size);
+                }
+
+                return true;
+            default:
+                Idle();
+                return true;
+        }
+    }
+
     private PingTake TryTake(out uint ticket)
     {
         var take = _queue!.TryTake(ref _pings[_spareSlot].Message, out var entry);
@@ -157,7 +159,7 @@ internal sealed class PingPump : IDisposable
         _pings.Account(slot, ref row, ticket);
         if (!_instances.TryGet(row.Message.InstanceHandle, out var instance))
         {
-            _runner.Refuse(slot, "there is no such instance");
+            Refuse(slot, "there is no such instance");
             return true;
         }
 
@@ -170,7 +172,7 @@ internal sealed class PingPump : IDisposable
         switch (instance.Admit())
         {
             case Admission.Refused:
-                _runner.Refuse(slot, "the instance is ending");
+                Refuse(slot, "the instance is ending");
                 return true;
             case Admission.Behind:
                 _runner.TakeOverWaiting(instance, slot);
@@ -180,21 +182,27 @@ internal sealed class PingPump : IDisposable
         }
     }
 
+    private void Refuse(int slot, string reason)
+    {
+        _leadership.EndWork(); // as for PumpEvents
+        _runner.Refuse(slot, reason);
+        _leadership.BeginWork();
+    }
+
     /// <summary>Runs a ping whose instance was idle.</summary>
     /// <returns>False if another thread was made the leader meanwhile.</returns>
     private bool Run(Instance instance, int slot, ref PingRow row)
     {
         (_ledInstance, _ledSlot) = (instance, slot);
         var mine = _leadership.EnterCallback();
-        var revents = _runner.Execute(instance, in row.Message); // between the fences of Admit and of LeaveCallback
+        var revents = _runner.Execute(instance, in row.Message); // between the fences of Admit and of the answer or LeaveCallback
+        _runner.Conclude(instance, slot, ref row, revents);
         if (!_leadership.LeaveCallback(mine))
         {
-            _runner.Conclude(instance, slot, ref row, revents);
             _runner.GoOn(instance, slot);
             return false;
         }
 
-        _runner.Conclude(instance, slot, ref row, revents);
         if (instance.Failed || !_pings.IsOnlyHolder(slot))
         {
             // The device's code may run again, or the answer waits for the guest: rare, and the careful way.
@@ -226,71 +234,6 @@ internal sealed class PingPump : IDisposable
         Log.LeaderReplaced(_logger);
         _done.Flush();
         _runner.TakeOverRunning(_ledInstance!, _ledSlot);
-    }
-
-    /// <summary>Nothing is there to take: polls as long as that pays, then sleeps.</summary>
-    private void Idle()
-    {
-        var began = _poll.Enabled ? Stopwatch.GetTimestamp() : 0;
-        if (_poll.Ticks > 0 && Poll(began))
-        {
-            return;
-        }
-
-        _done.Flush();
-        if (!_queue!.ArmKick())
-        {
-            return;
-        }
-
-        Sleep();
-        if (_poll.Enabled && !_closed && _queue!.HasNext)
-        {
-            _poll.NoteWait(Stopwatch.GetTimestamp() - began);
-        }
-    }
-
-    /// <summary>Looks for a ping again and again for a bounded time.</summary>
-    /// <returns>Whether there may be something to do.</returns>
-    private bool Poll(long began)
-    {
-        do
-        {
-            for (var i = 0; i < LooksAtATime; i++)
-            {
-                if (_queue!.HasNext)
-                {
-                    _counters.AddAlone(Counter.PollHits);
-                    return true;
-                }
-
-                if (_closed || _leadership.Stopping)
-                {
-                    return true;
-                }
-
-                if (_events.IsBlocked)
-                {
-                    _events.Pump();
-                }
-
-                Thread.SpinWait(1);
-            }
-
-            _done.Flush(); // not before the first looks: the next ping may be near, and this takes as long as it does
-        }
-        while (Stopwatch.GetTimestamp() - began < _poll.Ticks);
-        _counters.AddAlone(Counter.PollMisses);
-        return false;
-    }
-
-    private void Sleep()
-    {
-        _counters.AddAlone(Counter.Sleeps);
-        _leadership.EndWork();
-        _waiter.Wait();
-        _leadership.BeginWork();
-        _events.Pump();
     }
 
     private bool TryRentSpare()

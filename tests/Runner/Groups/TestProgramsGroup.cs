@@ -5,13 +5,20 @@ namespace Runner;
 /// <summary>Groups that are made of xunit test programs: the folders under tests/ whose names end with "Tests".</summary>
 sealed class TestProgramsGroup(string name, string description, Func<string, bool> isMember) : ITestGroup
 {
-    const string Daemon = "VirtioUser.Daemon.Tests", Vm = "VirtioUser.Vm.Tests", Guest = "VirtioUser.Guest.Tests";
+    const string Daemon = "VirtioUser.Daemon.Tests", Foreign = "Virtio.ForeignDevice.Tests", Vm = "VirtioUser.Vm.Tests";
 
     public static ITestGroup Units { get; } = new TestProgramsGroup(
-        "unit", "rings, messages, device model and guest library, each by itself", project => project is not (Daemon or Vm or Guest));
+        "unit", "rings, messages, device model and guest library, each by itself",
+        project => project is not (Daemon or Foreign or Vm or GuestSuiteWithoutVm.Project));
 
     public static ITestGroup DaemonOverSocket { get; } = new TestProgramsGroup(
-        "daemon", "virtio-userd over a real socket", project => project == Daemon);
+        "daemon", "virtio-userd over a real socket, and guest programs without a VM", project => project == Daemon)
+    {
+        After = GuestSuiteWithoutVm.RunAsync,
+    };
+
+    public static ITestGroup ForeignDevice { get; } = new TestProgramsGroup(
+        "foreign", "a virtio device that is not this project's, QEMU's disk, driven over vhost-user", project => project == Foreign);
 
     public static ITestGroup InVm { get; } = new TestProgramsGroup(
         "vm", "the whole, from guest programs in a stock VM", project => project == Vm);
@@ -20,11 +27,19 @@ sealed class TestProgramsGroup(string name, string description, Func<string, boo
 
     public string Description => description;
 
+    /// <summary>What belongs to the group besides its test programs.</summary>
+    Func<Action<Outcome>, Action<string>, CancellationToken, Task>? After { get; init; }
+
     public async Task RunAsync(Action<Outcome> report, Action<string> busyWith, CancellationToken cancellationToken)
     {
         foreach (string project in Projects())
         {
             await new TestProgram(project, report, busyWith).RunAsync(cancellationToken);
+        }
+
+        if (After is not null)
+        {
+            await After(report, busyWith, cancellationToken);
         }
     }
 

@@ -36,12 +36,19 @@ sealed class RawFrontEnd(UnixSocket socket)
     internal RawMessage? Receive()
     {
         using var descriptors = new ReceivedDescriptors(8);
+        return Receive(descriptors);
+    }
+
+    /// <summary>The same, with the descriptors that came with it.</summary>
+    internal RawMessage? Receive(ReceivedDescriptors descriptors)
+    {
+        using var none = new ReceivedDescriptors(0);
         var header = new byte[12];
         if (!TryFill(header, descriptors))
             return null;
         uint[] fields = MemoryMarshal.Cast<byte, uint>(header).ToArray();
         var payload = new byte[fields[2]];
-        return TryFill(payload, descriptors) ? new RawMessage(fields[0], fields[1], payload) : null;
+        return TryFill(payload, none) ? new RawMessage(fields[0], fields[1], payload) : null;
     }
 
     internal static byte[] Bytes(uint request, uint flags, uint size, byte[] payload) =>

@@ -40,7 +40,7 @@ public sealed class MappingTests : IDisposable
         Stack,
         Code,
         Kernel,
-        Object,
+        AlreadyShared,
         Crooked,
     }
 
@@ -157,7 +157,7 @@ public sealed class MappingTests : IDisposable
     [InlineData(Kind.Stack, "is a stack")]
     [InlineData(Kind.Code, "is code")]
     [InlineData(Kind.Kernel, "belongs to the kernel")]
-    [InlineData(Kind.Object, "shows the shared memory already")]
+    [InlineData(Kind.AlreadyShared, "shows the shared memory already")]
     [InlineData(Kind.Crooked, "must be multiples of 4096")]
     public async Task Memory_that_can_not_be_replaced_is_refused_with_the_reason(Kind kind, string reason)
     {

@@ -1,15 +1,14 @@
 // The guest's test program, run once in a VM.
 using System.Diagnostics;
 using System.Text.Json;
+using Runner;
 
 namespace VirtioUser.Vm.Tests;
 
 /// <summary>Boots a VM, runs the guest's whole test program in it, and keeps what became of each test.</summary>
 public sealed class GuestSuite : IAsyncLifetime
 {
-    readonly Dictionary<string, string> failures = [];
-    readonly HashSet<string> passed = [];
-    readonly Dictionary<string, string> names = [];
+    readonly List<Outcome> outcomes = [];
     VmRig? rig;
 
     /// <summary>The VM in which it ran.</summary>
@@ -33,9 +32,10 @@ public sealed class GuestSuite : IAsyncLifetime
     {
         bool IsCase(string ran) => ran == name || ran.StartsWith(name + "(", StringComparison.Ordinal);
 
-        string failed = string.Join('\n', failures.Where(failure => IsCase(failure.Key)).Select(failure => $"{failure.Key}: {failure.Value}"));
-        Assert.True(failed.Length == 0, failed);
-        Assert.True(passed.Any(IsCase), $"The test did not come to its end in the guest. {Broken}");
+        List<Outcome> ran = outcomes.FindAll(outcome => IsCase(outcome.Test));
+        string wrong = string.Join('\n', ran.Where(outcome => outcome.Verdict != Verdict.Passed).Select(outcome => $"{outcome.Test}: {outcome.Verdict} in the guest: {outcome.Message}"));
+        Assert.True(wrong.Length == 0, wrong);
+        Assert.True(ran.Count > 0, $"The test did not come to its end in the guest. {Broken}");
     }
 
     /// <inheritdoc/>
@@ -43,18 +43,21 @@ public sealed class GuestSuite : IAsyncLifetime
     {
         rig = await VmRig.StartAsync();
         List<string> otherLines = [];
+        TestReport report = new("the test program in the guest", outcomes.Add, _ => { });
         GuestCommandResult result = await rig.Machine.RunAsync(
-            ["dotnet", $"{VmRig.TestsInGuest}/VirtioUser.Guest.Tests.dll", "-noLogo", "-noColor", "-reporter", "json"],
+            ["dotnet", $"{VmRig.TestsInGuest}/VirtioUser.Guest.Tests.dll", .. TestReport.Arguments],
             line =>
             {
-                if (!line.StartsWith('{') || !Follow(JsonDocument.Parse(line).RootElement))
+                if (!report.TryFollow(line))
                 {
                     otherLines.Add(line);
                 }
             });
-        if (passed.Count + failures.Count == 0 || (result.ExitCode != 0 && failures.Count == 0))
+        if (report.Ended == 0 || report.Running.Count > 0 || report.Errors > 0 || (result.ExitCode != 0 && report.Failed == 0))
         {
-            Broken = $"The test program ended with {result.ExitCode}:\n{string.Join('\n', otherLines.TakeLast(20))}\n{result.Error}\n{rig.Daemon.LogTail}";
+            Broken = $"The test program ended with {result.ExitCode} while it ran [{string.Join(", ", report.Running)}]:\n" +
+                string.Join('\n', outcomes.Where(outcome => outcome.Verdict == Verdict.Failed).Select(outcome => $"{outcome.Test}: {outcome.Message}")) +
+                $"\n{string.Join('\n', otherLines.TakeLast(20))}\n{result.Error}\n{rig.Daemon.LogTail}";
         }
     }
 
@@ -66,30 +69,4 @@ public sealed class GuestSuite : IAsyncLifetime
             await rig.DisposeAsync();
         }
     }
-
-    // Messages of xunit's "json" reporter.
-    bool Follow(JsonElement message)
-    {
-        switch (message.GetProperty("$type").GetString())
-        {
-            case "test-starting":
-                names[Id(message)] = message.GetProperty("TestDisplayName").GetString()!;
-                return true;
-            case "test-passed":
-                passed.Add(names[Id(message)]);
-                return true;
-            case "test-failed":
-                failures[names[Id(message)]] = string.Join('\n', Texts(message, "Messages").Concat(Texts(message, "StackTraces")));
-                return true;
-            case "test-skipped":
-                failures[names[Id(message)]] = "skipped in the guest: " + message.GetProperty("Reason").GetString();
-                return true;
-            default:
-                return true;
-        }
-    }
-
-    static string Id(JsonElement message) => message.GetProperty("TestUniqueID").GetString()!;
-
-    static IEnumerable<string?> Texts(JsonElement message, string property) => message.GetProperty(property).EnumerateArray().Select(text => text.GetString());
 }

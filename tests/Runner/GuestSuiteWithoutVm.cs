@@ -1,0 +1,84 @@
+using System.Text.Json;
+using VirtioUser.Vm;
+
+namespace Runner;
+
+/// <summary>
+/// The guest's test program on this machine, straight through a daemon's socket: the same tests that the vm group runs
+/// through the guest driver, but for those that are about the driver.
+/// </summary>
+static class GuestSuiteWithoutVm
+{
+    /// <summary>The test program.</summary>
+    public const string Project = "VirtioUser.Guest.Tests";
+
+    // The trait of tests that need more than an open device (tests/VirtioUser.Guest.Tests/Given.cs), and why they are left out.
+    const string Needs = "needs";
+
+    static readonly Dictionary<string, string> LeftOut = new()
+    {
+        ["driver"] = "needs the guest driver: the vm group runs this",
+        ["processes"] = "needs several processes on one device, which the guest driver makes possible: the vm group runs this",
+    };
+
+    static readonly string[] Devices = ["TestDevice", "TestDevice.Second", "VirtioUser.Devices.Gzip", "VirtioUser.Devices.Digest"];
+
+    /// <summary>Starts a daemon, runs the tests against it, and reports by their classes those that were left out.</summary>
+    public static async Task RunAsync(Action<Outcome> report, Action<string> busyWith, CancellationToken cancellationToken)
+    {
+        await using (DaemonProcess daemon = await DaemonProcess.StartAsync(Devices.Select(BuildOutput.ProgramOf), cancellationToken: cancellationToken))
+        {
+            await new TestProgram(Project, outcome => Report(outcome.Test, outcome.Verdict, outcome.Message), busyWith)
+            {
+                Arguments = [.. LeftOut.Keys.SelectMany(need => new[] { "-trait-", $"{Needs}={need}" })],
+                Environment = new Dictionary<string, string?> { ["VIRTIO_USER"] = $"unix:{daemon.SocketPath}" },
+            }.RunAsync(cancellationToken);
+            await CheckNothingIsLeftAsync(daemon);
+        }
+
+        foreach ((string need, string reason) in LeftOut)
+        {
+            foreach (IGrouping<string, string> group in (await ListAsync(need)).GroupBy(test => test[..test.LastIndexOf('.')]))
+            {
+                Report($"{group.Key}, tests: {group.Count()}", Verdict.Skipped, reason);
+            }
+        }
+
+        void Report(string test, Verdict verdict, string message = "") => report(new Outcome($"without a VM: {test}", verdict, message));
+
+        async Task CheckNothingIsLeftAsync(DaemonProcess daemon)
+        {
+            string[] left = [];
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            patience.CancelAfter(TimeSpan.FromSeconds(20)); // the daemon ends instances after the connection has ended
+            do
+            {
+                List<string> now = [];
+                foreach (string level in new[] { "virtio_user_instances", "virtio_user_objects", "virtio_user_memory_bytes" })
+                {
+                    long value = await daemon.ReadMetricAsync(level, cancellationToken);
+                    if (value != 0)
+                    {
+                        now.Add($"{level} is {value}");
+                    }
+                }
+
+                left = [.. now];
+            }
+            while (left.Length > 0 && !patience.IsCancellationRequested);
+            Report("The suite leaves nothing behind in the daemon", left.Length == 0 ? Verdict.Passed : Verdict.Failed, string.Join(", ", left));
+        }
+
+        async Task<string[]> ListAsync(string need)
+        {
+            List<string> lines = [];
+            await ChildProcess.RunAsync(
+                "dotnet", [BuildOutput.ProgramOf(Project), "-list", "tests/json", "-trait", $"{Needs}={need}"],
+                new() { Output = lines.Add }, cancellationToken);
+            string output = string.Concat(lines);
+            return output.Contains('[', StringComparison.Ordinal)
+                ? JsonSerializer.Deserialize<string[]>(output[output.IndexOf('[', StringComparison.Ordinal)..(output.LastIndexOf(']') + 1)])!
+                : [];
+        }
+    }
+}
