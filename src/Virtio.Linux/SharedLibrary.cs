@@ -16,6 +16,7 @@ public static class SharedLibrary
     public static nint Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        _ = Native.DlError(); // the first call looks the function up, which would clear the message
         nint handle = Native.DlOpen(path, Native.RTLD_NOW);
         return handle != 0 ? handle : throw new DllNotFoundException(Marshal.PtrToStringUTF8(Native.DlError()) ?? path);
     }
