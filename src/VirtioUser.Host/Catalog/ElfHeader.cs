@@ -13,7 +13,14 @@ internal static class ElfHeader
 
     private static readonly Dictionary<ushort, string> s_machines = new()
     {
-        [3] = "x86", [21] = "ppc64", [22] = "s390x", [40] = "arm", [62] = "x64", [183] = "arm64", [243] = "riscv64", [258] = "loongarch64",
+        [3] = "x86",
+        [21] = "ppc64le",
+        [22] = "s390x",
+        [40] = "arm",
+        [62] = "x64",
+        [183] = "arm64",
+        [243] = "riscv64",
+        [258] = "loongarch64",
     };
 
     /// <summary>Whether a file begins as ELF files do.</summary>
