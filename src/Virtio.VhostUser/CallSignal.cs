@@ -1,14 +1,15 @@
-// How a device signals the driver of a queue.
+// How one side of a queue signals the other, over a descriptor that the other side can block.
 using Virtio.Linux;
 
 namespace Virtio.VhostUser;
 
 /// <summary>
-/// The call descriptor of a queue (or its error descriptor), which the front-end may replace at any time.
+/// The call descriptor of a queue (or its error descriptor), which the front-end may replace at any time; or the kick
+/// descriptor, in a front-end.
 /// <see cref="Signal"/> may come from any thread, at any time, also while it is being replaced.
 /// </summary>
 /// <remarks>
-/// The front-end shares the descriptor: it can make it blocking and fill it, so that a thread that signals is stuck.
+/// The other side shares the descriptor: it can make it blocking and fill it, so that a thread that signals is stuck.
 /// Therefore the connection's thread never signals itself, and gets stuck threads out before it waits for any
 /// (<see cref="Mute"/>). <see cref="Mute"/>, <see cref="Unmute"/> and <see cref="Replace"/> are for that thread.
 /// </remarks>

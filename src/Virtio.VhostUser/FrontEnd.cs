@@ -23,9 +23,14 @@ public sealed class FrontEnd : IDisposable
     /// <summary>Makes a front-end for a connection.</summary>
     /// <param name="connection">The connection; owned from now on.</param>
     public FrontEnd(UnixSocket connection)
+        : this(connection, Timeout.InfiniteTimeSpan)
+    {
+    }
+
+    FrontEnd(UnixSocket connection, TimeSpan patience)
     {
         ArgumentNullException.ThrowIfNull(connection);
-        _channel = new MessageChannel(connection);
+        _channel = new MessageChannel(connection) { Patience = patience };
     }
 
     /// <summary>Connects to a back-end that listens on a path.</summary>
@@ -41,7 +46,7 @@ public sealed class FrontEnd : IDisposable
             UnixSocket socket = UnixSocket.Connect(path, patience);
             if (patience is { } limit)
                 socket.ReceiveTimeout = limit;
-            return new FrontEnd(socket);
+            return new FrontEnd(socket, patience ?? Timeout.InfiniteTimeSpan);
         }
         catch (LinuxException failure) when (failure.Errno == Errno.EAGAIN)
         {

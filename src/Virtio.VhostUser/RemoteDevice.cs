@@ -162,8 +162,13 @@ public sealed class RemoteDevice : IDisposable
     public Mapping? TryMapSharedMemory(int region, ulong offset, ulong length, MapAccess access = MapAccess.ReadWrite) =>
         _sharedMemory.TryMap(region, offset, length, access);
 
-    /// <summary>Ends the connection: <see cref="Connection"/> hangs up, calls under way fail. Any thread, until <see cref="Dispose"/>.</summary>
-    public void Disconnect() => _frontEnd.Disconnect();
+    /// <summary>Ends the connection: <see cref="Connection"/> hangs up, calls under way fail, kicks do nothing any more. Any thread, until <see cref="Dispose"/>.</summary>
+    public void Disconnect()
+    {
+        _frontEnd.Disconnect();
+        foreach (RemoteQueue queue in _queues)
+            queue.Mute();
+    }
 
     /// <summary>Closes the connection. Nobody may be working on a queue.</summary>
     public void Dispose()

@@ -7,7 +7,15 @@ namespace Virtio.VhostUser;
 /// <summary>The driver's side of a queue and its two descriptors. Lives from the start of the device to its stop.</summary>
 public sealed class RemoteQueue
 {
-    internal RemoteQueue(DriverQueue driver, EventFd kick, EventFd call) => (Driver, Kick, Call) = (driver, kick, call);
+    // The back-end shares the descriptor, and could keep a thread in a kick for good.
+    readonly CallSignal _kick = new(makesUp: false);
+
+    internal RemoteQueue(DriverQueue driver, EventFd kick, EventFd call)
+    {
+        (Driver, Kick, Call) = (driver, kick, call);
+        _kick.Replace(kick);
+        _kick.Unmute();
+    }
 
     /// <summary>The rings, for one thread at a time.</summary>
     public DriverQueue Driver { get; }
@@ -22,15 +30,18 @@ public sealed class RemoteQueue
     public void KickIfWanted()
     {
         if (Driver.MustKick())
-            Kick.Signal();
+            _kick.Signal();
     }
 
     /// <summary>Kicks the device whatever it wants. Any thread.</summary>
-    public void SignalKick() => Kick.Signal();
+    public void SignalKick() => _kick.Signal();
+
+    /// <summary>Lets no kick through any more, and gets threads out that are stuck in one.</summary>
+    internal void Mute() => _kick.Mute();
 
     internal void Close()
     {
-        Kick.Dispose();
+        _kick.Replace(null);
         Call.Dispose();
     }
 }

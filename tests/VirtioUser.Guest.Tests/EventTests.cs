@@ -26,6 +26,26 @@ public class EventTests
     }
 
     [Fact]
+    public void They_reach_a_program_that_never_waits_and_only_looks()
+    {
+        using var device = Given.Device();
+        var deadline = Given.Deadline();
+        device.Send(Given.Ping(TestOperation.RaiseEvents, 3), deadline);
+
+        for (uint expected = 1; expected <= 3; expected++)
+        {
+            uint revents;
+            while (!device.TryReadEvent(out revents))
+            {
+                deadline.ThrowIfCancellationRequested();
+                Thread.Yield();
+            }
+
+            Assert.Equal(expected, revents);
+        }
+    }
+
+    [Fact]
     [Trait(Given.Needs, Given.Driver)]
     public void The_driver_marks_them_and_keeps_them_apart_from_answers()
     {

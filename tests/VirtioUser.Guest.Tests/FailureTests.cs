@@ -30,6 +30,21 @@ public class FailureTests
     }
 
     [Fact]
+    public void A_program_that_only_sends_learns_of_the_end_too()
+    {
+        using var device = Given.Device();
+        var deadline = Given.Deadline();
+        device.Send(Given.Ping(TestOperation.Throw), deadline);
+
+        Assert.Equal(Errno.EIO, ErrnoOf(() =>
+        {
+            while (true)
+                device.Send(Given.Ping(TestOperation.Echo), deadline);
+        }));
+        Assert.Equal(Errno.EIO, ErrnoOf(() => device.Ping(Given.Ping(TestOperation.Echo), deadline)));
+    }
+
+    [Fact]
     public async Task Pings_behind_the_failure_are_answered_as_failed()
     {
         using var device = Given.Device();

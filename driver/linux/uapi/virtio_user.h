@@ -26,7 +26,8 @@
  * VIRTIO_USER_PING returns 1 if it waited and the answer came: it is in @events
  * then, and no read() returns it.  Otherwise it returns 0 when the message is
  * sent; if there is to be an answer, read() returns it in its turn.  A signal
- * ends the wait for the answer in the same way as time does.
+ * ends the wait for the answer in the same way as time does.  A structure that
+ * another thread unmaps during the wait costs the answer.
  *
  * write() takes one or more of these, with wait_us 0: the same as so many
  * VIRTIO_USER_PING.

@@ -13,6 +13,11 @@ sealed class MessageChannel(UnixSocket socket) : IDisposable
     readonly byte[] _incoming = new byte[MessageHeader.MaximumPayload];
     readonly byte[] _outgoing = new byte[MessageHeader.Size + MessageHeader.MaximumPayload];
 
+    long _deadline;
+
+    /// <summary>How long the rest of a message may take once its first bytes are there; for ever if never set.</summary>
+    internal TimeSpan Patience { private get; init; } = Timeout.InfiniteTimeSpan;
+
     /// <summary>The socket; owned by the channel.</summary>
     internal UnixSocket Socket => socket;
 
@@ -33,6 +38,7 @@ sealed class MessageChannel(UnixSocket socket) : IDisposable
             int received = socket.Receive(headerBytes, Descriptors);
             if (received == 0)
                 return false;
+            _deadline = Patience < TimeSpan.Zero ? long.MaxValue : Environment.TickCount64 + (long)Patience.TotalMilliseconds;
             // Descriptors travel with the first byte of a message, so that what follows carries none.
             ReceiveRest(headerBytes[received..]);
             header = MessageHeader.Read(headerBytes);
@@ -86,6 +92,9 @@ sealed class MessageChannel(UnixSocket socket) : IDisposable
             if (received == 0)
                 throw new VhostUserException("The connection ended in the middle of a message.");
             rest = rest[received..];
+            // Each byte by itself may come in time.
+            if (!rest.IsEmpty && Environment.TickCount64 > _deadline)
+                throw new LinuxException("recvmsg of the rest of a message", Errno.EAGAIN);
         }
     }
 }

@@ -30,6 +30,9 @@ internal sealed class DirectChannel(HostConnection host, DeviceIdentity identity
     /// <summary>How many of its pings are in the ring. Under the lock of the ring.</summary>
     public int InFlight { get; set; }
 
+    /// <summary>Whether no ping of it is taken any more. Under the lock of the ring.</summary>
+    public bool IsRetired { get; set; }
+
     /// <summary>Changes whenever a wish may have come true.</summary>
     public int Version => Volatile.Read(ref _version);
 
@@ -57,6 +60,7 @@ internal sealed class DirectChannel(HostConnection host, DeviceIdentity identity
 
     public override int Send(ReadOnlySpan<PingRequest> pings)
     {
+        host.Pump.TakeIfNobodyLeads(); // the instance may have ended
         ThrowIfOver("ping");
         return Send(pings, reserved: false);
     }
@@ -72,6 +76,7 @@ internal sealed class DirectChannel(HostConnection host, DeviceIdentity identity
         bool sent = false, caught;
         try
         {
+            host.Pump.Take();
             sent = TryBeginCatching() && Send(new ReadOnlySpan<PingRequest>(in ping), reserved: true) == 1;
             if (sent)
                 host.Pump.Lead(this, new AnswerWish(this), CatchMilliseconds);
@@ -88,22 +93,17 @@ internal sealed class DirectChannel(HostConnection host, DeviceIdentity identity
 
     public override Reception Receive(Span<uint> revents, out int count)
     {
-        count = 0;
-        if (!host.IsGone)
-        {
-            lock (_sync)
-            {
-                var reception = _events.Take(revents, out count);
-                if (reception != Reception.Nothing)
-                {
-                    Changed();
-                    return reception;
-                }
-            }
-        }
+        var reception = Take(revents, out count);
+        if (reception != Reception.Nothing)
+            return reception;
 
-        ThrowIfOver("read");
-        return Reception.Nothing;
+        // Perhaps nobody waits, and so nobody takes events from the ring or notices that the daemon is gone.
+        host.Pump.TakeIfNobodyLeads();
+        host.CheckIsGone();
+        reception = Take(revents, out count);
+        if (reception == Reception.Nothing)
+            ThrowIfOver("read");
+        return reception;
     }
 
     public override PollEvents Wait(PollEvents events, Interrupt interrupt)
@@ -272,6 +272,20 @@ internal sealed class DirectChannel(HostConnection host, DeviceIdentity identity
             _catches = _leads = false;
             answer = _caught;
             return caught;
+        }
+    }
+
+    private Reception Take(Span<uint> revents, out int count)
+    {
+        count = 0;
+        if (host.IsGone)
+            return Reception.Nothing;
+        lock (_sync)
+        {
+            var reception = _events.Take(revents, out count);
+            if (reception != Reception.Nothing)
+                Changed();
+            return reception;
         }
     }
 

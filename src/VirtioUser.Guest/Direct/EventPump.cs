@@ -109,6 +109,23 @@ internal sealed class EventPump : IDisposable
     /// <summary>Gives the lead up. A full fence: either a thread that is about to sleep sees that nobody leads, or <see cref="PassOn"/> sees that thread.</summary>
     public void LeadNoMore() => Interlocked.Exchange(ref _leading, 0);
 
+    /// <summary>Takes what is there. Only for the leader.</summary>
+    public void Take()
+    {
+        if (HasNext())
+            Receive();
+    }
+
+    /// <summary>Takes what is there if nobody leads who would: for those who only look, and never wait.</summary>
+    public void TakeIfNobodyLeads()
+    {
+        if (!TryLead())
+            return;
+        Take();
+        LeadNoMore();
+        PassOn();
+    }
+
     /// <summary>Wakes the leader, so that it looks at its wish again. Any thread.</summary>
     public void WakeLeader() => _signals[WakeUp].Signal();
 

@@ -18,6 +18,7 @@ internal sealed class HostConnection : IDisposable
 
     // How long a closed instance waits for its last pings before it is destroyed.
     private const int DrainMilliseconds = 5000;
+    private const int GraceMilliseconds = 1000;
 
     private readonly ConcurrentDictionary<ulong, DirectChannel> _instances = new();
     private readonly List<EventMessage> _early = [];
@@ -74,6 +75,10 @@ internal sealed class HostConnection : IDisposable
             device?.Dispose();
             throw new VirtioUserException(socketPath, "connect", e.Errno, e);
         }
+        catch (ArgumentException e)
+        {
+            throw new VirtioUserException(socketPath, "connect", Errno.EINVAL, e.Message, e);
+        }
         catch (VhostUserException e)
         {
             device?.Dispose();
@@ -106,18 +111,21 @@ internal sealed class HostConnection : IDisposable
         var request = new ConfigMessage { Operation = ConfigOperation.CreateInstance, DeviceCount = 1, FirstDevice = identity };
         lock (_early)
             _creating++;
-        DirectChannel? created = null;
+        DirectChannel created;
         try
         {
             var reply = Ask(identity.ToString(), "open", in request);
-            if (reply.InstanceHandle == 0 || _instances.ContainsKey(reply.InstanceHandle))
+            if (reply.InstanceHandle == 0)
                 throw Nonsense(identity.ToString(), "open");
-            return created = new DirectChannel(this, identity with { Version = reply.Versions[0] }, reply.InstanceHandle);
+            created = new DirectChannel(this, identity with { Version = reply.Versions[0] }, reply.InstanceHandle);
         }
-        finally
+        catch
         {
-            Adopt(created);
+            TryAdopt(null);
+            throw;
         }
+
+        return TryAdopt(created) ? created : throw Nonsense(identity.ToString(), "open");
     }
 
     /// <summary>Makes a config exchange.</summary>
@@ -157,6 +165,8 @@ internal sealed class HostConnection : IDisposable
         else if (_instances.TryGetValue(message.InstanceHandle, out var instance))
         {
             _lastDelivered = instance;
+            if (!_instances.ContainsKey(message.InstanceHandle))
+                _lastDelivered = null; // it was closed meanwhile
             instance.Deliver(message.Revents);
         }
         else
@@ -168,6 +178,8 @@ internal sealed class HostConnection : IDisposable
     /// <summary>Ends an instance. Does not wait: it is destroyed when its last pings are through.</summary>
     public void Close(DirectChannel channel)
     {
+        // A thread that is in the middle of a ping just now must not send it to a handle that is gone.
+        Pings.Retire(channel);
         if (channel.IsDrained)
             Destroy(channel);
         else
@@ -177,9 +189,19 @@ internal sealed class HostConnection : IDisposable
     /// <summary>Waits until the pings that were sent are through, each instance's for as long as a closed one's would be.</summary>
     public void Drain()
     {
-        var end = Environment.TickCount64 + DrainMilliseconds;
-        foreach (var each in _instances.Values)
-            Pump.WaitFor(each, new DrainedWish(each), (int)Math.Max(0, end - Environment.TickCount64));
+        if (_instances.IsEmpty)
+            return;
+
+        // Not on this thread: a daemon that blocks kicks could keep it for good. Dispose gets it out then.
+        var drain = new Thread(() =>
+        {
+            var end = Environment.TickCount64 + DrainMilliseconds;
+            foreach (var each in _instances.Values)
+                Pump.WaitFor(each, new DrainedWish(each), (int)Math.Max(0, end - Environment.TickCount64));
+        })
+        { IsBackground = true, Name = "virtio-user drain" };
+        drain.Start();
+        drain.Join(DrainMilliseconds + GraceMilliseconds);
     }
 
     /// <summary>The daemon is gone, or is as good as gone: everything fails from now on. Any thread.</summary>
@@ -188,15 +210,23 @@ internal sealed class HostConnection : IDisposable
         if (_gone)
             return;
         _gone = true;
-        Device.Disconnect();
         foreach (var each in _instances.Values)
             each.Notify();
+        try
+        {
+            Device.Disconnect();
+        }
+        catch (ObjectDisposedException)
+        {
+            // Who disposes of the connection has ended it already.
+        }
     }
 
     /// <summary>Ends the connection; instances that are left fail. Once only.</summary>
     public void Dispose()
     {
         NoteGone();
+        Device.Disconnect(); // another thread may have noted it, and not come to this yet
         _config.Dispose();
         Pings.Close();
         Pump.Dispose();
@@ -229,8 +259,12 @@ internal sealed class HostConnection : IDisposable
         }
     }
 
-    private void Adopt(DirectChannel? created)
+    /// <summary>The end of an attempt to open.</summary>
+    /// <param name="created">The instance, if there is one.</param>
+    /// <returns>False if the host gave it the handle of another one.</returns>
+    private bool TryAdopt(DirectChannel? created)
     {
+        var adopted = true;
         lock (_early)
         {
             _creating--;
@@ -241,7 +275,7 @@ internal sealed class HostConnection : IDisposable
                 foreach (var each in _early.Where(each => each.InstanceHandle == created.Handle))
                     created.Deliver(each.Revents);
                 _early.RemoveAll(each => each.InstanceHandle == created.Handle);
-                _instances[created.Handle] = created;
+                adopted = _instances.TryAdd(created.Handle, created);
             }
 
             if (_creating == 0)
@@ -254,6 +288,7 @@ internal sealed class HostConnection : IDisposable
         // Whoever noted the end of the connection before the instance was listed has not told it.
         if (_gone)
             created?.Notify();
+        return adopted;
     }
 
     private void DrainAndDestroy(DirectChannel channel)

@@ -47,7 +47,7 @@ internal sealed class PingRing
     {
         lock (_lock)
         {
-            if (_closed)
+            if (_closed || sender.IsRetired)
                 return 0;
             var sent = 0;
             while (sent < pings.Length && HasRoom(sender) && (reserved || pings[sent].Events == 0 || sender.TryReserveAnswer()))
@@ -110,6 +110,13 @@ internal sealed class PingRing
             if (!_closed)
                 Reclaim();
         }
+    }
+
+    /// <summary>Takes no more pings of an instance: it is about to end.</summary>
+    public void Retire(DirectChannel sender)
+    {
+        lock (_lock)
+            sender.IsRetired = true;
     }
 
     /// <summary>The memory is about to go: nothing is touched from now on.</summary>

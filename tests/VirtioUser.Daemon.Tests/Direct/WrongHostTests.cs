@@ -181,8 +181,8 @@ public sealed class WrongHostTests : IDisposable
     }
 
     [Theory]
-    [InlineData(1023, 0)] // an entry that the host does not have
-    [InlineData(1024, 0)] // beyond the ring
+    [InlineData(255, 0)] // an entry that the host does not have
+    [InlineData(256, 0)] // beyond the ring
     [InlineData(0, 1)] // bytes written where there is no room
     public void Pings_that_come_back_wrongly_end_the_connection(ushort head, uint written)
     {
@@ -199,7 +199,7 @@ public sealed class WrongHostTests : IDisposable
     }
 
     [Theory]
-    [InlineData(1024, 12)] // beyond the ring
+    [InlineData(256, 12)] // beyond the ring
     [InlineData(0, 13)] // more than there is room for
     public async Task Events_that_come_back_wrongly_end_the_connection(ushort head, uint written)
     {
@@ -212,6 +212,28 @@ public sealed class WrongHostTests : IDisposable
         Assert.Equal(Errno.ENODEV, (await Assert.ThrowsAsync<VirtioUserException>(() => reading)).Errno);
         AssertGone(() => other.Call(TestOperation.Echo));
         AssertGone(() => other.Allocate(4096));
+    }
+
+    [Theory]
+    [InlineData(Limits.PingQueue)]
+    [InlineData(Limits.ConfigTxQueue)]
+    [InlineData(Limits.ConfigRxQueue)]
+    public async Task A_program_that_is_stuck_in_a_kick_gets_on_when_its_source_is_disposed_of(int queue)
+    {
+        var device = _source.Open();
+        _host.BlockKicks(queue);
+        var working = Program.Blocking(() =>
+        {
+            while (true)
+            {
+                device.Send(Program.Ping(TestOperation.Echo));
+                device.Allocate(8192).Dispose();
+            }
+        });
+
+        _source.Dispose();
+
+        Assert.True(await Record.ExceptionAsync(() => working) is VirtioUserException { Errno: Errno.ENODEV });
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 // A host that says what a test makes it say: wrong things too, or nothing.
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 using Virtio.Linux;
 using Virtio.Queues;
 using Virtio.VhostUser;
@@ -21,6 +22,7 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
     readonly EventFd cancel = EventFd.Create();
     readonly EventPoll poll = new();
     readonly StartedQueue?[] queues = new StartedQueue?[Limits.QueueCount];
+    readonly bool[] isBlocked = new bool[Limits.QueueCount];
     readonly Lock gate = new(); // held by whoever touches a queue
     readonly UnixSocket listener;
     readonly Thread connection, worker;
@@ -99,6 +101,21 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
         }
     }
 
+    /// <summary>Makes every kick of a started queue wait for good: the file behind the descriptor is the host's too.</summary>
+    public void BlockKicks(int index)
+    {
+        lock (gate)
+        {
+            FileDescriptor kick = queues[index]!.Kick.Descriptor;
+            poll.Remove(kick);
+            kick.SetNonBlocking(false);
+            queues[index]!.Kick.TryConsume();
+            using FileStream file = new(new SafeFileHandle(kick.DangerousGetHandle(), ownsHandle: false), FileAccess.Write, bufferSize: 0);
+            file.Write(BitConverter.GetBytes(ulong.MaxValue - 1));
+            isBlocked[index] = true;
+        }
+    }
+
     /// <summary>Tells the driver that the configuration has changed.</summary>
     public void ChangeConfiguration() => Assert.True(backEnd!.NotifyConfigurationChanged());
 
@@ -120,7 +137,11 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
     {
         lock (gate)
         {
-            poll.Remove(queues[index]!.Kick.Descriptor);
+            if (!isBlocked[index])
+            {
+                poll.Remove(queues[index]!.Kick.Descriptor);
+            }
+
             queues[index] = null;
         }
     }
