@@ -13,6 +13,8 @@ internal static unsafe partial class Native
     internal const int FALLOC_FL_KEEP_SIZE = 1, FALLOC_FL_PUNCH_HOLE = 2;
     internal const int PROT_NONE = 0, PROT_READ = 1, PROT_WRITE = 2;
     internal const int MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20, MAP_NORESERVE = 0x4000;
+    internal const int MREMAP_MAYMOVE = 1, MREMAP_FIXED = 2;
+    internal const int RTLD_NOW = 2;
     internal const int EFD_NONBLOCK = O_NONBLOCK, EFD_CLOEXEC = O_CLOEXEC;
     internal const int RWF_NOWAIT = 8;
     internal const int EPOLL_CLOEXEC = O_CLOEXEC, EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2;
@@ -127,6 +129,24 @@ internal static unsafe partial class Native
 
     [LibraryImport(LibC, EntryPoint = "munmap", SetLastError = true)]
     internal static partial int MUnmap(nint address, nuint length);
+
+    [LibraryImport(LibC, EntryPoint = "mremap", SetLastError = true)]
+    internal static partial nint MRemap(nint address, nuint oldLength, nuint newLength, int flags, nint newAddress);
+
+    [LibraryImport(LibC, EntryPoint = "mprotect", SetLastError = true)]
+    internal static partial int MProtect(nint address, nuint length, int protection);
+
+    [LibraryImport(LibC, EntryPoint = "pread", SetLastError = true)]
+    internal static partial nint ReadAt(FileDescriptor descriptor, nint buffer, nuint count, long offset);
+
+    [LibraryImport(LibC, EntryPoint = "pwrite", SetLastError = true)]
+    internal static partial nint WriteAt(FileDescriptor descriptor, nint buffer, nuint count, long offset);
+
+    [LibraryImport(LibC, EntryPoint = "dlopen", StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial nint DlOpen(string path, int flags);
+
+    [LibraryImport(LibC, EntryPoint = "dlerror")]
+    internal static partial nint DlError();
 
     [LibraryImport(LibC, EntryPoint = "eventfd", SetLastError = true)]
     internal static partial int EventFd(uint initial, int flags);

@@ -25,13 +25,13 @@ internal static class DaemonHost
         try
         {
             // Everything that can be wrong with what was asked for shows here, before anybody can connect.
-            var catalog = new DeviceCatalog(options.Devices.SelectMany(DeviceLoader.Load));
+            // The arena and the state are not disposed of: a device's callback may run for longer than the daemon waits, and all
+            // of this is under it. It goes with the process.
+            var arena = new SharedMapping("virtio-user-arena", options.ArenaSize);
+            var plugins = new PluginPlatform(arena);
+            var catalog = new DeviceCatalog(options.Devices.SelectMany(path => DeviceLoader.Load(path, plugins)));
             using var socket = ServerSocket.Open(options);
             using var metrics = ShowMetrics(options);
-
-            // Not disposed of: a device's callback may run for longer than the daemon waits, and all of this is under it.
-            // It goes with the process.
-            var arena = new SharedMapping("virtio-user-arena", options.ArenaSize);
             var state = new SharedMapping("virtio-user-state", HostState.RequiredLength);
             var host = Build(options, catalog, socket, arena, state);
             using var loggers = host.Services.GetRequiredService<ILoggerFactory>(); // its end writes the last lines

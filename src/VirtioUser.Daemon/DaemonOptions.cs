@@ -10,7 +10,7 @@ internal sealed record DaemonOptions
     /// <summary>An inherited descriptor: a socket that listens, or one that is connected.</summary>
     public int? Descriptor { get; init; }
 
-    /// <summary>The assemblies with the devices.</summary>
+    /// <summary>The assemblies and shared libraries with the devices.</summary>
     public IReadOnlyList<string> Devices { get; init; } = [];
 
     /// <summary>The size of the arena in bytes.</summary>

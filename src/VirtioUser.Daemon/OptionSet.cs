@@ -16,8 +16,8 @@ internal sealed class OptionSet
 
     private readonly Option<string[]> _devices = new("--device")
     {
-        Description = "An assembly with devices; may be repeated.",
-        HelpName = "ASSEMBLY",
+        Description = "A .NET assembly with devices, or a shared library (.so) with one; may be repeated.",
+        HelpName = "FILE",
         AllowMultipleArgumentsPerToken = true,
     };
 
@@ -82,7 +82,7 @@ internal sealed class OptionSet
     {
         if (result.GetResult(_devices) is null)
         {
-            result.AddError("Give at least one --device ASSEMBLY.");
+            result.AddError("Give at least one --device FILE.");
         }
     }
 

@@ -6,6 +6,7 @@ using VirtioUser.Host.Events;
 using VirtioUser.Host.Instances;
 using VirtioUser.Host.Memory;
 using VirtioUser.Host.Pings;
+using VirtioUser.Host.Plugins;
 using VirtioUser.Host.State;
 using VirtioUser.Protocol;
 
@@ -51,6 +52,10 @@ public sealed class DeviceModel : IDisposable
         _pump = new PingPump(waiter, pings, returns, _runner, _events, instances, Counters, options, _guestLog, logger);
         _life = new InstanceLife(instances, _runner, _events, Counters, options, _guestLog, loggers, logger);
         _config = new ConfigHandler(catalog, _life, instances, _objects, Counters, _guestLog);
+        foreach (var device in catalog.Entries.Select(entry => entry.Device).OfType<SharedLibraryDevice>())
+        {
+            device.Attach(platform => new PluginMemory(platform, device.Identity, instances, _objects, () => ArenaAddress, _guestLog), loggers);
+        }
     }
 
     /// <summary>What was counted.</summary>

@@ -45,6 +45,15 @@ internal static partial class Log
     [LoggerMessage(14, LogLevel.Error, "The system has no thread left: pings wait until a callback returns")]
     public static partial void NoThread(ILogger logger);
 
+    [LoggerMessage(16, LogLevel.Warning, "{Device} can not map {Size} bytes of its own at {HostPointer:x} to {PhysicalAddress:x}: {Reason}")]
+    public static partial void MapRefused(ILogger logger, DeviceIdentity device, ulong size, ulong hostPointer, ulong physicalAddress, string reason);
+
+    [LoggerMessage(17, LogLevel.Warning, "{Device} can not unmap {Size} bytes at {PhysicalAddress:x}: {Reason}")]
+    public static partial void UnmapRefused(ILogger logger, DeviceIdentity device, ulong size, ulong physicalAddress, string reason);
+
+    [LoggerMessage(EventId = 18, Message = "{Text}")]
+    public static partial void PluginSays(ILogger logger, LogLevel level, string text);
+
     [LoggerMessage(15, LogLevel.Error, "Shared memory at {Offset}, {Size} bytes, could not be given back and stays unused")]
     public static partial void DiscardFailed(ILogger logger, ulong offset, ulong size, Exception exception);
 }

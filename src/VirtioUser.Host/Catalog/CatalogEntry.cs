@@ -1,5 +1,6 @@
 // A device and where it came from.
 using VirtioUser.Devices;
+using VirtioUser.Host.Plugins;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Catalog;
@@ -11,4 +12,7 @@ public sealed record CatalogEntry(Device Device, string Source)
 {
     /// <summary>The identity, read once: a device's own code is not asked on every enumeration.</summary>
     public DeviceIdentity Identity { get; } = Device.Identity;
+
+    /// <summary>The code and its place, for messages.</summary>
+    internal string Place => Device is SharedLibraryDevice ? Source : $"{Device.GetType()} in {Source}";
 }

@@ -22,7 +22,7 @@ public sealed class DeviceCatalog
 
         foreach (var pair in _entries.GroupBy(entry => (entry.Identity.Vendor, entry.Identity.Device)).Where(pair => pair.Count() > 1))
         {
-            var places = string.Join(" and ", pair.Select(entry => $"{entry.Device.GetType()} in {entry.Source}"));
+            var places = string.Join(" and ", pair.Select(entry => entry.Place));
             throw new DeviceLoadException($"Vendor {pair.Key.Vendor:x4}, device {pair.Key.Device:x4} stands twice: {places}.");
         }
     }

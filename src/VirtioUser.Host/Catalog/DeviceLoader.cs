@@ -1,17 +1,22 @@
-// Makes devices from assemblies.
+// Makes devices from files: .NET assemblies here, shared libraries in SharedLibraryLoader.cs.
 using System.Reflection;
 using VirtioUser.Devices;
+using VirtioUser.Host.Plugins;
 
 namespace VirtioUser.Host.Catalog;
 
-/// <summary>Loads assemblies and makes one object of each device class in them.</summary>
+/// <summary>Loads assemblies and makes one object of each device class in them; loads shared libraries, which have one device each.</summary>
 public static class DeviceLoader
 {
-    /// <summary>Loads every device of one assembly.</summary>
-    /// <param name="path">The assembly's file.</param>
+    /// <summary>Loads every device of one file.</summary>
+    /// <param name="path">A .NET assembly, or a shared library: told by its first bytes or its name.</param>
+    /// <param name="platform">What loads shared libraries; null if they are not to be loaded.</param>
     /// <returns>At least one device.</returns>
-    /// <exception cref="DeviceLoadException">No such file, not a .NET assembly, no device in it, or a device's constructor or identity threw.</exception>
-    public static IReadOnlyList<CatalogEntry> Load(string path)
+    /// <exception cref="DeviceLoadException">
+    /// No such file; not a .NET assembly, no device in it, or a device's constructor or identity threw; a shared library that is none, is for
+    /// another machine, or lacks a function.
+    /// </exception>
+    public static IReadOnlyList<CatalogEntry> Load(string path, IPluginPlatform? platform = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         path = Path.GetFullPath(path);
@@ -23,6 +28,13 @@ public static class DeviceLoader
         Type[] types;
         try
         {
+            if (SharedLibraryLoader.IsMeant(path))
+            {
+                return platform is null
+                    ? throw new DeviceLoadException($"{path} is a shared library, and this host loads .NET assemblies only.")
+                    : [SharedLibraryLoader.Load(path, platform)];
+            }
+
             types = new DeviceLoadContext(path).LoadFromAssemblyPath(path).GetExportedTypes();
         }
         catch (BadImageFormatException e)

@@ -128,6 +128,22 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
     /// <summary>Whether the instance holds an object. Any thread, no lock.</summary>
     public bool TryGetHeld(ulong shmId, out HeldObject held) => _held.TryGetValue(shmId, out held);
 
+    /// <summary>Finds an object by a range of the arena that lies inside it. Any thread, no lock.</summary>
+    /// <returns>Null if the instance holds none.</returns>
+    public SharedObject? FindHeld(ulong offset, ulong size)
+    {
+        foreach (var (_, held) in _held)
+        {
+            var shared = held.Object;
+            if (offset >= shared.Offset && offset - shared.Offset <= shared.Size && size <= shared.Size - (offset - shared.Offset))
+            {
+                return shared;
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>Adds a reference.</summary>
     /// <returns>False when the instance holds the object already, or has ended: the caller keeps the reference.</returns>
     public bool TryAddHeld(HeldObject held)

@@ -1,4 +1,5 @@
 // Devices from assemblies.
+using System.Runtime.InteropServices;
 using System.Runtime.Loader;
 using TestDevice.Dependency;
 using VirtioUser.Devices;
@@ -55,6 +56,14 @@ public class DeviceLoaderTests
         {
             File.Delete(path);
         }
+    }
+
+    [Fact]
+    public void A_shared_library_is_refused_by_a_host_that_loads_none()
+    {
+        var library = Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "libSystem.Native.so");
+
+        Assert.Contains("libSystem.Native.so is a shared library", Assert.Throws<DeviceLoadException>(() => DeviceLoader.Load(library)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtio-user device as a shared library for virtio-userd (--device libX.so).
+ *
+ * Five functions must be exported, named and typed as in the virtio-user draft; a library written to the draft alone
+ * works. Everything else is optional, found by its name. One library is one device. It is loaded once, when the daemon
+ * starts, with all its symbols bound, and stays until the process ends.
+ *
+ * Order at the start, on the daemon's main thread: register_memory_mapping_funcs, virtio_user_plugin_init,
+ * get_device_config_info. A function that is missing, a vendor/device pair that another device has, a library for
+ * another machine: the daemon says so and does not start.
+ *
+ * Threads: the functions about one instance are called one after the other, never two at a time, but not always on the
+ * same thread. Different instances run in parallel, so state that they share needs a lock of the library's own. The daemon
+ * holds no lock during a call, so each function given to the library may be called from within. A function may
+ * take as long as it likes: others are not held up, only this instance's next ping waits. Threads of the library's own
+ * are welcome.
+ *
+ * Trust: the library runs in the daemon's process. A crash in it ends the daemon, and with it the devices of the VM. No
+ * C++ exception and no longjmp may leave a function.
+ *
+ * The guest is not to be trusted. The bytes of a ping are shared with it and can change at any time: copy what must be
+ * checked, then check the copy, then use the copy.
+ */
+#ifndef VIRTIO_USER_PLUGIN_H
+#define VIRTIO_USER_PLUGIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VIRTIO_USER_EXPORT __attribute__((visibility("default")))
+
+/* Bits of revents that are the device's; the daemon takes higher ones off. */
+#define VIRTIO_USER_REVENTS_MASK 0x3fffffffu
+
+/* ---- What every library must export (from the draft) ---- */
+
+/*
+ * Puts memory of the library's own under a range of a shared-memory object: its content appears there, and what the guest
+ * or the library writes from then on is seen by the other at once. The address host_ptr stays as it is; its pages are
+ * replaced in place by those of the shared memory.
+ *
+ * @phys_addr: where the range begins, as the guest sees it: the phys_addr of a ping, or a place behind it
+ * @host_ptr: the library's memory
+ * @size: how many bytes
+ *
+ * All three must be multiples of 4096, @size not 0. The range must lie inside one object that a live instance of this device
+ * holds, and must not overlap another mapping of this library. No other thread may write to the memory during the call:
+ * such a write can be lost.
+ *
+ * The memory can be what malloc and its relatives return (aligned_alloc(4096, ...), with whole pages of its own), anonymous
+ * memory, a file mapped privately, or a memfd, mapped privately or shared and writable. Refused, with the reason in the log:
+ * files mapped shared (others who use the file would no longer see what is written), memory of devices and drivers
+ * (a GPU's, for example), code, stacks, memory that is not mapped or can not be read, ranges that consist
+ * of different kinds of memory, and memory that shows an object already. After a refusal the memory is as it was. If it was refused
+ * because it could not be read (a file that is shorter than its mapping), the object may hold a part of it. Stacks of
+ * other threads can not be told from other memory; do not map them.
+ *
+ * What the library has written to a memfd's shared mapping is seen only through @host_ptr and in the object while it is mapped;
+ * other mappings of the memfd get the present content at the end.
+ *
+ * Keep the memory until the mapping has ended: it ends with unmap, or, if the instance ends, just before on_destroy_instance,
+ * unless another live instance of this device holds the object: then just before that one's. It does not end because
+ * the guest frees the object: the range is not used for anything else before.
+ *
+ * Any thread, also within a callback. Returns false if it was refused.
+ */
+typedef bool virtio_user_map_fn(uint64_t phys_addr, void *host_ptr, uint64_t size);
+
+/*
+ * Ends a mapping. The memory at host_ptr has the present content of the range and is the library's alone again: private
+ * memory is anonymous private memory then, a shared memfd is the memfd again, with the content written to it.
+ * The object's range keeps its bytes.
+ *
+ * @phys_addr, @size: exactly as they were given to map; a part can not be unmapped
+ *
+ * Any thread, also within a callback; no other thread may write to the memory during the call. Returns false if there is no
+ * such mapping (any more); the log says why. If it is refused because something else was put at host_ptr
+ * meanwhile, that is left alone and the mapping is forgotten.
+ */
+typedef bool virtio_user_unmap_fn(uint64_t phys_addr, uint64_t size);
+
+/*
+ * Called once, first of all. Both functions stay valid until the process ends; they refuse everything as long as
+ * there are no instances.
+ */
+VIRTIO_USER_EXPORT void register_memory_mapping_funcs(virtio_user_map_fn *map, virtio_user_unmap_fn *unmap);
+
+/*
+ * Tells which device the library is: called once. A guest finds it by the vendor and the device; the version is the one that
+ * is listed. The three pointers are valid during the call only and never null.
+ */
+VIRTIO_USER_EXPORT void get_device_config_info(uint32_t *vendor, uint32_t *device, uint32_t *version);
+
+/*
+ * A guest program opens the device. @handle is never 0 and never used twice. Returns false to refuse it. After 5 seconds
+ * the guest is told that it failed; an instance that is made later is destroyed at once. Several instances may be made at
+ * the same time.
+ */
+VIRTIO_USER_EXPORT bool on_create_instance(uint64_t handle);
+
+/*
+ * The instance ends, after its last ping: the program closed it, the driver or the VM is gone. Called once for each
+ * on_create_instance that returned true; never while a ping of the instance runs. The object's bytes must not be touched from
+ * then on through pointers that pings brought; see map for the library's own memory.
+ */
+VIRTIO_USER_EXPORT void on_destroy_instance(uint64_t handle);
+
+/*
+ * A ping of the guest. Full memory fences stand before and after the call.
+ *
+ * @handle: the instance
+ * @metadata: free for the device's own protocol
+ * @phys_addr: where the guest sees the first byte; 0 if the ping names no memory. A number, to compare and for map
+ * @host_ptr: the same bytes in this process; null if the ping names no bytes. Valid during the call
+ * @events: not 0 if the guest waits for an answer; the bits are the device's own
+ *
+ * The draft does not tell how many bytes there are: a device's protocol has to fix it, or use on_instance_ping_sized.
+ * Returns the answer, VIRTIO_USER_REVENTS_MASK of it; dropped if nobody waits for one.
+ */
+VIRTIO_USER_EXPORT uint32_t on_instance_ping(uint64_t handle, uint64_t metadata, uint64_t phys_addr, void *host_ptr,
+					     uint32_t events);
+
+/* ---- What a library may export as well ---- */
+
+/* If exported, called in place of on_instance_ping. @size: how many bytes at @host_ptr the ping names, 0 without memory. */
+VIRTIO_USER_EXPORT uint32_t on_instance_ping_sized(uint64_t handle, uint64_t metadata, uint64_t phys_addr, void *host_ptr,
+						   uint64_t size, uint32_t events);
+
+/*
+ * A guest asks for a version; called before on_create_instance, several calls at the same time are possible. *accepted is
+ * @requested already; set it to the version that the instance will have (get_instance_version tells it later). Returns
+ * false to refuse. Without this function only the version of get_device_config_info is accepted.
+ */
+VIRTIO_USER_EXPORT bool on_accept_version(uint32_t requested, uint32_t *accepted);
+
+enum virtio_user_log_level {
+	VIRTIO_USER_LOG_TRACE,
+	VIRTIO_USER_LOG_DEBUG,
+	VIRTIO_USER_LOG_INFORMATION,
+	VIRTIO_USER_LOG_WARNING,
+	VIRTIO_USER_LOG_ERROR,
+	VIRTIO_USER_LOG_CRITICAL,
+};
+
+/*
+ * What the daemon offers. All functions may be called on any thread, at any time, until the process ends; none blocks
+ * for long. Later daemons add members at the end and make @size larger: compare it before using a member that
+ * is not in this header's first version.
+ */
+struct virtio_user_host {
+	uint32_t size; /* bytes of this structure */
+	uint32_t version; /* 1 */
+
+	/*
+	 * Sends an event that no ping asked for; the guest sees revents (VIRTIO_USER_REVENTS_MASK of it) with bit 30 set.
+	 * Returns false if it was dropped: too many wait already (the guest is told), or the instance has ended.
+	 */
+	bool (*raise_event)(uint64_t handle, uint32_t revents);
+
+	/*
+	 * Writes a line to the daemon's log. @level is an enum virtio_user_log_level, @text UTF-8 that ends with 0 and is
+	 * copied. A guest can cause lines that a callback writes: keep them rare, or at a level that is off.
+	 */
+	void (*log)(int level, const char *text);
+
+	/* Keeps a pointer for an instance, from on_create_instance on. Returns false if there is no such instance. */
+	bool (*set_instance_data)(uint64_t handle, void *data);
+
+	/* The pointer that was kept, or null. Still there in on_destroy_instance, gone after it. */
+	void *(*get_instance_data)(uint64_t handle);
+
+	/* The version that was agreed on for an instance; 0 if there is no such instance. */
+	uint32_t (*get_instance_version)(uint64_t handle);
+};
+
+/*
+ * Called once, after register_memory_mapping_funcs. @host stays valid until the process ends. Returns false if the device can
+ * not work: then the daemon does not start, and says what was logged here.
+ */
+VIRTIO_USER_EXPORT bool virtio_user_plugin_init(const struct virtio_user_host *host);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

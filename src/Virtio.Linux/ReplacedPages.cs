@@ -1,0 +1,206 @@
+// Memory of this process whose pages were replaced, where they lie, by those of a file.
+namespace Virtio.Linux;
+
+/// <summary>
+/// A range of the process's address space that somebody else made (with <c>malloc</c>, with <c>mmap</c>) and that shows
+/// a range of a file for a while: the address stays, the content goes along.
+/// </summary>
+/// <remarks>
+/// <para>Private memory can be replaced, whether anonymous or of a file, and so can shared memory that no file name leads
+/// to: memfds, shared anonymous memory. Not so: files that are mapped shared, since others who use the file would no
+/// longer see what is written; memory of devices; code; the stack of the calling thread and what the kernel has put
+/// there; ranges that consist of mappings of different kinds.</para>
+/// <para>Both directions copy the content and then swap the pages at once: a thread never finds the range without
+/// memory, but what it writes during the call can be lost. Members may be called from any thread, not two for
+/// overlapping ranges at once; whoever owns the range keeps it mapped during the calls.</para>
+/// </remarks>
+public sealed unsafe class ReplacedPages
+{
+    readonly FileDescriptor _file;
+    readonly ulong _offset;
+    readonly nint _address;
+    readonly nuint _length;
+    readonly int _protection;
+    readonly ulong _inode;
+    // A second mapping of shared memory, so that it can come back; 0 for private memory.
+    readonly nint _original;
+
+    ReplacedPages(FileDescriptor file, ulong offset, nint address, nuint length, int protection, nint original)
+    {
+        (_file, _offset, _address, _length, _protection, _original) = (file, offset, address, length, protection, original);
+        _inode = file.Identity.Inode;
+    }
+
+    /// <summary>Copies the content of a range of memory into a file and puts the file's pages in the place of the memory's.</summary>
+    /// <param name="address">The first byte, on a page boundary. It need not be mapped: then the call fails.</param>
+    /// <param name="length">Length in bytes, a multiple of the page size, not 0.</param>
+    /// <param name="file">The file; it must stay open until <see cref="Restore"/>.</param>
+    /// <param name="offset">Where the content goes in the file, on a page boundary. The file must be as long.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The range is empty, not aligned, or beyond the address space.</exception>
+    /// <exception cref="NotSupportedException">This memory can not be replaced; the message says why. Nothing has changed.</exception>
+    /// <exception cref="LinuxException">The system refused. The memory is as it was; the file may hold a part of its content.</exception>
+    public static ReplacedPages Replace(nint address, ulong length, FileDescriptor file, ulong offset)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        CheckAligned((ulong)address, nameof(address));
+        CheckAligned(length, nameof(length));
+        CheckAligned(offset, nameof(offset));
+        ArgumentOutOfRangeException.ThrowIfZero(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, (ulong)nint.MaxValue);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((ulong)address, ulong.MaxValue - length);
+        ProcessMapping kind = CheckKind((ulong)address, (ulong)address + length, file.Identity.Inode);
+        int protection = kind.Access[1] == 'w' ? Native.PROT_READ | Native.PROT_WRITE : Native.PROT_READ;
+        nint original = kind.IsShared ? MapAgain(address, (nuint)length) : 0;
+        try
+        {
+            // By a system call: if the memory can not be read (a file that ended), that is an error and no signal.
+            Write(file, address, length, offset);
+            using DescriptorUse use = new(file);
+            if (Native.MMap(address, (nuint)length, protection, Native.MAP_SHARED | Native.MAP_FIXED | Native.MAP_NORESERVE, use.Number, (long)offset) == -1)
+                LinuxException.ThrowLast($"mmap of {length} bytes in the place of others");
+            return new ReplacedPages(file, offset, address, (nuint)length, protection, original);
+        }
+        catch
+        {
+            Forget(original, (nuint)length);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Takes the file's pages away again. Memory that was private is private then, anonymous, with the present content of the
+    /// range; memory that was shared is what it was, and gets the present content. The file keeps its bytes.
+    /// To be called once. A range in which the file's pages are no longer mapped is left alone.
+    /// </summary>
+    /// <returns>False if the range was left alone.</returns>
+    /// <exception cref="LinuxException">The system refused: the range still shows the file. May be called again.</exception>
+    public bool Restore()
+    {
+        if (!StillThere())
+        {
+            Forget(_original, _length);
+            return false;
+        }
+        nint pages = _original != 0 ? _original : MapPrivate();
+        try
+        {
+            Read(_file, pages, _length, _offset);
+            if (_original == 0 && _protection == Native.PROT_READ && Native.MProtect(pages, _length, Native.PROT_READ) < 0)
+                LinuxException.ThrowLast("mprotect");
+            if (Native.MRemap(pages, _length, _length, Native.MREMAP_MAYMOVE | Native.MREMAP_FIXED, _address) == -1)
+                LinuxException.ThrowLast($"mremap of {_length} bytes");
+            return true;
+        }
+        catch when (_original == 0)
+        {
+            Forget(pages, _length);
+            throw;
+        }
+    }
+
+    static ProcessMapping CheckKind(ulong start, ulong end, ulong inode)
+    {
+        List<ProcessMapping> mappings = ProcessMapping.Within(start, end);
+        ulong covered = start;
+        foreach (ProcessMapping mapping in mappings)
+        {
+            if (mapping.Start > covered)
+                break;
+            covered = mapping.End;
+        }
+        if (covered < end)
+            throw new NotSupportedException($"nothing is mapped at {covered:x}");
+        ProcessMapping first = mappings[0];
+        byte onThisStack = 0;
+        ulong here = (ulong)&onThisStack;
+        foreach (ProcessMapping mapping in mappings)
+        {
+            if (Fault(mapping, inode, here) is { } fault)
+                throw new NotSupportedException($"{mapping.Start:x}-{mapping.End:x} {mapping.Access} {mapping.Name}".TrimEnd() + $" {fault}");
+        }
+        if (mappings.Exists(mapping => mapping.Access != first.Access) || (first.IsShared && mappings.Count > 1))
+            throw new NotSupportedException($"{start:x}-{end:x} consists of mappings of different kinds");
+        return first;
+    }
+
+    static string? Fault(ProcessMapping mapping, ulong fileInode, ulong here) => mapping switch
+    {
+        { Inode: var inode } when inode == fileInode => "shows the shared memory already",
+        { Name: "[stack]" } => "is a stack",
+        { Start: var start, End: var end } when here >= start && here < end => "is a stack",
+        { Name: ['[', ..] name } when name != "[heap]" && !name.StartsWith("[anon:", StringComparison.Ordinal) => "belongs to the kernel",
+        { Access: [_, _, 'x', _] } => "is code",
+        { Access: ['-', ..] } => "can not be read",
+        { Name: "/dev/zero" or "/dev/zero (deleted)", Access: [_, 'w', ..] } => null, // anonymous
+        { Name: var name } when name.StartsWith("/dev/", StringComparison.Ordinal) || name.StartsWith("anon_inode:", StringComparison.Ordinal)
+            || name.StartsWith("/sys/", StringComparison.Ordinal) || name.StartsWith("/dmabuf:", StringComparison.Ordinal) => "is memory of a device, or of a driver",
+        { IsShared: false } => null,
+        { Name: var name } when !name.StartsWith("/memfd:", StringComparison.Ordinal) => "is a file that is mapped shared: others would no longer see what is written",
+        { Access: [_, '-', ..] } => "is shared and can not be written",
+        _ => null,
+    };
+
+    /// <summary>A second mapping of the same shared pages; mremap of no bytes makes one.</summary>
+    static nint MapAgain(nint address, nuint length)
+    {
+        nint again = Native.MRemap(address, 0, length, Native.MREMAP_MAYMOVE, 0);
+        if (again == -1)
+            LinuxException.ThrowLast("mremap of shared memory");
+        return again;
+    }
+
+    bool StillThere()
+    {
+        ulong next = (ulong)_address;
+        foreach (ProcessMapping mapping in ProcessMapping.Within(next, next + _length))
+        {
+            if (mapping.Inode != _inode || mapping.Start > next || next - mapping.Start + mapping.Offset != _offset + (next - (ulong)_address))
+                return false;
+            next = mapping.End;
+        }
+        return next >= (ulong)_address + _length;
+    }
+
+    nint MapPrivate()
+    {
+        nint pages = Native.MMap(0, _length, Native.PROT_READ | Native.PROT_WRITE, Native.MAP_PRIVATE | Native.MAP_ANONYMOUS, -1, 0);
+        if (pages == -1)
+            LinuxException.ThrowLast($"mmap of {_length} bytes");
+        return pages;
+    }
+
+    static void Forget(nint address, nuint length)
+    {
+        if (address != 0)
+            _ = Native.MUnmap(address, length); // of a range that nobody else knows
+    }
+
+    static void Write(FileDescriptor file, nint from, ulong length, ulong offset)
+    {
+        for (ulong done = 0; done < length;)
+            done += Count(Native.WriteAt(file, from + (nint)done, (nuint)(length - done), (long)(offset + done)), "pwrite");
+    }
+
+    static void Read(FileDescriptor file, nint to, ulong length, ulong offset)
+    {
+        for (ulong done = 0; done < length;)
+            done += Count(Native.ReadAt(file, to + (nint)done, (nuint)(length - done), (long)(offset + done)), "pread");
+    }
+
+    static ulong Count(nint result, string call)
+    {
+        if (result > 0)
+            return (ulong)result;
+        if (result == 0)
+            throw new LinuxException(call, Errno.EFAULT);
+        if (LinuxException.LastErrno != Errno.EINTR)
+            LinuxException.ThrowLast(call);
+        return 0;
+    }
+
+    static void CheckAligned(ulong value, string name)
+    {
+        if (value % (ulong)Environment.SystemPageSize != 0)
+            throw new ArgumentOutOfRangeException(name, $"{value:x} is not a multiple of the page size.");
+    }
+}

@@ -1,0 +1,24 @@
+// What the device model needs of the system to run devices from shared libraries.
+namespace VirtioUser.Host.Plugins;
+
+/// <summary>Loads libraries and moves pages. Members may be called from any thread.</summary>
+public interface IPluginPlatform
+{
+    /// <summary>Loads a shared library for the life of the process, with all its symbols bound.</summary>
+    /// <param name="path">The file.</param>
+    /// <returns>A handle as <see cref="System.Runtime.InteropServices.NativeLibrary"/> takes it.</returns>
+    /// <exception cref="DllNotFoundException">It can not be loaded; the message says why.</exception>
+    nint Load(string path);
+
+    /// <summary>
+    /// Copies a plug-in's memory into the arena and shows this part of the arena in its place: what plug-in and guest write
+    /// there is seen by the other at once.
+    /// </summary>
+    /// <param name="address">The plug-in's first byte, a multiple of 4096.</param>
+    /// <param name="length">How many bytes, a multiple of 4096, not 0.</param>
+    /// <param name="arenaOffset">Where they appear in the arena, in bytes, a multiple of 4096.</param>
+    /// <exception cref="IOException">The system refused.</exception>
+    /// <exception cref="NotSupportedException">Such memory can not be replaced; the message says why.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The range is not aligned, or beyond the address space.</exception>
+    IPluginPages Replace(nint address, ulong length, ulong arenaOffset);
+}

@@ -1,0 +1,90 @@
+// The functions of a plug-in, found by name.
+using System.Runtime.InteropServices;
+using VirtioUser.Host.Catalog;
+
+namespace VirtioUser.Host.Plugins;
+
+/// <summary>
+/// The exports of one shared library, as <c>virtio_user_plugin.h</c> declares them. Each delegate is made once: a call
+/// through it allocates nothing.
+/// </summary>
+internal sealed class PluginExports
+{
+    private readonly nint _library;
+
+    /// <summary>Finds the functions.</summary>
+    /// <exception cref="DeviceLoadException">One that must be there is not.</exception>
+    public PluginExports(nint library, string path)
+    {
+        _library = library;
+        string[] missing = [.. Required.Where(name => !NativeLibrary.TryGetExport(library, name, out _))];
+        if (missing.Length > 0)
+        {
+            throw new DeviceLoadException($"{path} does not export {string.Join(", ", missing)}: a device needs {string.Join(", ", Required)}.");
+        }
+
+        RegisterMapping = Find<RegisterMappingFunction>("register_memory_mapping_funcs")!;
+        GetDeviceInfo = Find<GetDeviceInfoFunction>("get_device_config_info")!;
+        Create = Find<CreateFunction>("on_create_instance")!;
+        Destroy = Find<DestroyFunction>("on_destroy_instance")!;
+        Ping = Find<PingFunction>("on_instance_ping")!;
+        PingSized = Find<PingSizedFunction>("on_instance_ping_sized");
+        AcceptVersion = Find<AcceptVersionFunction>("on_accept_version");
+        Initialize = Find<InitializeFunction>("virtio_user_plugin_init");
+    }
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    public delegate void RegisterMappingFunction(nint map, nint unmap);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    public delegate void GetDeviceInfoFunction(out uint vendor, out uint device, out uint version);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    public delegate bool CreateFunction(ulong handle);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    public delegate void DestroyFunction(ulong handle);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    public delegate uint PingFunction(ulong handle, ulong metadata, ulong physicalAddress, ref byte bytes, uint events);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    public delegate uint PingSizedFunction(ulong handle, ulong metadata, ulong physicalAddress, ref byte bytes, ulong size, uint events);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    public delegate bool AcceptVersionFunction(uint requested, ref uint accepted);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    public delegate bool InitializeFunction(nint host);
+
+    public RegisterMappingFunction RegisterMapping { get; }
+
+    public GetDeviceInfoFunction GetDeviceInfo { get; }
+
+    public CreateFunction Create { get; }
+
+    public DestroyFunction Destroy { get; }
+
+    public PingFunction Ping { get; }
+
+    /// <summary>Null if the plug-in does not have it; otherwise called in place of <see cref="Ping"/>.</summary>
+    public PingSizedFunction? PingSized { get; }
+
+    /// <summary>Null if the plug-in does not have it.</summary>
+    public AcceptVersionFunction? AcceptVersion { get; }
+
+    /// <summary>Null if the plug-in does not have it.</summary>
+    public InitializeFunction? Initialize { get; }
+
+    private static string[] Required { get; } =
+    [
+        "register_memory_mapping_funcs", "get_device_config_info", "on_create_instance", "on_destroy_instance", "on_instance_ping",
+    ];
+
+    private T? Find<T>(string name)
+        where T : Delegate =>
+        NativeLibrary.TryGetExport(_library, name, out var address) ? Marshal.GetDelegateForFunctionPointer<T>(address) : null;
+}

@@ -1,0 +1,72 @@
+// The functions that a plug-in is given.
+using System.Runtime.InteropServices;
+using Microsoft.Extensions.Logging;
+
+namespace VirtioUser.Host.Plugins;
+
+/// <summary>
+/// The other direction of the interface: <c>struct virtio_user_host</c> and <c>map</c>, <c>unmap</c>, for one plug-in.
+/// A plug-in may call them on any thread, from its callbacks or not. It stays for the life of the process, as the library does.
+/// </summary>
+internal sealed class PluginHost
+{
+    private const int InterfaceVersion = 1;
+
+    // What the plug-in calls; held here so that the garbage collector leaves them.
+    private readonly Delegate[] _functions;
+
+    public PluginHost(SharedLibraryDevice device)
+    {
+        MapFunction map = device.Map;
+        UnmapFunction unmap = device.Unmap;
+        RaiseEventFunction raiseEvent = device.RaiseEvent;
+        LogFunction log = (level, text) => device.WriteLog((LogLevel)level, Marshal.PtrToStringUTF8(text) ?? "");
+        SetDataFunction setData = device.SetInstanceData;
+        GetDataFunction getData = device.GetInstanceData;
+        GetVersionFunction getVersion = device.GetInstanceVersion;
+        _functions = [map, unmap, raiseEvent, log, setData, getData, getVersion];
+        (Map, Unmap) = (Marshal.GetFunctionPointerForDelegate(map), Marshal.GetFunctionPointerForDelegate(unmap));
+        Delegate[] members = _functions[2..];
+        Structure = Marshal.AllocHGlobal(8 + (members.Length * nint.Size));
+        Marshal.WriteInt32(Structure, 8 + (members.Length * nint.Size));
+        Marshal.WriteInt32(Structure, 4, InterfaceVersion);
+        for (var i = 0; i < members.Length; i++)
+        {
+            Marshal.WriteIntPtr(Structure, 8 + (i * nint.Size), Marshal.GetFunctionPointerForDelegate(members[i]));
+        }
+    }
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    private delegate bool MapFunction(ulong physicalAddress, nint hostPointer, ulong size);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    private delegate bool UnmapFunction(ulong physicalAddress, ulong size);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    private delegate bool RaiseEventFunction(ulong handle, uint revents);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    private delegate void LogFunction(int level, nint text);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    private delegate bool SetDataFunction(ulong handle, nint data);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    private delegate nint GetDataFunction(ulong handle);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    private delegate uint GetVersionFunction(ulong handle);
+
+    /// <summary>The address of <c>map</c>.</summary>
+    public nint Map { get; }
+
+    /// <summary>The address of <c>unmap</c>.</summary>
+    public nint Unmap { get; }
+
+    /// <summary>The address of <c>struct virtio_user_host</c>.</summary>
+    public nint Structure { get; }
+}

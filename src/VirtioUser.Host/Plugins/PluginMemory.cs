@@ -1,0 +1,158 @@
+// The memory of one plug-in that is part of shared-memory objects.
+using VirtioUser.Host.Instances;
+using VirtioUser.Host.Memory;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Host.Plugins;
+
+/// <summary>
+/// Answers <c>map</c> and <c>unmap</c>. A mapping keeps its object's range from being given out again, whatever the guest
+/// frees, until it is unmapped or until no instance of this plug-in's device that holds the object is left. Any thread.
+/// </summary>
+internal sealed class PluginMemory(
+    IPluginPlatform platform, DeviceIdentity device, InstanceTable instances, ObjectTable objects, Func<ulong> arenaAddress, GuestLog guestLog)
+{
+    private readonly Lock _lock = new();
+    private readonly List<Mapping> _mappings = [];
+
+    /// <summary>Puts memory of the plug-in under a range of an object.</summary>
+    /// <returns>False if that is refused; the log says why.</returns>
+    public bool Map(ulong physicalAddress, nint hostPointer, ulong size)
+    {
+        var reason = Try(() => TryMap(physicalAddress, hostPointer, size));
+        if (reason is not null && guestLog.Allows(out var log))
+        {
+            Log.MapRefused(log, device, size, (ulong)hostPointer, physicalAddress, reason);
+        }
+
+        return reason is null;
+    }
+
+    /// <summary>Takes away what <see cref="Map"/> has put there, with the same address and size.</summary>
+    /// <returns>False if there is no such mapping, or the system refused; the log says so.</returns>
+    public bool Unmap(ulong physicalAddress, ulong size)
+    {
+        var reason = Try(() => TryUnmap(physicalAddress, size));
+        if (reason is not null && guestLog.Allows(out var log))
+        {
+            Log.UnmapRefused(log, device, size, physicalAddress, reason);
+        }
+
+        return reason is null;
+    }
+
+    /// <summary>
+    /// An instance ends, which the guest can not reach any more: what is mapped into an object that no other instance
+    /// of the device holds is unmapped.
+    /// </summary>
+    public void EndInstance(ulong handle)
+    {
+        lock (_lock)
+        {
+            foreach (var mapping in _mappings.Where(mapping => mapping.Owner == handle).ToList())
+            {
+                if (FindHolder(mapping.Offset, mapping.Size) is { } other)
+                {
+                    mapping.Owner = other.Instance.Handle;
+                }
+                else if (Try(() => End(mapping)) is { } reason && guestLog.Allows(out var log))
+                {
+                    Log.UnmapRefused(log, device, mapping.Size, mapping.PhysicalAddress, reason);
+                }
+            }
+        }
+    }
+
+    private static bool Overlaps(Mapping mapping, ulong offset, ulong size) => offset < mapping.Offset + mapping.Size && mapping.Offset < offset + size;
+
+    // What calls is native code, which no exception may reach.
+    private static string? Try(Func<string?> action)
+    {
+        try
+        {
+            return action();
+        }
+#pragma warning disable CA1031 // as above
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            return e.Message;
+        }
+    }
+
+    private string? TryMap(ulong physicalAddress, nint hostPointer, ulong size)
+    {
+        if (size == 0 || ((physicalAddress | (ulong)hostPointer | size) & (Limits.PageSize - 1)) != 0)
+        {
+            return $"addresses and size must be multiples of {Limits.PageSize}, and the size not 0";
+        }
+
+        var offset = physicalAddress - arenaAddress();
+        lock (_lock)
+        {
+            if (FindHolder(offset, size) is not { } holder)
+            {
+                return "that is not inside an object that a live instance of the device holds";
+            }
+
+            if (_mappings.Exists(mapping => Overlaps(mapping, offset, size)))
+            {
+                return "something is mapped there already";
+            }
+
+            if (!holder.Shared.TryUse())
+            {
+                return "the object was freed just now";
+            }
+
+            try
+            {
+                var pages = platform.Replace(hostPointer, size, offset);
+                _mappings.Add(new Mapping(physicalAddress, offset, size, holder.Shared, pages) { Owner = holder.Instance.Handle });
+                return null;
+            }
+            catch
+            {
+                objects.Release(holder.Shared);
+                throw;
+            }
+        }
+    }
+
+    private string? TryUnmap(ulong physicalAddress, ulong size)
+    {
+        lock (_lock)
+        {
+            return _mappings.Find(mapping => mapping.PhysicalAddress == physicalAddress && mapping.Size == size) is { } mapping
+                ? End(mapping)
+                : "nothing was mapped so";
+        }
+    }
+
+    private string? End(Mapping mapping)
+    {
+        var restored = mapping.Pages.Restore();
+        _mappings.Remove(mapping);
+        objects.Release(mapping.Shared);
+        return restored ? null : "the plug-in has put something else there without unmapping; that was left alone";
+    }
+
+    private (Instance Instance, SharedObject Shared)? FindHolder(ulong offset, ulong size)
+    {
+        foreach (var instance in instances.All)
+        {
+            if (instance.Identity.Vendor == device.Vendor && instance.Identity.Device == device.Device && instance.FindHeld(offset, size) is { } shared)
+            {
+                return (instance, shared);
+            }
+        }
+
+        return null;
+    }
+
+    private sealed record Mapping(ulong PhysicalAddress, ulong Offset, ulong Size, SharedObject Shared, IPluginPages Pages)
+    {
+        /// <summary>The instance whose end ends the mapping.</summary>
+        public ulong Owner { get; set; }
+    }
+}

@@ -1,0 +1,101 @@
+// Shared libraries that the daemon loads, and those with which it does not start.
+using VirtioUser.Daemon.Tests.Support;
+
+namespace VirtioUser.Daemon.Tests.Plugins;
+
+public sealed class LibraryTests : IDisposable
+{
+    private readonly SocketFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Libraries_stand_beside_assemblies_and_write_to_the_log()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(
+            _folder.SocketPath, "--device", await NativeDevices.GetAsync("test_device"), "--device", BuildOutput.Digest, await NativeDevices.GetAsync("mapping_device"));
+
+        Assert.Contains("libtest_device.so", await daemon.LineAsync("The test device in C is here"), StringComparison.Ordinal);
+        Assert.Contains("libmapping_device.so", await daemon.LineAsync("5655:7e5c:01"), StringComparison.Ordinal);
+        await daemon.AssertStopsAsync();
+    }
+
+    [Fact]
+    public async Task The_example_does_what_the_one_in_csharp_does()
+    {
+        var answers = new List<string>();
+        foreach (var device in new[] { BuildOutput.Reverse, await NativeDevices.GetAsync("reverse") })
+        {
+            await using var daemon = await DaemonProcess.StartAsync("try", "--device", device, "--", "dotnet", BuildOutput.ReverseGuest);
+            Assert.Equal(0, await daemon.Exited);
+            answers.Add(daemon.Output);
+        }
+
+        Assert.Equal(["1234:0001:01 answered 1: Hello from the guest!", "1234:0001:01 answered 1: Hello from the guest!"], answers);
+    }
+
+    [Fact]
+    public async Task Functions_that_are_missing_are_named() => await AssertRefusedAsync(
+        [await NativeDevices.GetAsync("missing_functions")], "libmissing_functions.so does not export get_device_config_info, on_instance_ping:");
+
+    [Fact]
+    public async Task A_library_that_calls_what_nobody_has_is_refused_at_the_start() => await AssertRefusedAsync(
+        [await NativeDevices.GetAsync("unbound_device")], "libunbound_device.so could not be loaded: ", "nobody_has_this");
+
+    [Fact]
+    public async Task A_device_that_does_not_want_to_start_is_heard() => await AssertRefusedAsync(
+        [await NativeDevices.GetAsync("unwilling_device")], "libunwilling_device.so returned false: there is no camera.");
+
+    [Fact]
+    public async Task A_pair_that_an_assembly_has_already_is_refused_with_both_places() => await AssertRefusedAsync(
+        [BuildOutput.TestDevice, await NativeDevices.GetAsync("test_device")],
+        "Vendor 5655, device 7e5a stands twice: TestDevice.ManyVersionsDevice in ", "TestDevice.dll and ", "libtest_device.so");
+
+    [Theory]
+    [InlineData(18, 183, "is for another machine: 64-bit little-endian arm64")] // e_machine
+    [InlineData(4, 1, "is for another machine: 32-bit")] // EI_CLASS
+    [InlineData(5, 2, "is for another machine: 64-bit big-endian")] // EI_DATA
+    [InlineData(16, 2, "is an ELF file, but no shared library")] // e_type
+    [InlineData(0, 0, "is not an ELF file")]
+    public async Task A_file_for_another_machine_or_purpose_is_told(int at, byte value, string words)
+    {
+        var bytes = await File.ReadAllBytesAsync(await NativeDevices.GetAsync("test_device"), TestContext.Current.CancellationToken);
+        bytes[at] = value;
+        await AssertRefusedAsync([await WriteAsync("libwrong.so", bytes)], "libwrong.so " + words);
+    }
+
+    [Theory]
+    [InlineData(0, "is not an ELF file")]
+    [InlineData(19, "is cut off")]
+    [InlineData(100, "could not be loaded")]
+    public async Task A_file_that_was_cut_off_is_told(int length, string words)
+    {
+        var bytes = await File.ReadAllBytesAsync(await NativeDevices.GetAsync("test_device"), TestContext.Current.CancellationToken);
+        await AssertRefusedAsync([await WriteAsync("libcut.so.1", bytes[..length])], "libcut.so.1 " + words);
+    }
+
+    [Fact]
+    public async Task A_library_is_known_by_its_first_bytes_under_any_name()
+    {
+        var bytes = await File.ReadAllBytesAsync(await NativeDevices.GetAsync("test_device"), TestContext.Current.CancellationToken);
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, "--device", await WriteAsync("device.dll", bytes));
+        await daemon.AssertStopsAsync();
+    }
+
+    private async Task<string> WriteAsync(string name, byte[] bytes)
+    {
+        var path = Path.Combine(Path.GetDirectoryName(_folder.SocketPath)!, name);
+        await File.WriteAllBytesAsync(path, bytes, TestContext.Current.CancellationToken);
+        return path;
+    }
+
+    private async Task AssertRefusedAsync(string[] devices, params string[] words)
+    {
+        await using var daemon = await DaemonProcess.StartAsync(["--socket-path", _folder.SocketPath, .. devices.SelectMany(device => new[] { "--device", device })]);
+
+        Assert.Equal(1, await daemon.Exited);
+        var said = Assert.Single(daemon.ErrorLines);
+        Assert.All(words, word => Assert.Contains(word, said, StringComparison.Ordinal));
+        Assert.False(File.Exists(_folder.SocketPath));
+    }
+}

@@ -1,0 +1,282 @@
+// A device's own memory inside a guest's objects.
+using System.Text.RegularExpressions;
+using TestDevice.Dependency;
+using VirtioUser.Daemon.Tests.Direct;
+using VirtioUser.Daemon.Tests.Support;
+using VirtioUser.Guest;
+
+namespace VirtioUser.Daemon.Tests.Plugins;
+
+public sealed class MappingTests : IDisposable
+{
+    private const int Page = 4096;
+
+    private readonly SocketFolder _folder = new();
+
+    // As in tests/NativeDevice/mapping_device.c.
+    private enum Operation
+    {
+        Map = 1,
+        Unmap,
+        Peek,
+        Poke,
+        PeekFile,
+        Drop,
+    }
+
+    public enum Kind
+    {
+        Heap,
+        Anonymous,
+        PrivateFile,
+        PrivateMemfd,
+        SharedMemfd,
+        SharedAnonymous,
+        ReadOnlyFile,
+        SharedFile,
+        ShortFile,
+        NoAccess,
+        Nothing,
+        Stack,
+        Code,
+        Kernel,
+        AlreadyShared,
+        Crooked,
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData(Kind.Heap)]
+    [InlineData(Kind.Anonymous)]
+    [InlineData(Kind.PrivateFile)]
+    [InlineData(Kind.PrivateMemfd)]
+    [InlineData(Kind.SharedMemfd)]
+    [InlineData(Kind.SharedAnonymous)]
+    public async Task Memory_of_the_device_is_the_guests_until_it_is_unmapped(Kind kind)
+    {
+        await using var daemon = await ListenAsync();
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        using var device = Open(source);
+        using var memory = device.Allocate(5 * Page);
+        memory.Span.Fill(1);
+
+        Assert.Equal(1u, Map(device, memory, slot: 7, kind, page: 1, pages: 3));
+
+        Assert.Equal(-1, memory.Span[Page..(4 * Page)].IndexOfAnyExcept((byte)7));
+        Assert.Equal(-1, memory.Span[..Page].IndexOfAnyExcept((byte)1));
+        Assert.Equal(-1, memory.Span[(4 * Page)..].IndexOfAnyExcept((byte)1));
+        memory.Span[Page] = 100;
+        memory.Span[(4 * Page) - 1] = 101;
+        Assert.Equal((100u, 101u), (Ask(device, Operation.Peek, 7, offset: 0), Ask(device, Operation.Peek, 7, offset: (3 * Page) - 1)));
+        Ask(device, Operation.Poke, 7, value: 102, offset: Page);
+        Assert.Equal(102, memory.Span[2 * Page]);
+
+        Assert.Equal(1u, Unmap(device, memory, slot: 7, page: 1));
+
+        Assert.Equal((100, 102, 101), (memory.Span[Page], memory.Span[2 * Page], memory.Span[(4 * Page) - 1]));
+        Assert.Equal((100u, 102u), (Ask(device, Operation.Peek, 7, offset: 0), Ask(device, Operation.Peek, 7, offset: Page)));
+        memory.Span[Page] = 103;
+        Ask(device, Operation.Poke, 7, value: 104, offset: Page);
+        Assert.Equal(100u, Ask(device, Operation.Peek, 7, offset: 0));
+        Assert.Equal(102, memory.Span[2 * Page]);
+        if (kind is Kind.SharedMemfd)
+            Assert.Equal((100u, 104u), (Ask(device, Operation.PeekFile, 7, offset: 0), Ask(device, Operation.PeekFile, 7, offset: Page)));
+        if (kind is Kind.PrivateFile or Kind.PrivateMemfd)
+            Assert.Equal((7u, 7u), (Ask(device, Operation.PeekFile, 7, offset: 0), Ask(device, Operation.PeekFile, 7, offset: Page)));
+        Assert.Equal(0u, Unmap(device, memory, slot: 7, page: 1));
+        Ask(device, Operation.Drop, 7);
+        Assert.Contains("nothing was mapped so", await daemon.LineAsync("can not unmap 12288 bytes"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Memory_that_can_only_be_read_shows_what_the_guest_writes()
+    {
+        await using var daemon = await ListenAsync();
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        using var device = Open(source);
+        using var memory = device.Allocate(Page);
+
+        Assert.Equal(1u, Map(device, memory, slot: 7, Kind.ReadOnlyFile, page: 0, pages: 1));
+        memory.Span[5] = 50;
+        Assert.Equal(50u, Ask(device, Operation.Peek, 7, offset: 5));
+        Assert.Equal(1u, Unmap(device, memory, slot: 7, page: 0));
+
+        memory.Span[5] = 51;
+        Assert.Equal(50u, Ask(device, Operation.Peek, 7, offset: 5));
+        Assert.Equal(7u, Ask(device, Operation.PeekFile, 7, offset: 5));
+    }
+
+    [Fact]
+    public async Task A_guest_reads_and_writes_while_memory_comes_and_goes()
+    {
+        const int Rounds = 300;
+        await using var daemon = await ListenAsync();
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        using var device = Open(source);
+        using var memory = device.Allocate(64 * Page);
+        using var done = new CancellationTokenSource();
+        var busy = Program.Blocking(() =>
+        {
+            // Pages 0 and 63 are the guest's alone; those between show whole pages of the device, old or new, or what the guest wrote.
+            var rounds = 0;
+            for (byte value = 1; !done.IsCancellationRequested; value = (byte)((value % 100) + 1), rounds++)
+            {
+                memory.Span[..Page].Fill(value);
+                memory.Span[(63 * Page)..].Fill(value);
+                Volatile.Write(ref memory.Span[(32 * Page) + 1], 255);
+                Assert.Equal(-1, memory.Span[..Page].IndexOfAnyExcept(value));
+                Assert.Equal(-1, memory.Span[(63 * Page)..].IndexOfAnyExcept(value));
+                Assert.Equal(-1, memory.Span[Page..(63 * Page)].IndexOfAnyInRange((byte)100, (byte)199));
+            }
+
+            return rounds;
+        });
+
+        for (var round = 0; round < Rounds; round++)
+        {
+            var (slot, kind) = (round % 100, (Kind)(round % 6));
+            Assert.Equal(1u, Map(device, memory, slot, kind, page: 1, pages: 62));
+            Assert.Equal((byte)slot, memory.Span[(62 * Page) + 9]);
+            memory.Span[(20 * Page) + 9] = (byte)(200 + (round % 50));
+            Assert.Equal(200u + ((uint)round % 50), Ask(device, Operation.Peek, slot, offset: (19 * Page) + 9));
+            Assert.Equal(1u, Unmap(device, memory, slot, page: 1));
+            Ask(device, Operation.Drop, slot);
+        }
+
+        await done.CancelAsync();
+        Assert.NotEqual(0, await busy);
+        await daemon.AssertStopsAsync();
+    }
+
+    [Theory]
+    [InlineData(Kind.SharedFile, "is a file that is mapped shared")]
+    [InlineData(Kind.ShortFile, "pwrite: Bad address")]
+    [InlineData(Kind.NoAccess, "can not be read")]
+    [InlineData(Kind.Nothing, "nothing is mapped at 10000")]
+    [InlineData(Kind.Stack, "is a stack")]
+    [InlineData(Kind.Code, "is code")]
+    [InlineData(Kind.Kernel, "belongs to the kernel")]
+    [InlineData(Kind.AlreadyShared, "shows the shared memory already")]
+    [InlineData(Kind.Crooked, "must be multiples of 4096")]
+    public async Task Memory_that_can_not_be_replaced_is_refused_with_the_reason(Kind kind, string reason)
+    {
+        await using var daemon = await ListenAsync();
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        using var device = Open(source);
+        using var memory = device.Allocate(4 * Page);
+        memory.Span.Fill(1);
+        var pages = kind == Kind.ShortFile ? 2 : 1;
+
+        Assert.Equal(0u, Map(device, memory, slot: 7, kind, page: 1, pages));
+
+        Assert.Matches($"5655:7e5c:01 can not map {pages * Page} bytes of its own at [0-9a-f]+ to [0-9a-f]+: .*{Regex.Escape(reason)}", await daemon.LineAsync("can not map"));
+        Assert.Equal(-1, memory.Span[..Page].IndexOfAnyExcept((byte)1));
+        Assert.Equal(-1, memory.Span[((1 + pages) * Page)..].IndexOfAnyExcept((byte)1));
+        Assert.Equal(1u, Map(device, memory, slot: 8, Kind.Heap, page: 1, pages: 3));
+    }
+
+    [Fact]
+    public async Task Only_ranges_of_objects_that_the_device_holds_can_be_mapped_and_each_once()
+    {
+        await using var daemon = await ListenAsync();
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        using var device = Open(source);
+        using var stranger = source.Open(TestDevices.Second);
+        using var memory = device.Allocate(4 * Page);
+        using var strange = stranger.Allocate(4 * Page);
+
+        Assert.Equal(0u, Map(device, memory, slot: 1, Kind.Heap, page: 1, pages: 4));
+        Assert.Equal(0u, Map(device, memory, slot: 1, Kind.Anonymous, page: 3, pages: 16 << 10));
+        Assert.Equal(1u, Map(device, memory, slot: 2, Kind.Heap, page: 1, pages: 2));
+        Assert.Equal(0u, Map(device, memory, slot: 3, Kind.Heap, page: 2, pages: 2));
+        Assert.Contains("that is not inside an object", await daemon.LineAsync("can not map 16384 bytes"), StringComparison.Ordinal);
+        Assert.Contains("something is mapped there already", await daemon.LineAsync("can not map 8192 bytes"), StringComparison.Ordinal);
+
+        Assert.Equal(0u, Map(device, memory, slot: 4, Kind.Heap, page: 0, pages: 0));
+        Assert.Equal(-1, strange.Span.IndexOfAnyExcept((byte)0));
+    }
+
+    [Fact]
+    public async Task A_range_that_the_guest_frees_is_not_used_again_until_it_is_unmapped()
+    {
+        await using var daemon = await ListenAsync();
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        using var device = Open(source);
+        using (var memory = device.Allocate(Page))
+        {
+            Assert.Equal(1u, Map(device, memory, slot: 7, Kind.Heap, page: 0, pages: 1));
+        }
+
+        using var next = device.Allocate(Page);
+        next.Span.Fill(50);
+
+        Assert.Equal(7u, Ask(device, Operation.Peek, 7, offset: 0));
+        Ask(device, Operation.Poke, 7, value: 8, offset: 0);
+        Assert.Equal(50, next.Span[0]);
+    }
+
+    [Fact]
+    public async Task The_end_of_the_last_instance_that_holds_the_object_ends_the_mapping()
+    {
+        await using var daemon = await ListenAsync();
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        using var survivor = Open(source);
+        var first = Open(source);
+        var second = Open(source);
+        var memory = first.Allocate(Page);
+        var imported = second.Import(memory.Export());
+        Assert.Equal(1u, Map(first, memory, slot: 7, Kind.SharedMemfd, page: 0, pages: 1));
+
+        first.Dispose();
+        survivor.Allocate(Page).Dispose(); // what the host does for one program is in order
+        imported.Span[0] = 60;
+        Assert.Equal(60u, Ask(survivor, Operation.Peek, 7, offset: 0));
+        Assert.Equal(7u, Ask(survivor, Operation.PeekFile, 7, offset: 0));
+        second.Dispose();
+        using var fresh = survivor.Allocate(Page);
+
+        Assert.Equal(60u, Ask(survivor, Operation.Peek, 7, offset: 0));
+        Assert.Equal(60u, Ask(survivor, Operation.PeekFile, 7, offset: 0));
+        Assert.Equal(0, fresh.Span[0]);
+        fresh.Span[0] = 61;
+        Assert.Equal(60u, Ask(survivor, Operation.Peek, 7, offset: 0));
+        Assert.Equal(1u, Map(survivor, fresh, slot: 8, Kind.Heap, page: 0, pages: 1));
+    }
+
+    [Fact]
+    public async Task Memory_that_the_device_gave_away_while_it_was_mapped_is_left_alone()
+    {
+        await using var daemon = await ListenAsync();
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        using var device = Open(source);
+        using var memory = device.Allocate(Page);
+        Assert.Equal(1u, Map(device, memory, slot: 7, Kind.Anonymous, page: 0, pages: 1));
+        memory.Span[0] = 9;
+        Ask(device, Operation.Drop, 7);
+
+        device.Dispose();
+
+        Assert.Contains("something else there", await daemon.LineAsync("can not unmap"), StringComparison.Ordinal);
+        using var next = Open(source);
+        using var fresh = next.Allocate(Page);
+        Assert.Equal(1u, Map(next, fresh, slot: 7, Kind.Heap, page: 0, pages: 1));
+    }
+
+    private static VirtioUserDevice Open(DeviceSource source) => source.Open(0x7E5C);
+
+    private static ulong Metadata(Operation operation, int slot, int value, int offset) =>
+        ((ulong)operation << 56) | ((ulong)slot << 48) | ((ulong)value << 32) | (uint)offset;
+
+    private static uint Map(VirtioUserDevice device, Guest.SharedObject memory, int slot, Kind kind, int page, int pages) =>
+        device.Ping(new PingRequest(memory, (ulong)page * Page, 1, Metadata(Operation.Map, slot, (int)kind, pages)));
+
+    private static uint Unmap(VirtioUserDevice device, Guest.SharedObject memory, int slot, int page) =>
+        device.Ping(new PingRequest(memory, (ulong)page * Page, 1, Metadata(Operation.Unmap, slot, 0, 0)));
+
+    private static uint Ask(VirtioUserDevice device, Operation operation, int slot, int value = 0, int offset = 0) =>
+        device.Ping(new PingRequest(Metadata(operation, slot, value, offset)));
+
+    private async Task<DaemonProcess> ListenAsync() =>
+        await DaemonProcess.ListenAsync(_folder.SocketPath, "--device", await NativeDevices.GetAsync("mapping_device"), "--device", BuildOutput.SecondDevice);
+}

@@ -1,0 +1,62 @@
+// Devices as shared libraries, built for the tests.
+using System.Diagnostics;
+using VirtioUser.Vm;
+
+namespace VirtioUser.Daemon.Tests.Plugins;
+
+/// <summary>Builds what stands in tests/NativeDevice: in C by the compiler of the guest's tree, in C++ by the host's, if it has one.</summary>
+internal static class NativeDevices
+{
+    private static readonly Dictionary<string, string[]> s_products = new()
+    {
+        [Library("test_device")] = Arguments("test_device.c"),
+        [Library("mapping_device")] = Arguments("mapping_device.c"),
+        [Library("missing_functions")] = Arguments("missing_functions.c"),
+        [Library("unwilling_device")] = Arguments("unwilling_device.c"),
+        [Library("unbound_device")] = Arguments("unwilling_device.c", "-DUNBOUND"),
+        [Library("reverse")] = Arguments("reverse.c"),
+    };
+
+    private static readonly Lazy<Task<string>> s_folder = new(() => NativeBuild.GetAsync("test-devices", Sources, s_products));
+
+    private static readonly Lazy<Task<string?>> s_cpp = new(BuildCppAsync);
+
+    private static string[] Sources =>
+    [
+        Path.Combine(ProjectFolders.Root, "plugins", "include", "virtio_user_plugin.h"),
+        Path.Combine(ProjectFolders.Root, "docs", "examples", "ReverseC", "reverse.c"),
+        .. Directory.EnumerateFiles(Source, "*.c").Order(StringComparer.Ordinal),
+    ];
+
+    private static string Source => Path.Combine(ProjectFolders.Root, "tests", "NativeDevice");
+
+    /// <summary>The library that is made of one of the C files.</summary>
+    public static async Task<string> GetAsync(string name) => Path.Combine(await s_folder.Value, Library(name));
+
+    /// <summary>The test device in C++, or null where there is no compiler for it.</summary>
+    public static Task<string?> GetCppAsync() => s_cpp.Value;
+
+    private static string Library(string name) => $"lib{name}.so";
+
+    private static string[] Arguments(params string[] more) => ["-shared", "-fPIC", "-pthread", .. more];
+
+    private static async Task<string?> BuildCppAsync()
+    {
+        var folders = Environment.GetEnvironmentVariable("PATH")?.Split(':') ?? [];
+        if (!folders.Any(folder => File.Exists(Path.Combine(folder, "g++"))))
+        {
+            return null;
+        }
+
+        var library = Path.Combine(AppContext.BaseDirectory, "libtest_device_cpp.so");
+        string[] words =
+        [
+            "-std=c++20", "-O2", "-Wall", "-Wextra", "-Werror", .. Arguments($"-I{Path.GetDirectoryName(Sources[0])}"), "-o", library,
+            Path.Combine(Source, "test_device.cpp"),
+        ];
+        using var compiler = Process.Start(new ProcessStartInfo("g++", words) { RedirectStandardError = true })!;
+        var said = await compiler.StandardError.ReadToEndAsync();
+        await compiler.WaitForExitAsync();
+        return compiler.ExitCode == 0 ? library : throw new InvalidOperationException($"test_device.cpp does not build cleanly:\n{said}");
+    }
+}

@@ -1,0 +1,125 @@
+// One device in three languages: the guest can not tell which one it has.
+using TestDevice.Dependency;
+using VirtioUser.Daemon.Tests.Direct;
+using VirtioUser.Daemon.Tests.Support;
+using VirtioUser.Guest;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Daemon.Tests.Plugins;
+
+public sealed class SameResultsTests : IDisposable
+{
+    private const uint Device = TestDevices.ManyVersions;
+
+    private readonly SocketFolder _folder = new();
+
+    public static TheoryData<string> Languages => ["C#", "C", "C++"];
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [MemberData(nameof(Languages))]
+    public async Task Pings_get_the_same_answers_and_find_the_same_bytes(string language)
+    {
+        await using var daemon = await ListenAsync(language);
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        Assert.Equal(new DeviceIdentity(TestDevices.Vendor, Device, 4), Assert.Single(source.List(), node => node.Identity.Device == Device).Identity);
+        using var device = source.Open(Device);
+        using var memory = device.Allocate(3 * 4096);
+        uint OnBytes(TestOperation operation, ulong offset, ulong length, ulong argument = 0) =>
+            device.Call(new PingRequest(memory, offset, length, TestDevices.Metadata(operation, argument)));
+
+        Assert.Equal(0x3FFF_FFFFu, device.Call(TestOperation.Echo, 0xFFFF_FFFF));
+        Assert.NotEqual(0u, device.Call(TestOperation.EchoEvents));
+        Assert.Equal(4u, device.Call(TestOperation.Version));
+        Assert.Equal(4u, device.Call(TestOperation.Count));
+        Assert.Equal(0u, device.Call(TestOperation.Length));
+        Assert.Equal(0u, device.Call(TestOperation.PhysicalPage));
+        Assert.Equal(5000u, OnBytes(TestOperation.Length, 17, 5000));
+        Assert.Equal(OnBytes(TestOperation.PhysicalPage, 0, 1) + 2, OnBytes(TestOperation.PhysicalPage, 8192, 4096));
+
+        Assert.Equal(1u, OnBytes(TestOperation.Fill, 0, 4096, 77));
+        var expected = new byte[4096];
+        Pattern.Fill(expected, 77);
+        Assert.Equal(expected, memory.Span[..4096].ToArray());
+        memory.Span[1000] ^= 1;
+        Assert.Equal(Pattern.Checksum(memory.Span[..4096]), OnBytes(TestOperation.Checksum, 0, 4096));
+        Assert.Equal(1u, OnBytes(TestOperation.Copy, 0, 8192));
+        Assert.Equal(memory.Span[..4096].ToArray(), memory.Span[4096..8192].ToArray());
+        Assert.Equal(-1, memory.Span[8192..].IndexOfAnyExcept((byte)0));
+        Assert.Throws<PingFailedException>(() => device.Call(PingRequest.Unchecked(0, memory.Id, 4096, 8193)));
+
+        await daemon.AssertStopsAsync();
+    }
+
+    [Theory]
+    [MemberData(nameof(Languages))]
+    public async Task Events_come_from_another_thread_in_order(string language)
+    {
+        await using var daemon = await ListenAsync(language);
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        using var device = source.Open(Device);
+        using var other = source.Open(Device);
+
+        Assert.Equal(1u, device.Call(TestOperation.RaiseEvents, 100));
+        Assert.Equal(1u, other.Call(TestOperation.RaiseEvents, 3));
+        Assert.Equal(1u, device.Call(TestOperation.JoinEvents));
+
+        Assert.Equal(Enumerable.Range(1, 100).Select(number => (uint)number), Enumerable.Range(0, 100).Select(_ => device.ReadEvent()));
+        Assert.Equal([1u, 2u, 3u], Enumerable.Range(0, 3).Select(_ => other.ReadEvent()));
+    }
+
+    [Theory]
+    [MemberData(nameof(Languages))]
+    public async Task Versions_are_agreed_on_by_the_device(string language)
+    {
+        await using var daemon = await ListenAsync(language);
+        using var driver = TestDriver.Boot(_folder.SocketPath);
+        foreach (var version in new[] { 2u, 3u, 4u })
+        {
+            var reply = driver.AskToCreate(Device, version);
+            Assert.Equal((ConfigError.None, version), (reply.Error, reply.FirstDevice.Version));
+            Assert.Equal(version, driver.Call(reply.InstanceHandle, TestOperation.Version));
+        }
+
+        Assert.Equal(ConfigError.InstanceCreationFailed, driver.AskToCreate(Device, 1).Error);
+        Assert.Equal(ConfigError.InstanceCreationFailed, driver.AskToCreate(Device, 5).Error);
+    }
+
+    [Theory]
+    [MemberData(nameof(Languages))]
+    public async Task Order_is_kept_in_an_instance_and_a_slow_one_holds_nobody_up(string language)
+    {
+        await using var daemon = await ListenAsync(language);
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        using var slow = source.Open(Device);
+        var gate = Gates.New();
+        var waiting = slow.PingAsync(Program.Ping(TestOperation.Wait, gate), TestContext.Current.CancellationToken);
+        var behind = slow.PingAsync(Program.Ping(TestOperation.Count), TestContext.Current.CancellationToken);
+
+        await Program.OnThreads(4, _ =>
+        {
+            using var device = source.Open(Device);
+            for (var i = 1u; i <= 500; i++)
+                Assert.Equal(i, device.Call(TestOperation.Count));
+        });
+        Assert.False(waiting.IsCompleted || behind.IsCompleted);
+        using var other = source.Open(Device);
+        Assert.Equal(1u, other.Call(TestOperation.Release, gate));
+
+        Assert.Equal(1u, await waiting);
+        Assert.Equal(2u, await behind);
+    }
+
+    private async Task<DaemonProcess> ListenAsync(string language)
+    {
+        var file = language switch
+        {
+            "C#" => BuildOutput.TestDevice,
+            "C" => await NativeDevices.GetAsync("test_device"),
+            _ => await NativeDevices.GetCppAsync(),
+        };
+        Assert.SkipWhen(file is null, $"There is no compiler for {language} on this machine.");
+        return await DaemonProcess.ListenAsync(_folder.SocketPath, "--device", file!, "--device", BuildOutput.SecondDevice);
+    }
+}

@@ -1,0 +1,65 @@
+using System.Security.Cryptography;
+
+namespace VirtioUser.Vm;
+
+/// <summary>
+/// Builds programs and shared libraries in C by the compiler of the guest's tree: alike wherever this runs, without a
+/// compiler on the host, and linked against a libc that is old enough for every release that the project supports.
+/// </summary>
+public static class NativeBuild
+{
+    /// <summary>Returns the folder with what was built; builds it first if a source, or how it is built, has changed. Needs root then.</summary>
+    /// <param name="kind">What it is, for the cache and for messages.</param>
+    /// <param name="sources">All files that are needed, with their paths; they are put into one folder.</param>
+    /// <param name="products">What to build, with the compiler's arguments: flags, and names of the sources.</param>
+    /// <param name="cancellationToken">Stops the build.</param>
+    /// <exception cref="SetupException">It does not build without a warning, or root is needed and not there.</exception>
+    public static async Task<string> GetAsync(
+        string kind, IReadOnlyList<string> sources, IReadOnlyDictionary<string, string[]> products, CancellationToken cancellationToken = default)
+    {
+        string suite = new GuestImageOptions().Suite;
+        GuestTree tree = await GuestTree.PrepareAsync(suite, cancellationToken: cancellationToken).ConfigureAwait(false);
+        string key = Cache.KeyOf(
+        [
+            GuestTree.KeyOf(suite),
+            .. sources.Select(source => Path.GetFileName(source) + ' ' + Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(source)))),
+            .. products.Select(product => $"{product.Key}: {string.Join(' ', product.Value)}"),
+        ]);
+        return await new Cache(ProjectFolders.Cache).GetAsync(
+            kind, key,
+            async partial =>
+            {
+                foreach (string source in sources)
+                {
+                    File.Copy(source, Path.Combine(partial, Path.GetFileName(source)));
+                }
+
+                foreach ((string product, string[] arguments) in products)
+                {
+                    await CompileAsync(tree, partial, kind, product, arguments, cancellationToken).ConfigureAwait(false);
+                }
+            },
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    static async Task CompileAsync(
+        GuestTree tree, string folder, string kind, string product, IEnumerable<string> arguments, CancellationToken cancellationToken)
+    {
+        List<string> said = [];
+        int code = await tree.RunAsync(
+            new Dictionary<string, string> { ["native"] = folder },
+            ["env", "--chdir=/mnt/native", "gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", product, .. arguments],
+            line =>
+            {
+                lock (said)
+                {
+                    said.Add(line);
+                }
+            },
+            cancellationToken).ConfigureAwait(false);
+        if (code != 0)
+        {
+            throw new SetupException($"{product} ({kind}) does not build cleanly:\n{string.Join('\n', said)}");
+        }
+    }
+}
