@@ -28,6 +28,9 @@ internal sealed class FakeEventQueue(IQueueWaiter waiter, ConcurrentQueue<string
         }
     }
 
+    /// <summary>How often the guest was told.</summary>
+    public int Signals { get; private set; }
+
     /// <summary>The revents that an instance got, in order.</summary>
     public IReadOnlyList<uint> Of(ulong handle) => [.. Seen.Where(message => message.InstanceHandle == handle).Select(message => message.Revents)];
 
@@ -91,6 +94,7 @@ internal sealed class FakeEventQueue(IQueueWaiter waiter, ConcurrentQueue<string
         CheckOpen();
         lock (_changed)
         {
+            Signals++;
             _seen.AddRange(_put);
             _put.Clear();
             Monitor.PulseAll(_changed);
