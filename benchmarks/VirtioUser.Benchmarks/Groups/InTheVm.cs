@@ -19,7 +19,7 @@ sealed class InTheVm() : BenchmarkGroup(6, "in the VM")
     // Above those that commands come in by.
     const int PortNumber = 30;
 
-    static readonly TimeSpan PollTime = TimeSpan.FromMicroseconds(100);
+    static readonly TimeSpan PollTime = TimeSpan.FromMicroseconds(400);
 
     // Debian's guest has no program that would do this by itself. 10.0.2.2 is the host in QEMU's user-mode network.
     static readonly string Script = $"""
