@@ -68,10 +68,7 @@ internal sealed class PingRing
             {
                 if (HasRoom(sender))
                     return true;
-                if (!_starved.Contains(sender))
-                    _starved.Add(sender);
-                HasStarved = true;
-                if (!_queue.Driver.EnableCalls())
+                if (MustWait(sender))
                     return false;
             }
 
@@ -90,10 +87,7 @@ internal sealed class PingRing
                 Reclaim();
                 if (sender.InFlight == 0)
                     return true;
-                if (!_starved.Contains(sender))
-                    _starved.Add(sender);
-                HasStarved = true;
-                if (!_queue.Driver.EnableCalls())
+                if (MustWait(sender))
                     return false;
             }
 
@@ -124,6 +118,16 @@ internal sealed class PingRing
     {
         lock (_lock)
             _closed = true;
+    }
+
+    /// <summary>Has the sender notified when something comes back.</summary>
+    /// <returns>False if something has come back meanwhile.</returns>
+    private bool MustWait(DirectChannel sender)
+    {
+        if (!_starved.Contains(sender))
+            _starved.Add(sender);
+        HasStarved = true;
+        return !_queue.Driver.EnableCalls();
     }
 
     private bool HasRoom(DirectChannel sender)
