@@ -4,6 +4,7 @@ using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 using VirtioUser.Devices;
 using VirtioUser.Host.Catalog;
+using VirtioUser.Host.Instances;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Plugins;
@@ -77,11 +78,13 @@ internal sealed class SharedLibraryDevice : Device
     {
         var instance = new SharedLibraryInstance(this, context);
         _instances[context.Handle] = instance;
+        _memory?.BeginInstance(((HostInstanceContext)context).Instance);
         if (Exports.Create(context.Handle))
         {
             return instance;
         }
 
+        _memory?.EndInstance(context.Handle);
         _instances.TryRemove(context.Handle, out _);
         throw new InvalidOperationException($"on_create_instance of {_path} returned false.");
     }

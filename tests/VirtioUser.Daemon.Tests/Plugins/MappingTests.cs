@@ -22,6 +22,9 @@ public sealed class MappingTests : IDisposable
         Poke,
         PeekFile,
         Drop,
+        Stay,
+        AwaitStay,
+        Leave,
     }
 
     public enum Kind
@@ -244,6 +247,58 @@ public sealed class MappingTests : IDisposable
         Assert.Equal(1u, Map(survivor, fresh, slot: 8, Kind.Heap, page: 0, pages: 1));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_end_of_the_instance_that_mapped_ends_what_others_have_freed(bool freesToo)
+    {
+        await using var daemon = await ListenAsync();
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        using var first = Open(source);
+        var second = Open(source);
+        var memory = first.Allocate(Page);
+        var imported = second.Import(memory.Export());
+        Assert.Equal(1u, Map(second, imported, slot: 7, Kind.SharedMemfd, page: 0, pages: 1));
+        imported.Span[0] = 60;
+
+        memory.Dispose();
+        if (freesToo)
+            imported.Dispose();
+        Assert.Equal(7u, Ask(first, Operation.PeekFile, 7, offset: 0));
+        second.Dispose();
+        using var fresh = first.Allocate(Page); // what the host does for one program is in order
+
+        Assert.Equal(60u, Ask(first, Operation.PeekFile, 7, offset: 0));
+        fresh.Span[0] = 61;
+        Assert.Equal(60u, Ask(first, Operation.Peek, 7, offset: 0));
+        Assert.Equal(1u, Map(first, fresh, slot: 8, Kind.Heap, page: 0, pages: 1));
+    }
+
+    [Fact]
+    public async Task An_instance_that_closes_holds_the_object_until_its_last_callback_has_returned()
+    {
+        await using var daemon = await ListenAsync("--log-level", "Debug");
+        var gone = DeviceSource.Daemon(_folder.SocketPath);
+        var first = Open(gone);
+        var second = Open(gone);
+        var memory = first.Allocate(Page);
+        second.Import(memory.Export());
+        Assert.Equal(1u, Map(first, memory, slot: 7, Kind.SharedMemfd, page: 0, pages: 1));
+        memory.Span[0] = 60;
+        second.Send(new PingRequest(Metadata(Operation.Stay, 0, 0, 0)), TestContext.Current.CancellationToken);
+        Ask(first, Operation.AwaitStay, 0);
+
+        gone.Dispose(); // frees nothing: the host ends the instances, those that run a callback after it
+        await daemon.LineAsync("Instance 1 of 5655:7e5c:01 ended");
+
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        using var next = Open(source);
+        Assert.Equal((60u, 7u), (Ask(next, Operation.Peek, 7, offset: 0), Ask(next, Operation.PeekFile, 7, offset: 0)));
+        Ask(next, Operation.Leave, 0);
+        await daemon.LineAsync("Instance 2 of 5655:7e5c:01 ended");
+        Assert.Equal((60u, 60u), (Ask(next, Operation.Peek, 7, offset: 0), Ask(next, Operation.PeekFile, 7, offset: 0)));
+    }
+
     [Fact]
     public async Task Memory_that_the_device_gave_away_while_it_was_mapped_is_left_alone()
     {
@@ -277,6 +332,6 @@ public sealed class MappingTests : IDisposable
     private static uint Ask(VirtioUserDevice device, Operation operation, int slot, int value = 0, int offset = 0) =>
         device.Ping(new PingRequest(Metadata(operation, slot, value, offset)));
 
-    private async Task<DaemonProcess> ListenAsync() =>
-        await DaemonProcess.ListenAsync(_folder.SocketPath, "--device", await NativeDevices.GetAsync("mapping_device"), "--device", BuildOutput.SecondDevice);
+    private async Task<DaemonProcess> ListenAsync(params string[] arguments) =>
+        await DaemonProcess.ListenAsync(_folder.SocketPath, [.. arguments, "--device", await NativeDevices.GetAsync("mapping_device"), "--device", BuildOutput.SecondDevice]);
 }
