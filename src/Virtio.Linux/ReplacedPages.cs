@@ -24,6 +24,9 @@ public sealed unsafe class ReplacedPages
     readonly ulong _inode;
     // A second mapping of shared memory, so that it can come back; 0 for private memory.
     readonly nint _original;
+    // How many bytes from the first on are restored, or were left alone; behind them all is as it was.
+    ulong _done;
+    bool _leftAlone;
 
     ReplacedPages(FileDescriptor file, ulong offset, nint address, nuint length, int protection, nint original)
     {
@@ -70,33 +73,32 @@ public sealed unsafe class ReplacedPages
     /// <summary>
     /// Takes the file's pages away again. Memory that was private is private then, anonymous, with the present content of the
     /// range; memory that was shared is what it was, and gets the present content. The file keeps its bytes.
-    /// To be called once. A range in which the file's pages are no longer mapped is left alone.
+    /// To be called once. Parts of the range in which the file's pages are no longer mapped are left alone.
     /// </summary>
-    /// <returns>False if the range was left alone.</returns>
-    /// <exception cref="LinuxException">The system refused: the range still shows the file. May be called again.</exception>
+    /// <returns>False if a part was left alone.</returns>
+    /// <exception cref="LinuxException">The system refused: the range, or what is left of it, still shows the file. May be called again.</exception>
     public bool Restore()
     {
-        if (!StillThere())
+        foreach ((ulong start, ulong end) in Shown())
         {
-            Forget(_original, _length);
-            return false;
+            LeaveAlone(start);
+            PutBack(start, end - start);
+            _done = end;
         }
-        nint pages = _original != 0 ? _original : MapPrivate();
-        try
-        {
-            Read(_file, pages, _length, _offset);
-            if (_original == 0 && _protection == Native.PROT_READ && Native.MProtect(pages, _length, Native.PROT_READ) < 0)
-                LinuxException.ThrowLast("mprotect");
-            if (Native.MRemap(pages, _length, _length, Native.MREMAP_MAYMOVE | Native.MREMAP_FIXED, _address) == -1)
-                LinuxException.ThrowLast($"mremap of {_length} bytes");
-            return true;
-        }
-        catch when (_original == 0)
-        {
-            Forget(pages, _length);
-            throw;
-        }
+        LeaveAlone(_length);
+        return !_leftAlone;
     }
+
+    /// <summary>
+    /// Whether bytes of the file's range are mapped in this process by anything but mappings of the whole file, which are those of the
+    /// file's owner. For a range of which <see cref="Restore"/> left a part alone: whoever changed it may have moved it.
+    /// </summary>
+    /// <param name="fileLength">The length of the file in bytes. If the range is the whole file, the owner's mappings count too.</param>
+    /// <exception cref="IOException">The kernel does not tell.</exception>
+    public bool IsShownInPart(ulong fileLength) =>
+        ProcessMapping.Within(0, ulong.MaxValue).Exists(mapping =>
+            mapping.Inode == _inode && mapping.Offset < _offset + _length && _offset < mapping.Offset + (mapping.End - mapping.Start)
+            && (mapping.End - mapping.Start < fileLength || _length >= fileLength));
 
     static ProcessMapping CheckKind(ulong start, ulong end, ulong inode)
     {
@@ -149,23 +151,54 @@ public sealed unsafe class ReplacedPages
         return again;
     }
 
-    bool StillThere()
+    /// <summary>The parts of the range, counted from its first byte, that still show what was put there.</summary>
+    List<(ulong Start, ulong End)> Shown()
     {
-        ulong next = (ulong)_address;
-        foreach (ProcessMapping mapping in ProcessMapping.Within(next, next + _length))
+        List<(ulong Start, ulong End)> shown = [];
+        ulong first = (ulong)_address;
+        foreach (ProcessMapping mapping in ProcessMapping.Within(first + _done, first + _length))
         {
-            if (mapping.Inode != _inode || mapping.Start > next || next - mapping.Start + mapping.Offset != _offset + (next - (ulong)_address))
-                return false;
-            next = mapping.End;
+            ulong start = Math.Max(mapping.Start, first + _done) - first;
+            ulong end = Math.Min(mapping.End, first + _length) - first;
+            if (mapping.Inode == _inode && mapping.Offset + (first + start - mapping.Start) == _offset + start)
+                shown.Add((start, end));
         }
-        return next >= (ulong)_address + _length;
+        return shown;
     }
 
-    nint MapPrivate()
+    void PutBack(ulong start, ulong size)
     {
-        nint pages = Native.MMap(0, _length, Native.PROT_READ | Native.PROT_WRITE, Native.MAP_PRIVATE | Native.MAP_ANONYMOUS, -1, 0);
+        nuint length = (nuint)size;
+        nint pages = _original != 0 ? _original + (nint)start : MapPrivate(length);
+        try
+        {
+            Read(_file, pages, size, _offset + start);
+            if (_original == 0 && _protection == Native.PROT_READ && Native.MProtect(pages, length, Native.PROT_READ) < 0)
+                LinuxException.ThrowLast("mprotect");
+            if (Native.MRemap(pages, length, length, Native.MREMAP_MAYMOVE | Native.MREMAP_FIXED, _address + (nint)start) == -1)
+                LinuxException.ThrowLast($"mremap of {length} bytes");
+        }
+        catch when (_original == 0)
+        {
+            Forget(pages, length);
+            throw;
+        }
+    }
+
+    void LeaveAlone(ulong end)
+    {
+        if (end == _done)
+            return;
+        if (_original != 0)
+            Forget(_original + (nint)_done, (nuint)(end - _done));
+        (_done, _leftAlone) = (end, true);
+    }
+
+    static nint MapPrivate(nuint length)
+    {
+        nint pages = Native.MMap(0, length, Native.PROT_READ | Native.PROT_WRITE, Native.MAP_PRIVATE | Native.MAP_ANONYMOUS, -1, 0);
         if (pages == -1)
-            LinuxException.ThrowLast($"mmap of {_length} bytes");
+            LinuxException.ThrowLast($"mmap of {length} bytes");
         return pages;
     }
 

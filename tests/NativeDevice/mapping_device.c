@@ -24,6 +24,8 @@ enum operation {
 	POKE, /* changes one */
 	PEEK_FILE, /* answers with a byte of the file behind the slot's memory */
 	DROP, /* gives the slot's memory back */
+	CUT, /* gives one page of it back */
+	MOVE, /* gives it another address */
 	STAY, /* answers only after LEAVE */
 	AWAIT_STAY, /* answers when a ping stays */
 	LEAVE,
@@ -189,6 +191,17 @@ static uint32_t peek_file(const struct slot *slot, uint32_t offset)
 	return pread(slot->file, &byte, 1, offset) == 1 ? byte : 0x100;
 }
 
+static bool move(struct slot *slot)
+{
+	void *place = mmap(NULL, slot->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *moved = mremap(slot->bytes, slot->size, slot->size, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+
+	if (place == MAP_FAILED || moved == MAP_FAILED)
+		return false;
+	slot->bytes = moved;
+	return true;
+}
+
 static void set(bool *what)
 {
 	pthread_mutex_lock(&lock);
@@ -229,6 +242,10 @@ uint32_t on_instance_ping(uint64_t handle, uint64_t metadata, uint64_t phys_addr
 	case DROP:
 		drop(slot);
 		return 1;
+	case CUT:
+		return munmap(slot->bytes + offset, PAGE) == 0;
+	case MOVE:
+		return move(slot);
 	case STAY:
 		set(&stays);
 		await(&left);

@@ -149,6 +149,11 @@ internal sealed class PluginMemory(
     {
         var restored = mapping.Pages.Restore();
         _mappings.Remove(mapping);
+        if (!restored && mapping.Pages.AreShownElsewhere())
+        {
+            return "the plug-in has moved the memory without unmapping; the object's bytes are never used again";
+        }
+
         objects.Release(mapping.Shared);
         return restored ? null : "the plug-in has put something else there without unmapping; that was left alone";
     }

@@ -22,6 +22,8 @@ public sealed class MappingTests : IDisposable
         Poke,
         PeekFile,
         Drop,
+        Cut,
+        Move,
         Stay,
         AwaitStay,
         Leave,
@@ -316,6 +318,61 @@ public sealed class MappingTests : IDisposable
         using var next = Open(source);
         using var fresh = next.Allocate(Page);
         Assert.Equal(1u, Map(next, fresh, slot: 7, Kind.Heap, page: 0, pages: 1));
+    }
+
+    [Theory]
+    [InlineData(Kind.Anonymous, 0)]
+    [InlineData(Kind.Anonymous, 1)]
+    [InlineData(Kind.SharedMemfd, 1)]
+    [InlineData(Kind.SharedMemfd, 2)]
+    public async Task The_rest_of_memory_of_which_the_device_gave_away_a_page_comes_back(Kind kind, int page)
+    {
+        await using var daemon = await ListenAsync();
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        using var device = Open(source);
+        var memory = device.Allocate(3 * Page);
+        Assert.Equal(1u, Map(device, memory, slot: 7, kind, page: 0, pages: 3));
+        memory.Span.Fill(9);
+        Assert.Equal(1u, Ask(device, Operation.Cut, 7, offset: page * Page));
+
+        Assert.Equal(0u, Unmap(device, memory, slot: 7, page: 0));
+
+        Assert.Contains("something else there", await daemon.LineAsync("can not unmap"), StringComparison.Ordinal);
+        memory.Dispose();
+        using var fresh = device.Allocate(3 * Page);
+        fresh.Span.Fill(10);
+        foreach (var kept in Enumerable.Range(0, 3).Where(other => other != page))
+        {
+            Assert.Equal(9u, Ask(device, Operation.Peek, 7, offset: kept * Page));
+            Ask(device, Operation.Poke, 7, value: 11, offset: kept * Page);
+            if (kind == Kind.SharedMemfd)
+                Assert.Equal(11u, Ask(device, Operation.PeekFile, 7, offset: kept * Page));
+        }
+
+        Assert.Equal(-1, fresh.Span.IndexOfAnyExcept((byte)10));
+        await daemon.AssertStopsAsync();
+    }
+
+    [Fact]
+    public async Task Bytes_that_the_device_has_moved_while_they_were_mapped_are_nobody_elses()
+    {
+        await using var daemon = await ListenAsync();
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        using var device = Open(source);
+        var memory = device.Allocate(2 * Page);
+        Assert.Equal(1u, Map(device, memory, slot: 7, Kind.Anonymous, page: 0, pages: 2));
+        memory.Span.Fill(9);
+        Assert.Equal(1u, Ask(device, Operation.Move, 7));
+
+        device.Dispose();
+
+        Assert.Contains("never used again", await daemon.LineAsync("can not unmap"), StringComparison.Ordinal);
+        using var next = Open(source);
+        using var fresh = next.Allocate(2 * Page);
+        fresh.Span.Fill(10);
+        Assert.Equal(9u, Ask(next, Operation.Peek, 7, offset: Page));
+        Ask(next, Operation.Poke, 7, value: 11, offset: Page);
+        Assert.Equal(-1, fresh.Span.IndexOfAnyExcept((byte)10));
     }
 
     private static VirtioUserDevice Open(DeviceSource source) => source.Open(0x7E5C);
