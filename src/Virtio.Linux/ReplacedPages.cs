@@ -21,23 +21,25 @@ public sealed unsafe class ReplacedPages
     readonly nint _address;
     readonly nuint _length;
     readonly int _protection;
-    readonly ulong _inode;
+    readonly FileIdentity _identity;
     // A second mapping of shared memory, so that it can come back; 0 for private memory.
     readonly nint _original;
     // How many bytes from the first on are restored, or were left alone; behind them all is as it was.
     ulong _done;
     bool _leftAlone;
 
-    ReplacedPages(FileDescriptor file, ulong offset, nint address, nuint length, int protection, nint original)
+    ReplacedPages(FileDescriptor file, FileIdentity identity, ulong offset, nint address, nuint length, int protection, nint original)
     {
-        (_file, _offset, _address, _length, _protection, _original) = (file, offset, address, length, protection, original);
-        _inode = file.Identity.Inode;
+        (_file, _identity, _offset, _address, _length) = (file, identity, offset, address, length);
+        (_protection, _original) = (protection, original);
     }
 
     /// <summary>Copies the content of a range of memory into a file and puts the file's pages in the place of the memory's.</summary>
     /// <param name="address">The first byte, on a page boundary. It need not be mapped: then the call fails.</param>
     /// <param name="length">Length in bytes, a multiple of the page size, not 0.</param>
-    /// <param name="file">The file; it must stay open until <see cref="Restore"/>.</param>
+    /// <param name="file">
+    /// The file, a memfd, or one of a file system whose files all have its device number; it must stay open until <see cref="Restore"/>.
+    /// </param>
     /// <param name="offset">Where the content goes in the file, on a page boundary. The file must be as long.</param>
     /// <exception cref="ArgumentOutOfRangeException">The range is empty, not aligned, or beyond the address space.</exception>
     /// <exception cref="NotSupportedException">This memory can not be replaced; the message says why. Nothing has changed.</exception>
@@ -51,17 +53,20 @@ public sealed unsafe class ReplacedPages
         ArgumentOutOfRangeException.ThrowIfZero(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, (ulong)nint.MaxValue);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((ulong)address, ulong.MaxValue - length);
-        ProcessMapping kind = CheckKind((ulong)address, (ulong)address + length, file.Identity.Inode);
+        FileIdentity identity = file.Identity;
+        ProcessMapping kind = CheckKind((ulong)address, (ulong)address + length, identity);
         int protection = kind.Access[1] == 'w' ? Native.PROT_READ | Native.PROT_WRITE : Native.PROT_READ;
         nint original = kind.IsShared ? MapAgain(address, (nuint)length) : 0;
         try
         {
+            // Made before: nothing may fail once the pages are replaced.
+            ReplacedPages replaced = new(file, identity, offset, address, (nuint)length, protection, original);
             // By a system call: if the memory can not be read (a file that ended), that is an error and no signal.
             Write(file, address, length, offset);
             using DescriptorUse use = new(file);
             if (Native.MMap(address, (nuint)length, protection, Native.MAP_SHARED | Native.MAP_FIXED | Native.MAP_NORESERVE, use.Number, (long)offset) == -1)
                 LinuxException.ThrowLast($"mmap of {length} bytes in the place of others");
-            return new ReplacedPages(file, offset, address, (nuint)length, protection, original);
+            return replaced;
         }
         catch
         {
@@ -97,10 +102,10 @@ public sealed unsafe class ReplacedPages
     /// <exception cref="IOException">The kernel does not tell.</exception>
     public bool IsShownInPart(ulong fileLength) =>
         ProcessMapping.Within(0, ulong.MaxValue).Exists(mapping =>
-            mapping.Inode == _inode && mapping.Offset < _offset + _length && _offset < mapping.Offset + (mapping.End - mapping.Start)
+            mapping.File == _identity && mapping.Offset < _offset + _length && _offset < mapping.Offset + (mapping.End - mapping.Start)
             && (mapping.End - mapping.Start < fileLength || _length >= fileLength));
 
-    static ProcessMapping CheckKind(ulong start, ulong end, ulong inode)
+    static ProcessMapping CheckKind(ulong start, ulong end, FileIdentity file)
     {
         List<ProcessMapping> mappings = ProcessMapping.Within(start, end);
         ulong covered = start;
@@ -117,7 +122,7 @@ public sealed unsafe class ReplacedPages
         ulong here = (ulong)&onThisStack;
         foreach (ProcessMapping mapping in mappings)
         {
-            if (Fault(mapping, inode, here) is { } fault)
+            if (Fault(mapping, file, here) is { } fault)
                 throw new NotSupportedException($"{mapping.Start:x}-{mapping.End:x} {mapping.Access} {mapping.Name}".TrimEnd() + $" {fault}");
         }
         if (mappings.Exists(mapping => mapping.Access != first.Access) || (first.IsShared && mappings.Count > 1))
@@ -125,22 +130,26 @@ public sealed unsafe class ReplacedPages
         return first;
     }
 
-    static string? Fault(ProcessMapping mapping, ulong fileInode, ulong here) => mapping switch
+    static string? Fault(ProcessMapping mapping, FileIdentity file, ulong here) => mapping switch
     {
-        { Inode: var inode } when inode == fileInode => "shows the shared memory already",
+        { File: var mapped } when mapped == file => "shows the shared memory already",
         { Name: "[stack]" } => "is a stack",
         { Start: var start, End: var end } when here >= start && here < end => "is a stack",
         { Name: ['[', ..] name } when name != "[heap]" && !name.StartsWith("[anon:", StringComparison.Ordinal) => "belongs to the kernel",
         { Access: [_, _, 'x', _] } => "is code",
         { Access: ['-', ..] } => "can not be read",
         { Name: "/dev/zero" or "/dev/zero (deleted)", Access: [_, 'w', ..] } => null, // anonymous
-        { Name: var name } when name.StartsWith("/dev/", StringComparison.Ordinal) || name.StartsWith("anon_inode:", StringComparison.Ordinal)
+        { Name: var name } when (name.StartsWith("/dev/", StringComparison.Ordinal) && !IsFileInMemory(name)) || name.StartsWith("anon_inode:", StringComparison.Ordinal)
             || name.StartsWith("/sys/", StringComparison.Ordinal) || name.StartsWith("/dmabuf:", StringComparison.Ordinal) => "is memory of a device, or of a driver",
         { IsShared: false } => null,
         { Name: var name } when !name.StartsWith("/memfd:", StringComparison.Ordinal) => "is a file that is mapped shared: others would no longer see what is written",
         { Access: [_, '-', ..] } => "is shared and can not be written",
         _ => null,
     };
+
+    /// <summary>Files that stand among the devices and are none.</summary>
+    static bool IsFileInMemory(string name) =>
+        name.StartsWith("/dev/shm/", StringComparison.Ordinal) || name.StartsWith("/dev/hugepages/", StringComparison.Ordinal);
 
     /// <summary>A second mapping of the same shared pages; mremap of no bytes makes one.</summary>
     static nint MapAgain(nint address, nuint length)
@@ -160,7 +169,7 @@ public sealed unsafe class ReplacedPages
         {
             ulong start = Math.Max(mapping.Start, first + _done) - first;
             ulong end = Math.Min(mapping.End, first + _length) - first;
-            if (mapping.Inode == _inode && mapping.Offset + (first + start - mapping.Start) == _offset + start)
+            if (mapping.File == _identity && mapping.Offset + (first + start - mapping.Start) == _offset + start)
                 shown.Add((start, end));
         }
         return shown;
