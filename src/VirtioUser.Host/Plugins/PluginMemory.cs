@@ -55,7 +55,7 @@ internal sealed class PluginMemory(
 
     /// <summary>
     /// The last callback of an instance has returned. What is mapped into an object that it holds, or held when it was mapped,
-    /// is unmapped, unless another instance of the device holds the object.
+    /// is unmapped, unless another instance of the device holds the object. What the system refused to unmap before is tried again.
     /// </summary>
     public void EndInstance(ulong handle)
     {
@@ -66,11 +66,12 @@ internal sealed class PluginMemory(
                 return;
             }
 
-            foreach (var mapping in _mappings.Where(mapping => mapping.Owners.Remove(handle) || mapping.IsHeldBy(ending)).ToList())
+            foreach (var mapping in _mappings.Where(mapping => mapping.MustEnd || mapping.Owners.Remove(handle) || mapping.IsHeldBy(ending)).ToList())
             {
                 var others = _instances.Values.Where(mapping.IsHeldBy).Select(instance => instance.Handle).ToList();
                 mapping.Owners.UnionWith(others);
-                if (others.Count == 0 && Try(() => End(mapping)) is { } reason && guestLog.Allows(out var log))
+                mapping.MustEnd |= others.Count == 0;
+                if (mapping.MustEnd && Try(() => End(mapping)) is { } reason && guestLog.Allows(out var log))
                 {
                     Log.UnmapRefused(log, device, mapping.Size, mapping.PhysicalAddress, reason);
                 }
@@ -123,6 +124,7 @@ internal sealed class PluginMemory(
             HashSet<ulong> owners = [holder.Handle, .. _instances.Values.Where(instance => instance.TryGetHeld(shared.ShmId, out _)).Select(instance => instance.Handle)];
             try
             {
+                _mappings.EnsureCapacity(_mappings.Count + 1); // nothing may fail once the pages are replaced
                 var pages = platform.Replace(hostPointer, size, offset);
                 _mappings.Add(new Mapping(physicalAddress, offset, size, shared, owners, pages));
                 return null;
@@ -182,6 +184,9 @@ internal sealed class PluginMemory(
     /// <param name="Pages">The library's memory.</param>
     private sealed record Mapping(ulong PhysicalAddress, ulong Offset, ulong Size, SharedObject Shared, HashSet<ulong> Owners, IPluginPages Pages)
     {
+        /// <summary>No instance is left that it could wait for.</summary>
+        public bool MustEnd { get; set; }
+
         public bool IsHeldBy(Instance instance) => instance.TryGetHeld(Shared.ShmId, out _);
     }
 }
