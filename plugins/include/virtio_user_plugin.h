@@ -12,9 +12,12 @@
  *
  * Threads: the functions about one instance are called one after the other, never two at a time, but not always on the
  * same thread. Different instances run in parallel, so state that they share needs a lock of the library's own. The daemon
- * holds no lock during a call, so each function given to the library may be called from within. A function may
- * take as long as it likes: others are not held up, only this instance's next ping waits. Threads of the library's own
- * are welcome.
+ * holds no lock during a call, so each function given to the library may be called from within. A ping may take as
+ * long as it likes: others are not held up, only this instance's next ping waits. on_accept_version, on_create_instance and
+ * on_destroy_instance should be quick: the guest's requests to open and close devices and to get memory are done one at a time,
+ * and wait up to 5 seconds for an instance to be made, 2 for one to end. map and unmap take as long as
+ * copying takes, one at a time for each library; instances of this library that begin or end wait for them. Threads of
+ * the library's own are welcome.
  *
  * Trust: the library runs in the daemon's process. A crash in it ends the daemon, and with it the devices of the VM. No
  * C++ exception and no longjmp may leave a function.
@@ -63,9 +66,11 @@ extern "C" {
  * What the library has written to a memfd's shared mapping is seen only through @host_ptr and in the object while it is mapped;
  * other mappings of the memfd get the present content at the end.
  *
- * Keep the memory until the mapping has ended: it ends with unmap, or, if the instance ends, just before on_destroy_instance,
- * unless another live instance of this device holds the object: then just before that one's. It does not end because
- * the guest frees the object: the range is not used for anything else before.
+ * Keep the memory until the mapping has ended: it ends with unmap, or, if an instance ends that holds the object or held it
+ * when it was mapped, just before its on_destroy_instance, unless another instance of this device holds the object: then
+ * just before that one's. It does not end because the guest frees the object: the range is not used for anything
+ * else before. While a mapping ends so, no thread of the library may write to the memory: such a write can be lost, as with
+ * unmap. Where that matters, stop the threads and unmap before the guest closes the device.
  *
  * Any thread, also within a callback. Returns false if it was refused.
  */
@@ -79,8 +84,8 @@ typedef bool virtio_user_map_fn(uint64_t phys_addr, void *host_ptr, uint64_t siz
  * @phys_addr, @size: exactly as they were given to map; a part can not be unmapped
  *
  * Any thread, also within a callback; no other thread may write to the memory during the call. Returns false if there is no
- * such mapping (any more); the log says why. If it is refused because something else was put at host_ptr
- * meanwhile, that is left alone and the mapping is forgotten.
+ * such mapping (any more); the log says why. If it is refused because a part of the memory was given back, moved or replaced
+ * meanwhile, that part is left alone, the rest is the library's again, and the mapping is forgotten.
  */
 typedef bool virtio_user_unmap_fn(uint64_t phys_addr, uint64_t size);
 
@@ -104,9 +109,10 @@ VIRTIO_USER_EXPORT void get_device_config_info(uint32_t *vendor, uint32_t *devic
 VIRTIO_USER_EXPORT bool on_create_instance(uint64_t handle);
 
 /*
- * The instance ends, after its last ping: the program closed it, the driver or the VM is gone. Called once for each
- * on_create_instance that returned true; never while a ping of the instance runs. The object's bytes must not be touched from
- * then on through pointers that pings brought; see map for the library's own memory.
+ * The instance ends, after its last ping: the program closed it, the driver or the VM is gone. Called at most once for each
+ * on_create_instance that returned true; never while a ping of the instance runs. When the daemon stops, the call can be
+ * missing or cut off by the end of the process: what must survive that can not wait for it. The object's bytes must not be
+ * touched from then on through pointers that pings brought; see map for the library's own memory.
  */
 VIRTIO_USER_EXPORT void on_destroy_instance(uint64_t handle);
 

@@ -8,9 +8,9 @@ namespace Virtio.Linux;
 /// <param name="End">The address behind the last one.</param>
 /// <param name="Access">Four letters: <c>r</c>, <c>w</c>, <c>x</c> or <c>-</c>; <c>s</c> shared or <c>p</c> private.</param>
 /// <param name="Offset">Where the mapping begins in its file, in bytes.</param>
-/// <param name="Inode">The file's number; 0 = no file.</param>
+/// <param name="File">The file, by the device and the number that the kernel shows; all 0 = no file.</param>
 /// <param name="Name">The file, or what the kernel calls the memory in brackets, or nothing.</param>
-readonly record struct ProcessMapping(ulong Start, ulong End, string Access, ulong Offset, ulong Inode, string Name)
+readonly record struct ProcessMapping(ulong Start, ulong End, string Access, ulong Offset, FileIdentity File, string Name)
 {
     /// <summary>Whether writes are seen by others that map the same file.</summary>
     public bool IsShared => Access[3] == 's';
@@ -19,7 +19,7 @@ readonly record struct ProcessMapping(ulong Start, ulong End, string Access, ulo
     public static List<ProcessMapping> Within(ulong start, ulong end)
     {
         List<ProcessMapping> found = [];
-        foreach (string line in File.ReadLines("/proc/self/maps"))
+        foreach (string line in System.IO.File.ReadLines("/proc/self/maps"))
         {
             ProcessMapping mapping = Parse(line);
             if (mapping.Start >= end)
@@ -35,9 +35,11 @@ readonly record struct ProcessMapping(ulong Start, ulong End, string Access, ulo
     {
         string[] words = line.Split(' ', 6, StringSplitOptions.RemoveEmptyEntries);
         int dash = words[0].IndexOf('-', StringComparison.Ordinal);
+        int colon = words[3].IndexOf(':', StringComparison.Ordinal);
+        ulong device = Hexadecimal(words[3].AsSpan(0, colon)) << 32 | Hexadecimal(words[3].AsSpan(colon + 1));
         return new ProcessMapping(
             Hexadecimal(words[0].AsSpan(0, dash)), Hexadecimal(words[0].AsSpan(dash + 1)), words[1], Hexadecimal(words[2]),
-            ulong.Parse(words[4], CultureInfo.InvariantCulture), words.Length > 5 ? words[5].Trim() : "");
+            new FileIdentity(device, ulong.Parse(words[4], CultureInfo.InvariantCulture)), words.Length > 5 ? words[5].Trim() : "");
     }
 
     static ulong Hexadecimal(ReadOnlySpan<char> digits) => ulong.Parse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);

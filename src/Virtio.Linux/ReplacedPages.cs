@@ -21,20 +21,25 @@ public sealed unsafe class ReplacedPages
     readonly nint _address;
     readonly nuint _length;
     readonly int _protection;
-    readonly ulong _inode;
+    readonly FileIdentity _identity;
     // A second mapping of shared memory, so that it can come back; 0 for private memory.
     readonly nint _original;
+    // How many bytes from the first on are restored, or were left alone; behind them all is as it was.
+    ulong _done;
+    bool _leftAlone;
 
-    ReplacedPages(FileDescriptor file, ulong offset, nint address, nuint length, int protection, nint original)
+    ReplacedPages(FileDescriptor file, FileIdentity identity, ulong offset, nint address, nuint length, int protection, nint original)
     {
-        (_file, _offset, _address, _length, _protection, _original) = (file, offset, address, length, protection, original);
-        _inode = file.Identity.Inode;
+        (_file, _identity, _offset, _address, _length) = (file, identity, offset, address, length);
+        (_protection, _original) = (protection, original);
     }
 
     /// <summary>Copies the content of a range of memory into a file and puts the file's pages in the place of the memory's.</summary>
     /// <param name="address">The first byte, on a page boundary. It need not be mapped: then the call fails.</param>
     /// <param name="length">Length in bytes, a multiple of the page size, not 0.</param>
-    /// <param name="file">The file; it must stay open until <see cref="Restore"/>.</param>
+    /// <param name="file">
+    /// The file, a memfd, or one of a file system whose files all have its device number; it must stay open until <see cref="Restore"/>.
+    /// </param>
     /// <param name="offset">Where the content goes in the file, on a page boundary. The file must be as long.</param>
     /// <exception cref="ArgumentOutOfRangeException">The range is empty, not aligned, or beyond the address space.</exception>
     /// <exception cref="NotSupportedException">This memory can not be replaced; the message says why. Nothing has changed.</exception>
@@ -48,17 +53,20 @@ public sealed unsafe class ReplacedPages
         ArgumentOutOfRangeException.ThrowIfZero(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, (ulong)nint.MaxValue);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((ulong)address, ulong.MaxValue - length);
-        ProcessMapping kind = CheckKind((ulong)address, (ulong)address + length, file.Identity.Inode);
+        FileIdentity identity = file.Identity;
+        ProcessMapping kind = CheckKind((ulong)address, (ulong)address + length, identity);
         int protection = kind.Access[1] == 'w' ? Native.PROT_READ | Native.PROT_WRITE : Native.PROT_READ;
         nint original = kind.IsShared ? MapAgain(address, (nuint)length) : 0;
         try
         {
+            // Made before: nothing may fail once the pages are replaced.
+            ReplacedPages replaced = new(file, identity, offset, address, (nuint)length, protection, original);
             // By a system call: if the memory can not be read (a file that ended), that is an error and no signal.
             Write(file, address, length, offset);
             using DescriptorUse use = new(file);
             if (Native.MMap(address, (nuint)length, protection, Native.MAP_SHARED | Native.MAP_FIXED | Native.MAP_NORESERVE, use.Number, (long)offset) == -1)
                 LinuxException.ThrowLast($"mmap of {length} bytes in the place of others");
-            return new ReplacedPages(file, offset, address, (nuint)length, protection, original);
+            return replaced;
         }
         catch
         {
@@ -70,35 +78,34 @@ public sealed unsafe class ReplacedPages
     /// <summary>
     /// Takes the file's pages away again. Memory that was private is private then, anonymous, with the present content of the
     /// range; memory that was shared is what it was, and gets the present content. The file keeps its bytes.
-    /// To be called once. A range in which the file's pages are no longer mapped is left alone.
+    /// To be called once. Parts of the range in which the file's pages are no longer mapped are left alone.
     /// </summary>
-    /// <returns>False if the range was left alone.</returns>
-    /// <exception cref="LinuxException">The system refused: the range still shows the file. May be called again.</exception>
+    /// <returns>False if a part was left alone.</returns>
+    /// <exception cref="LinuxException">The system refused: the range, or what is left of it, still shows the file. May be called again.</exception>
     public bool Restore()
     {
-        if (!StillThere())
+        foreach ((ulong start, ulong end) in Shown())
         {
-            Forget(_original, _length);
-            return false;
+            LeaveAlone(start);
+            PutBack(start, end - start);
+            _done = end;
         }
-        nint pages = _original != 0 ? _original : MapPrivate();
-        try
-        {
-            Read(_file, pages, _length, _offset);
-            if (_original == 0 && _protection == Native.PROT_READ && Native.MProtect(pages, _length, Native.PROT_READ) < 0)
-                LinuxException.ThrowLast("mprotect");
-            if (Native.MRemap(pages, _length, _length, Native.MREMAP_MAYMOVE | Native.MREMAP_FIXED, _address) == -1)
-                LinuxException.ThrowLast($"mremap of {_length} bytes");
-            return true;
-        }
-        catch when (_original == 0)
-        {
-            Forget(pages, _length);
-            throw;
-        }
+        LeaveAlone(_length);
+        return !_leftAlone;
     }
 
-    static ProcessMapping CheckKind(ulong start, ulong end, ulong inode)
+    /// <summary>
+    /// Whether bytes of the file's range are mapped in this process by anything but mappings of the whole file, which are those of the
+    /// file's owner. For a range of which <see cref="Restore"/> left a part alone: whoever changed it may have moved it.
+    /// </summary>
+    /// <param name="fileLength">The length of the file in bytes. If the range is the whole file, the owner's mappings count too.</param>
+    /// <exception cref="IOException">The kernel does not tell.</exception>
+    public bool IsShownInPart(ulong fileLength) =>
+        ProcessMapping.Within(0, ulong.MaxValue).Exists(mapping =>
+            mapping.File == _identity && mapping.Offset < _offset + _length && _offset < mapping.Offset + (mapping.End - mapping.Start)
+            && (mapping.End - mapping.Start < fileLength || _length >= fileLength));
+
+    static ProcessMapping CheckKind(ulong start, ulong end, FileIdentity file)
     {
         List<ProcessMapping> mappings = ProcessMapping.Within(start, end);
         ulong covered = start;
@@ -115,7 +122,7 @@ public sealed unsafe class ReplacedPages
         ulong here = (ulong)&onThisStack;
         foreach (ProcessMapping mapping in mappings)
         {
-            if (Fault(mapping, inode, here) is { } fault)
+            if (Fault(mapping, file, here) is { } fault)
                 throw new NotSupportedException($"{mapping.Start:x}-{mapping.End:x} {mapping.Access} {mapping.Name}".TrimEnd() + $" {fault}");
         }
         if (mappings.Exists(mapping => mapping.Access != first.Access) || (first.IsShared && mappings.Count > 1))
@@ -123,22 +130,26 @@ public sealed unsafe class ReplacedPages
         return first;
     }
 
-    static string? Fault(ProcessMapping mapping, ulong fileInode, ulong here) => mapping switch
+    static string? Fault(ProcessMapping mapping, FileIdentity file, ulong here) => mapping switch
     {
-        { Inode: var inode } when inode == fileInode => "shows the shared memory already",
+        { File: var mapped } when mapped == file => "shows the shared memory already",
         { Name: "[stack]" } => "is a stack",
         { Start: var start, End: var end } when here >= start && here < end => "is a stack",
         { Name: ['[', ..] name } when name != "[heap]" && !name.StartsWith("[anon:", StringComparison.Ordinal) => "belongs to the kernel",
         { Access: [_, _, 'x', _] } => "is code",
         { Access: ['-', ..] } => "can not be read",
         { Name: "/dev/zero" or "/dev/zero (deleted)", Access: [_, 'w', ..] } => null, // anonymous
-        { Name: var name } when name.StartsWith("/dev/", StringComparison.Ordinal) || name.StartsWith("anon_inode:", StringComparison.Ordinal)
+        { Name: var name } when (name.StartsWith("/dev/", StringComparison.Ordinal) && !IsFileInMemory(name)) || name.StartsWith("anon_inode:", StringComparison.Ordinal)
             || name.StartsWith("/sys/", StringComparison.Ordinal) || name.StartsWith("/dmabuf:", StringComparison.Ordinal) => "is memory of a device, or of a driver",
         { IsShared: false } => null,
         { Name: var name } when !name.StartsWith("/memfd:", StringComparison.Ordinal) => "is a file that is mapped shared: others would no longer see what is written",
         { Access: [_, '-', ..] } => "is shared and can not be written",
         _ => null,
     };
+
+    /// <summary>Files that stand among the devices and are none.</summary>
+    static bool IsFileInMemory(string name) =>
+        name.StartsWith("/dev/shm/", StringComparison.Ordinal) || name.StartsWith("/dev/hugepages/", StringComparison.Ordinal);
 
     /// <summary>A second mapping of the same shared pages; mremap of no bytes makes one.</summary>
     static nint MapAgain(nint address, nuint length)
@@ -149,23 +160,54 @@ public sealed unsafe class ReplacedPages
         return again;
     }
 
-    bool StillThere()
+    /// <summary>The parts of the range, counted from its first byte, that still show what was put there.</summary>
+    List<(ulong Start, ulong End)> Shown()
     {
-        ulong next = (ulong)_address;
-        foreach (ProcessMapping mapping in ProcessMapping.Within(next, next + _length))
+        List<(ulong Start, ulong End)> shown = [];
+        ulong first = (ulong)_address;
+        foreach (ProcessMapping mapping in ProcessMapping.Within(first + _done, first + _length))
         {
-            if (mapping.Inode != _inode || mapping.Start > next || next - mapping.Start + mapping.Offset != _offset + (next - (ulong)_address))
-                return false;
-            next = mapping.End;
+            ulong start = Math.Max(mapping.Start, first + _done) - first;
+            ulong end = Math.Min(mapping.End, first + _length) - first;
+            if (mapping.File == _identity && mapping.Offset + (first + start - mapping.Start) == _offset + start)
+                shown.Add((start, end));
         }
-        return next >= (ulong)_address + _length;
+        return shown;
     }
 
-    nint MapPrivate()
+    void PutBack(ulong start, ulong size)
     {
-        nint pages = Native.MMap(0, _length, Native.PROT_READ | Native.PROT_WRITE, Native.MAP_PRIVATE | Native.MAP_ANONYMOUS, -1, 0);
+        nuint length = (nuint)size;
+        nint pages = _original != 0 ? _original + (nint)start : MapPrivate(length);
+        try
+        {
+            Read(_file, pages, size, _offset + start);
+            if (_original == 0 && _protection == Native.PROT_READ && Native.MProtect(pages, length, Native.PROT_READ) < 0)
+                LinuxException.ThrowLast("mprotect");
+            if (Native.MRemap(pages, length, length, Native.MREMAP_MAYMOVE | Native.MREMAP_FIXED, _address + (nint)start) == -1)
+                LinuxException.ThrowLast($"mremap of {length} bytes");
+        }
+        catch when (_original == 0)
+        {
+            Forget(pages, length);
+            throw;
+        }
+    }
+
+    void LeaveAlone(ulong end)
+    {
+        if (end == _done)
+            return;
+        if (_original != 0)
+            Forget(_original + (nint)_done, (nuint)(end - _done));
+        (_done, _leftAlone) = (end, true);
+    }
+
+    static nint MapPrivate(nuint length)
+    {
+        nint pages = Native.MMap(0, length, Native.PROT_READ | Native.PROT_WRITE, Native.MAP_PRIVATE | Native.MAP_ANONYMOUS, -1, 0);
         if (pages == -1)
-            LinuxException.ThrowLast($"mmap of {_length} bytes");
+            LinuxException.ThrowLast($"mmap of {length} bytes");
         return pages;
     }
 

@@ -13,10 +13,12 @@ internal sealed class PluginPlatform(SharedMapping arena) : IPluginPlatform
 
     /// <inheritdoc/>
     public IPluginPages Replace(nint address, ulong length, ulong arenaOffset) =>
-        new Pages(ReplacedPages.Replace(address, length, arena.Descriptor, arenaOffset));
+        new Pages(ReplacedPages.Replace(address, length, arena.Descriptor, arenaOffset), arena);
 
-    private sealed class Pages(ReplacedPages replaced) : IPluginPages
+    private sealed class Pages(ReplacedPages replaced, SharedMapping arena) : IPluginPages
     {
         public bool Restore() => replaced.Restore();
+
+        public bool AreShownElsewhere() => replaced.IsShownInPart(arena.Length);
     }
 }

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "virtio_user_plugin.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -23,6 +24,11 @@ enum operation {
 	POKE, /* changes one */
 	PEEK_FILE, /* answers with a byte of the file behind the slot's memory */
 	DROP, /* gives the slot's memory back */
+	CUT, /* gives one page of it back */
+	MOVE, /* gives it another address */
+	STAY, /* answers only after LEAVE */
+	AWAIT_STAY, /* answers when a ping stays */
+	LEAVE,
 };
 
 enum kind {
@@ -50,6 +56,10 @@ static struct slot {
 	int file;
 	enum kind kind;
 } slots[SLOTS];
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static bool stays, left;
 
 static virtio_user_map_fn *map;
 static virtio_user_unmap_fn *unmap;
@@ -181,6 +191,33 @@ static uint32_t peek_file(const struct slot *slot, uint32_t offset)
 	return pread(slot->file, &byte, 1, offset) == 1 ? byte : 0x100;
 }
 
+static bool move(struct slot *slot)
+{
+	void *place = mmap(NULL, slot->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *moved = mremap(slot->bytes, slot->size, slot->size, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+
+	if (place == MAP_FAILED || moved == MAP_FAILED)
+		return false;
+	slot->bytes = moved;
+	return true;
+}
+
+static void set(bool *what)
+{
+	pthread_mutex_lock(&lock);
+	*what = true;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+}
+
+static void await(const bool *what)
+{
+	pthread_mutex_lock(&lock);
+	while (!*what)
+		pthread_cond_wait(&changed, &lock);
+	pthread_mutex_unlock(&lock);
+}
+
 uint32_t on_instance_ping(uint64_t handle, uint64_t metadata, uint64_t phys_addr, void *host_ptr, uint32_t events)
 {
 	struct slot *slot = &slots[metadata >> 48 & 0xff];
@@ -204,6 +241,20 @@ uint32_t on_instance_ping(uint64_t handle, uint64_t metadata, uint64_t phys_addr
 		return peek_file(slot, offset);
 	case DROP:
 		drop(slot);
+		return 1;
+	case CUT:
+		return munmap(slot->bytes + offset, PAGE) == 0;
+	case MOVE:
+		return move(slot);
+	case STAY:
+		set(&stays);
+		await(&left);
+		return 1;
+	case AWAIT_STAY:
+		await(&stays);
+		return 1;
+	case LEAVE:
+		set(&left);
 		return 1;
 	}
 	return 0;

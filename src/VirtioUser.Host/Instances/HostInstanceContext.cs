@@ -10,6 +10,9 @@ namespace VirtioUser.Host.Instances;
 internal sealed class HostInstanceContext(
     Instance instance, ILogger logger, EventSender events, HostCounters counters, HostOptions options) : InstanceContext
 {
+    /// <summary>The instance.</summary>
+    public Instance Instance => instance;
+
     /// <inheritdoc/>
     public override ulong Handle => instance.Handle;
 

@@ -5,7 +5,11 @@ namespace VirtioUser.Host.Plugins;
 public interface IPluginPages
 {
     /// <summary>Gives the plug-in memory of its own again at the same address, with the present content; the arena keeps its bytes. Once.</summary>
-    /// <returns>False if the plug-in has put something else there meanwhile: that was left alone.</returns>
-    /// <exception cref="IOException">The system refused: the plug-in's memory is still part of the arena.</exception>
+    /// <returns>False if the plug-in has taken away or replaced a part meanwhile: that was left alone, the rest restored.</returns>
+    /// <exception cref="IOException">The system refused: the plug-in's memory, or what is left of it, is still part of the arena. May be called again.</exception>
     bool Restore();
+
+    /// <summary>After a part was left alone: whether these bytes of the arena are seen at another place still, moved there by the plug-in.</summary>
+    /// <exception cref="IOException">The system does not tell.</exception>
+    bool AreShownElsewhere();
 }

@@ -17,10 +17,13 @@ internal sealed class PluginHost
 
     public PluginHost(SharedLibraryDevice device)
     {
-        MapFunction map = device.Map;
-        UnmapFunction unmap = device.Unmap;
-        RaiseEventFunction raiseEvent = device.RaiseEvent;
-        LogFunction log = (level, text) => device.WriteLog((LogLevel)level, Marshal.PtrToStringUTF8(text) ?? "");
+        MapFunction map = (physicalAddress, hostPointer, size) =>
+            Try(static (device, given) => device.Map(given.physicalAddress, given.hostPointer, given.size), device, (physicalAddress, hostPointer, size));
+        UnmapFunction unmap = (physicalAddress, size) =>
+            Try(static (device, given) => device.Unmap(given.physicalAddress, given.size), device, (physicalAddress, size));
+        RaiseEventFunction raiseEvent = (handle, revents) =>
+            Try(static (device, given) => device.RaiseEvent(given.handle, given.revents), device, (handle, revents));
+        LogFunction log = (level, text) => Try(static (device, given) => device.WriteLog(given.level, given.text), device, (level: (LogLevel)level, text));
         SetDataFunction setData = device.SetInstanceData;
         GetDataFunction getData = device.GetInstanceData;
         GetVersionFunction getVersion = device.GetInstanceVersion;
@@ -69,4 +72,19 @@ internal sealed class PluginHost
 
     /// <summary>The address of <c>struct virtio_user_host</c>.</summary>
     public nint Structure { get; }
+
+    // What calls is native code, which no exception may reach. It is lost: telling of it, in the log, is what may have failed.
+    private static bool Try<T>(Func<SharedLibraryDevice, T, bool> call, SharedLibraryDevice device, T given)
+    {
+        try
+        {
+            return call(device, given);
+        }
+#pragma warning disable CA1031 // as above
+        catch
+#pragma warning restore CA1031
+        {
+            return false;
+        }
+    }
 }

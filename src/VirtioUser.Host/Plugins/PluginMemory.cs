@@ -10,10 +10,13 @@ namespace VirtioUser.Host.Plugins;
 /// frees, until it is unmapped or until no instance of this plug-in's device that holds the object is left. Any thread.
 /// </summary>
 internal sealed class PluginMemory(
-    IPluginPlatform platform, DeviceIdentity device, InstanceTable instances, ObjectTable objects, Func<ulong> arenaAddress, GuestLog guestLog)
+    IPluginPlatform platform, DeviceIdentity device, ObjectTable objects, Func<ulong> arenaAddress, GuestLog guestLog)
 {
     private readonly Lock _lock = new();
     private readonly List<Mapping> _mappings = [];
+
+    // Longer than the guest can reach them: one that closes still runs its last pings.
+    private readonly Dictionary<ulong, Instance> _instances = [];
 
     /// <summary>Puts memory of the plug-in under a range of an object.</summary>
     /// <returns>False if that is refused; the log says why.</returns>
@@ -41,21 +44,34 @@ internal sealed class PluginMemory(
         return reason is null;
     }
 
+    /// <summary>An instance of the device begins; the library has not heard of it.</summary>
+    public void BeginInstance(Instance instance)
+    {
+        lock (_lock)
+        {
+            _instances.Add(instance.Handle, instance);
+        }
+    }
+
     /// <summary>
-    /// An instance ends, which the guest can not reach any more: what is mapped into an object that no other instance
-    /// of the device holds is unmapped.
+    /// The last callback of an instance has returned. What is mapped into an object that it holds, or held when it was mapped,
+    /// is unmapped, unless another instance of the device holds the object. What the system refused to unmap before is tried again.
     /// </summary>
     public void EndInstance(ulong handle)
     {
         lock (_lock)
         {
-            foreach (var mapping in _mappings.Where(mapping => mapping.Owner == handle).ToList())
+            if (!_instances.Remove(handle, out var ending))
             {
-                if (FindHolder(mapping.Offset, mapping.Size) is { } other)
-                {
-                    mapping.Owner = other.Instance.Handle;
-                }
-                else if (Try(() => End(mapping)) is { } reason && guestLog.Allows(out var log))
+                return;
+            }
+
+            foreach (var mapping in _mappings.Where(mapping => mapping.MustEnd || mapping.Owners.Remove(handle) || mapping.IsHeldBy(ending)).ToList())
+            {
+                var others = _instances.Values.Where(mapping.IsHeldBy).Select(instance => instance.Handle).ToList();
+                mapping.Owners.UnionWith(others);
+                mapping.MustEnd |= others.Count == 0;
+                if (mapping.MustEnd && Try(() => End(mapping)) is { } reason && guestLog.Allows(out var log))
                 {
                     Log.UnmapRefused(log, device, mapping.Size, mapping.PhysicalAddress, reason);
                 }
@@ -90,7 +106,7 @@ internal sealed class PluginMemory(
         var offset = physicalAddress - arenaAddress();
         lock (_lock)
         {
-            if (FindHolder(offset, size) is not { } holder)
+            if (FindHolder(offset, size) is not ({ } holder, { } shared))
             {
                 return "that is not inside an object that a live instance of the device holds";
             }
@@ -100,20 +116,22 @@ internal sealed class PluginMemory(
                 return "something is mapped there already";
             }
 
-            if (!holder.Shared.TryUse())
+            if (!shared.TryUse())
             {
                 return "the object was freed just now";
             }
 
+            HashSet<ulong> owners = [holder.Handle, .. _instances.Values.Where(instance => instance.TryGetHeld(shared.ShmId, out _)).Select(instance => instance.Handle)];
             try
             {
+                _mappings.EnsureCapacity(_mappings.Count + 1); // nothing may fail once the pages are replaced
                 var pages = platform.Replace(hostPointer, size, offset);
-                _mappings.Add(new Mapping(physicalAddress, offset, size, holder.Shared, pages) { Owner = holder.Instance.Handle });
+                _mappings.Add(new Mapping(physicalAddress, offset, size, shared, owners, pages));
                 return null;
             }
             catch
             {
-                objects.Release(holder.Shared);
+                objects.Release(shared);
                 throw;
             }
         }
@@ -133,26 +151,42 @@ internal sealed class PluginMemory(
     {
         var restored = mapping.Pages.Restore();
         _mappings.Remove(mapping);
+        if (!restored && mapping.Pages.AreShownElsewhere())
+        {
+            return "the plug-in has moved the memory without unmapping; the object's bytes are never used again";
+        }
+
         objects.Release(mapping.Shared);
         return restored ? null : "the plug-in has put something else there without unmapping; that was left alone";
     }
 
-    private (Instance Instance, SharedObject Shared)? FindHolder(ulong offset, ulong size)
+    private (Instance? Holder, SharedObject? Shared) FindHolder(ulong offset, ulong size)
     {
-        foreach (var instance in instances.All)
+        foreach (var instance in _instances.Values)
         {
-            if (instance.Identity.Vendor == device.Vendor && instance.Identity.Device == device.Device && instance.FindHeld(offset, size) is { } shared)
+            if (instance.FindHeld(offset, size) is { } shared)
             {
                 return (instance, shared);
             }
         }
 
-        return null;
+        return default;
     }
 
-    private sealed record Mapping(ulong PhysicalAddress, ulong Offset, ulong Size, SharedObject Shared, IPluginPages Pages)
+    /// <param name="PhysicalAddress">Where it begins, as the guest sees it.</param>
+    /// <param name="Offset">Where it begins in the arena, in bytes.</param>
+    /// <param name="Size">In bytes.</param>
+    /// <param name="Shared">The object, which it uses.</param>
+    /// <param name="Owners">
+    /// Those who held the object when it was mapped, and those who took it over. The library knows which of them mapped it, so
+    /// the end of each is its end when nobody holds the object.
+    /// </param>
+    /// <param name="Pages">The library's memory.</param>
+    private sealed record Mapping(ulong PhysicalAddress, ulong Offset, ulong Size, SharedObject Shared, HashSet<ulong> Owners, IPluginPages Pages)
     {
-        /// <summary>The instance whose end ends the mapping.</summary>
-        public ulong Owner { get; set; }
+        /// <summary>No instance is left that it could wait for.</summary>
+        public bool MustEnd { get; set; }
+
+        public bool IsHeldBy(Instance instance) => instance.TryGetHeld(Shared.ShmId, out _);
     }
 }

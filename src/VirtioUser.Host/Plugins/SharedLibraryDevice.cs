@@ -1,9 +1,11 @@
 // A device whose code is a shared library.
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using VirtioUser.Devices;
 using VirtioUser.Host.Catalog;
+using VirtioUser.Host.Instances;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Plugins;
@@ -77,11 +79,13 @@ internal sealed class SharedLibraryDevice : Device
     {
         var instance = new SharedLibraryInstance(this, context);
         _instances[context.Handle] = instance;
+        _memory?.BeginInstance(((HostInstanceContext)context).Instance);
         if (Exports.Create(context.Handle))
         {
             return instance;
         }
 
+        _memory?.EndInstance(context.Handle);
         _instances.TryRemove(context.Handle, out _);
         throw new InvalidOperationException($"on_create_instance of {_path} returned false.");
     }
@@ -122,8 +126,9 @@ internal sealed class SharedLibraryDevice : Device
     public uint GetInstanceVersion(ulong handle) => _instances.TryGetValue(handle, out var instance) ? instance.Context.Identity.Version : 0;
 
     /// <summary><c>log</c></summary>
-    public void WriteLog(LogLevel level, string text)
+    public bool WriteLog(LogLevel level, nint bytes)
     {
+        var text = Marshal.PtrToStringUTF8(bytes) ?? "";
         level = (LogLevel)Math.Clamp((int)level, (int)LogLevel.Trace, (int)LogLevel.Critical);
         var logger = Volatile.Read(ref _logger);
         if (logger is null)
@@ -134,11 +139,12 @@ internal sealed class SharedLibraryDevice : Device
                 if (logger is null)
                 {
                     _early.Add((level, text));
-                    return;
+                    return true;
                 }
             }
         }
 
         Log.PluginSays(logger, level, text);
+        return true;
     }
 }
