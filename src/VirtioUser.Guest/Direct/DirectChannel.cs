@@ -7,7 +7,7 @@ using VirtioUser.Protocol;
 namespace VirtioUser.Guest.Direct;
 
 /// <summary>One instance among those of a <see cref="HostConnection"/>; behaves as a file of the guest driver does.</summary>
-internal sealed class DirectChannel(HostConnection host, DeviceIdentity identity, ulong handle) : DeviceChannel
+internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity identity, ulong handle) : DeviceChannel
 {
     // How long a ping waits for its own answer before the wait becomes one that can be interrupted.
     private const int CatchMilliseconds = 20;
@@ -139,39 +139,6 @@ internal sealed class DirectChannel(HostConnection host, DeviceIdentity identity
         }
 
         return ready;
-    }
-
-    public override ObjectDescription Allocate(ulong length)
-    {
-        var rounded = length + Limits.PageSize - 1 & ~(ulong)(Limits.PageSize - 1);
-        if (rounded == 0)
-            throw new VirtioUserException(identity.ToString(), "allocate", Errno.ENOMEM);
-        var reply = Ask("allocate", new ConfigMessage { Operation = ConfigOperation.AllocateMemory, InstanceHandle = handle, ShmSize = length });
-        return reply.ShmSize == rounded ? Describe("allocate", reply) : throw Nonsense("allocate");
-    }
-
-    public override ObjectDescription Import(ulong id)
-    {
-        var reply = Ask("import", new ConfigMessage { Operation = ConfigOperation.ImportMemory, InstanceHandle = handle, ShmId = id });
-        return reply.ShmId == id ? Describe("import", reply) : throw Nonsense("import");
-    }
-
-    public override void Export(ulong id) =>
-        Ask("export", new ConfigMessage { Operation = ConfigOperation.ExportMemory, InstanceHandle = handle, ShmId = id });
-
-    public override void Free(ulong id) =>
-        Ask("free", new ConfigMessage { Operation = ConfigOperation.FreeMemory, InstanceHandle = handle, ShmId = id });
-
-    public override Mapping Map(ObjectDescription description)
-    {
-        try
-        {
-            return host.TryMap(description.Offset, description.Length) ?? throw new VirtioUserException(identity.ToString(), "map", Errno.ENODEV);
-        }
-        catch (LinuxException e)
-        {
-            throw Failure("map", e);
-        }
     }
 
     /// <summary>Takes an answer's place in the instance's queue. Under the lock of the ring.</summary>
@@ -308,18 +275,4 @@ internal sealed class DirectChannel(HostConnection host, DeviceIdentity identity
         if (ended)
             throw new VirtioUserException(identity.ToString(), operation, Errno.EIO);
     }
-
-    private ConfigMessage Ask(string operation, in ConfigMessage request)
-    {
-        ThrowIfOver(operation);
-        return host.Ask(identity.ToString(), operation, in request);
-    }
-
-    private ObjectDescription Describe(string operation, in ConfigMessage reply) =>
-        reply.ShmId != 0 && reply.ShmSize != 0 && reply.ShmOffset % Limits.PageSize == 0 && reply.ShmSize % Limits.PageSize == 0 &&
-        reply.ShmSize <= host.ArenaLength && reply.ShmOffset <= host.ArenaLength - reply.ShmSize
-            ? new ObjectDescription(reply.ShmId, reply.ShmOffset, reply.ShmSize)
-            : throw Nonsense(operation);
-
-    private VirtioUserException Nonsense(string operation) => HostConnection.Nonsense(identity.ToString(), operation);
 }

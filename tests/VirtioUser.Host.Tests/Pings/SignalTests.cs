@@ -50,7 +50,7 @@ public class SignalTests
     }
 
     [Fact]
-    public void An_answer_does_not_wait_for_pings_behind_it_that_want_none()
+    public void An_answer_is_signalled_although_all_pings_behind_it_want_none()
     {
         using var host = new TestHost(new ScriptedDevice(_ => new ScriptedInstance((in ping) => 1)));
         var handle = host.Open();
