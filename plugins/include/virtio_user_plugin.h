@@ -182,6 +182,21 @@ struct virtio_user_host {
 
 	/* The version that was agreed on for an instance; 0 if there is no such instance. */
 	uint32_t (*get_instance_version)(uint64_t handle);
+
+	/*
+	 * Keeps bytes of an object valid for longer than a ping: for threads of the library's own, and work that goes on after
+	 * the callback. They stay until release_memory, or until on_destroy_instance of @handle has returned, whatever the guest frees
+	 * meanwhile. The guest sees them and can change them at any time.
+	 *
+	 * @phys_addr, @size: a range inside one object that the instance holds: what a ping named, or a part; @size not 0
+	 *
+	 * Returns where the bytes are in this process: host_ptr of the ping for the same phys_addr. Null if it was refused: no
+	 * such object, or 64 are kept for the instance already; the log says which.
+	 */
+	void *(*hold_memory)(uint64_t handle, uint64_t phys_addr, uint64_t size);
+
+	/* Ends one hold_memory, given the same numbers. Returns false if there is none. */
+	bool (*release_memory)(uint64_t handle, uint64_t phys_addr, uint64_t size);
 };
 
 /*
