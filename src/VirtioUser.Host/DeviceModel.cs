@@ -54,7 +54,7 @@ public sealed class DeviceModel : IDisposable
         _config = new ConfigHandler(catalog, _life, instances, _objects, Counters, _guestLog);
         foreach (var device in catalog.Entries.Select(entry => entry.Device).OfType<SharedLibraryDevice>())
         {
-            device.Attach(platform => new PluginMemory(platform, device.Identity, _objects, () => ArenaAddress, _guestLog), loggers);
+            device.Attach(_objects, () => ArenaAddress, _guestLog, loggers);
         }
     }
 

@@ -33,6 +33,6 @@ sealed class NativePrograms
     public static async Task<NativePrograms> PrepareAsync(CancellationToken cancellationToken)
     {
         string[] sources = [.. Directory.EnumerateFiles(Path.Combine(ProjectFolders.Root, "benchmarks", "native")).Order(StringComparer.Ordinal)];
-        return new NativePrograms(await NativeBuild.GetAsync("benchmarks", sources, Products, cancellationToken));
+        return new NativePrograms(await NativeBuild.GetAsync("benchmarks", sources, Products, cancellationToken: cancellationToken));
     }
 }

@@ -6,7 +6,7 @@ namespace VirtioUser.Vm;
 /// </summary>
 /// <param name="Suites">The suites to take packages from; the last one is preferred.</param>
 /// <param name="Packages">The packages wanted; what they depend on comes along, recommendations do not.</param>
-/// <param name="Unwanted">Paths to delete afterwards; a last component of "*" means everything in that folder.</param>
+/// <param name="Unwanted">Paths to delete afterwards; "*" and "?" in the last component stand for any characters and for any one.</param>
 sealed record DebianTree(IReadOnlyList<string> Suites, IReadOnlyList<string> Packages, IReadOnlyList<string> Unwanted)
 {
     // Debian's merged /usr, which its base packages expect and which nobody else sets up in an unpacked tree.
@@ -59,9 +59,11 @@ sealed record DebianTree(IReadOnlyList<string> Suites, IReadOnlyList<string> Pac
 
     static void Delete(string path)
     {
-        if (Path.GetFileName(path) == "*")
+        string name = Path.GetFileName(path);
+        if (name.AsSpan().ContainsAny('*', '?'))
         {
-            foreach (string child in Directory.Exists(Path.GetDirectoryName(path)) ? Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(path)!) : [])
+            string folder = Path.GetDirectoryName(path)!;
+            foreach (string child in Directory.Exists(folder) ? Directory.GetFileSystemEntries(folder, name) : [])
             {
                 Delete(child);
             }

@@ -8,14 +8,19 @@ namespace VirtioUser.Vm;
 /// </summary>
 public static class NativeBuild
 {
+    // The name of the folder that is built in.
+    const string Here = "native";
+
     /// <summary>Returns the folder with what was built; builds it first if a source, or how it is built, has changed. Needs root then.</summary>
     /// <param name="kind">What it is, for the cache and for messages.</param>
     /// <param name="sources">All files that are needed, with their paths; they are put into one folder.</param>
     /// <param name="products">What to build, with the compiler's arguments: flags, and names of the sources.</param>
+    /// <param name="folders">Folders with what is linked, by the names that they get under /mnt; they must not change.</param>
     /// <param name="cancellationToken">Stops the build.</param>
     /// <exception cref="SetupException">It does not build without a warning, or root is needed and not there.</exception>
     public static async Task<string> GetAsync(
-        string kind, IReadOnlyList<string> sources, IReadOnlyDictionary<string, string[]> products, CancellationToken cancellationToken = default)
+        string kind, IReadOnlyList<string> sources, IReadOnlyDictionary<string, string[]> products,
+        IReadOnlyDictionary<string, string>? folders = null, CancellationToken cancellationToken = default)
     {
         string suite = new GuestImageOptions().Suite;
         GuestTree tree = await GuestTree.PrepareAsync(suite, cancellationToken: cancellationToken).ConfigureAwait(false);
@@ -24,6 +29,7 @@ public static class NativeBuild
             GuestTree.KeyOf(suite),
             .. sources.Select(source => Path.GetFileName(source) + ' ' + Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(source)))),
             .. products.Select(product => $"{product.Key}: {string.Join(' ', product.Value)}"),
+            .. (folders ?? new Dictionary<string, string>()).Select(folder => $"{folder.Key}: {Path.GetFileName(folder.Value)}"),
         ]);
         return await new Cache(ProjectFolders.Cache).GetAsync(
             kind, key,
@@ -34,21 +40,22 @@ public static class NativeBuild
                     File.Copy(source, Path.Combine(partial, Path.GetFileName(source)));
                 }
 
+                Dictionary<string, string> mounts = new(folders ?? new Dictionary<string, string>()) { [Here] = partial };
                 foreach ((string product, string[] arguments) in products)
                 {
-                    await CompileAsync(tree, partial, kind, product, arguments, cancellationToken).ConfigureAwait(false);
+                    await CompileAsync(tree, mounts, kind, product, arguments, cancellationToken).ConfigureAwait(false);
                 }
             },
             cancellationToken).ConfigureAwait(false);
     }
 
     static async Task CompileAsync(
-        GuestTree tree, string folder, string kind, string product, IEnumerable<string> arguments, CancellationToken cancellationToken)
+        GuestTree tree, Dictionary<string, string> mounts, string kind, string product, IEnumerable<string> arguments, CancellationToken cancellationToken)
     {
         List<string> said = [];
         int code = await tree.RunAsync(
-            new Dictionary<string, string> { ["native"] = folder },
-            ["env", "--chdir=/mnt/native", "gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", product, .. arguments],
+            mounts,
+            ["env", "--chdir=/mnt/" + Here, "gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", product, .. arguments],
             line =>
             {
                 lock (said)
