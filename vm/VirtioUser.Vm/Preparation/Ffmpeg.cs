@@ -48,7 +48,7 @@ public static class Ffmpeg
     public static async Task<IReadOnlyList<string>> FrameMd5Async(MediaTree tree, string clip, CancellationToken cancellationToken = default)
     {
         List<string> lines = [];
-        await RunAsync(tree, [.. Quietly, "-i", clip, "-f", "framemd5", "-"], lines.Add, cancellationToken: cancellationToken).ConfigureAwait(false);
+        await RunAsync(tree, [.. Quietly, "-i", clip, "-autoscale", "0", "-f", "framemd5", "-"], lines.Add, cancellationToken: cancellationToken).ConfigureAwait(false);
         return lines;
     }
 }
