@@ -1,0 +1,39 @@
+// Decoding by the program ffmpeg, to measure it.
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace VirtioUser.Demo.Video;
+
+/// <summary>Its arguments, and what it says of itself.</summary>
+sealed partial class FfmpegDecoding
+{
+    int? frames;
+    double? seconds;
+
+    /// <summary>Arguments to decode a clip, drop the pictures, and say how long it took.</summary>
+    /// <param name="clip">The clip's path.</param>
+    public static IReadOnlyList<string> Arguments(string clip) => ["-hide_banner", "-nostdin", "-nostats", "-benchmark", "-i", clip, "-f", "null", "-"];
+
+    /// <summary>What came of it; null if it did not say so.</summary>
+    public Decoding? Result => frames is { } count && seconds is { } time ? new Decoding(count, time) : null;
+
+    /// <summary>Takes a line of its standard error.</summary>
+    public void Hear(string line)
+    {
+        if (FrameCount().Match(line) is { Success: true } count)
+        {
+            frames = int.Parse(count.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+        }
+
+        if (RealTime().Match(line) is { Success: true } time)
+        {
+            seconds = double.Parse(time.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+        }
+    }
+
+    [GeneratedRegex(@"^frame= *(\d+)")]
+    private static partial Regex FrameCount();
+
+    [GeneratedRegex(@"^bench: .*\brtime=([\d.]+)s")]
+    private static partial Regex RealTime();
+}
