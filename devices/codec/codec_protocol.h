@@ -17,10 +17,18 @@
  *
  * Pings: CODEC_OPEN names the whole object and wants an answer; CODEC_DOORBELL names no memory and wants none.
  *
- * Who sleeps says so first. The device sets device_waits to 1 before it sleeps: after a change of packets_written,
- * returns_written or outputs_taken, and a full fence, the guest sends a doorbell if device_waits is not 0. The guest sets
- * guest_wants before it sleeps: after a change and a full fence the device exchanges it with 0 and, if a bit in it names what has
- * happened, sends one event. Each side looks at the rings once more between saying so and sleeping.
+ * Who sleeps says so first, and looks at the rings once more between saying so and sleeping. Each time before it sleeps, the
+ * device sets device_waits to 1. After a change of packets_written, returns_written or outputs_taken, and a full fence, the guest
+ * exchanges device_waits with 0 and sends a doorbell if it was not 0; it may make several changes before it looks.
+ *
+ * Before the guest sleeps, it sets outputs_at and packets_at, then guest_wants. After a change and a full fence the device sends
+ * one event, and exchanges guest_wants with 0, if guest_wants has
+ *	CODEC_EVENT_OUTPUT	and outputs_written has reached outputs_at, or
+ *	CODEC_EVENT_SPACE	and packets_taken has reached packets_at.
+ * "Reached" is a difference below 2^31. So a guest that lets several pictures come together is woken once for all of them. Nothing
+ * is kept back for long: before a worker of the device sleeps until the guest does something, it sends the event even if nothing
+ * was reached, if outputs are wanted and not all are taken, or space is wanted and the ring of packets is not full. The event
+ * names what has happened of that which is wanted. The words are read again each time; a guest can only harm itself with them.
  */
 #ifndef CODEC_PROTOCOL_H
 #define CODEC_PROTOCOL_H
@@ -65,15 +73,17 @@ struct codec_setup {
 	uint64_t frames_size; /* room for those that the guest holds and, above that, those that the codec refers to */
 };
 
-/* Offsets of the counters and words, each in a cache line of its own; all are uint32_t and 0 at CODEC_OPEN. */
+/* Offsets of the counters and words, each in a cache line of its own but for two; all are uint32_t and 0 at CODEC_OPEN. */
 #define CODEC_PACKETS_WRITTEN 0x100u /* guest */
 #define CODEC_RETURNS_WRITTEN 0x140u /* guest */
 #define CODEC_OUTPUTS_TAKEN 0x180u /* guest */
 #define CODEC_GUEST_WANTS 0x1c0u /* enum codec_event; set by the guest, exchanged with 0 by the device */
+#define CODEC_OUTPUTS_AT 0x1c4u /* guest; in the cache line of guest_wants: the value of outputs_written that is worth an event */
+#define CODEC_PACKETS_AT 0x1c8u /* guest; the same of packets_taken */
 #define CODEC_PACKETS_TAKEN 0x200u /* device; the packet's bytes may be used again */
 #define CODEC_RETURNS_TAKEN 0x240u /* device */
 #define CODEC_OUTPUTS_WRITTEN 0x280u /* device */
-#define CODEC_DEVICE_WAITS 0x2c0u /* device; 1 if it wants a doorbell */
+#define CODEC_DEVICE_WAITS 0x2c0u /* set to 1 by the device if it wants a doorbell, exchanged with 0 by the guest */
 #define CODEC_BROKEN 0x300u /* device; enum codec_broken: not 0 if the instance has stopped for good */
 
 /* Offsets of the rings' entries, and where the guest's own areas may begin. */
@@ -153,7 +163,9 @@ struct codec_output {
 	uint32_t reserved; /* 0 */
 	uint64_t plane[4]; /* where each plane's first sample is, in the object */
 	uint64_t needed; /* with CODEC_ERROR_NO_ROOM: bytes of the picture that had no room */
-	uint64_t reserved2[2]; /* 0 */
+	uint32_t aspect_num; /* width of a sample divided by its height; 0 to 1 = not known */
+	uint32_t aspect_den;
+	uint64_t reserved2; /* 0 */
 };
 
 /* An entry of the ring of returns is a uint32_t: a token. */

@@ -112,7 +112,7 @@ VIRTIO_USER_EXPORT bool on_create_instance(uint64_t handle);
  * The instance ends, after its last ping: the program closed it, the driver or the VM is gone. Called at most once for each
  * on_create_instance that returned true; never while a ping of the instance runs. When the daemon stops, the call can be
  * missing or cut off by the end of the process: what must survive that can not wait for it. The object's bytes must not be
- * touched from then on through pointers that pings brought; see map for the library's own memory.
+ * touched from then on through pointers that pings brought; see map for the library's own memory, and hold_memory.
  */
 VIRTIO_USER_EXPORT void on_destroy_instance(uint64_t handle);
 
@@ -183,19 +183,29 @@ struct virtio_user_host {
 	/* The version that was agreed on for an instance; 0 if there is no such instance. */
 	uint32_t (*get_instance_version)(uint64_t handle);
 
+	/* ---- Newer than the first version: there if size says so ---- */
+
 	/*
 	 * Keeps bytes of an object valid for longer than a ping: for threads of the library's own, and work that goes on after
 	 * the callback. They stay until release_memory, or until on_destroy_instance of @handle has returned, whatever the guest frees
-	 * meanwhile. The guest sees them and can change them at any time.
+	 * meanwhile; touched later, they may be another object's. The guest sees them and can change them at any time. A mapping ends
+	 * before on_destroy_instance, also under a range that is held: the range then has the bytes that the mapping left.
 	 *
-	 * @phys_addr, @size: a range inside one object that the instance holds: what a ping named, or a part; @size not 0
+	 * @phys_addr, @size: a range inside one object that the instance holds: what a ping named, or a part; @size not 0. The
+	 * same range, or parts of it, can be held several times
+	 *
+	 * Any thread, from on_create_instance (where the instance holds no object yet) until on_destroy_instance has returned.
 	 *
 	 * Returns where the bytes are in this process: host_ptr of the ping for the same phys_addr. Null if it was refused: no
-	 * such object, or 64 are kept for the instance already; the log says which.
+	 * such instance or object (the guest may have freed it during the ping), or 64 are held for the instance already; the
+	 * log says which.
 	 */
 	void *(*hold_memory)(uint64_t handle, uint64_t phys_addr, uint64_t size);
 
-	/* Ends one hold_memory, given the same numbers. Returns false if there is none. */
+	/*
+	 * Ends one hold_memory, given the same numbers: no thread of the library may touch the bytes any more, unless another hold
+	 * or a ping covers them. Returns false if there is none.
+	 */
 	bool (*release_memory)(uint64_t handle, uint64_t phys_addr, uint64_t size);
 };
 

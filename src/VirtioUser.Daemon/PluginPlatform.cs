@@ -12,6 +12,9 @@ internal sealed class PluginPlatform(SharedMapping arena) : IPluginPlatform
     public nint Load(string path) => SharedLibrary.Load(path);
 
     /// <inheritdoc/>
+    public nint GetAddress(ulong arenaOffset) => arena.Address + (nint)arenaOffset;
+
+    /// <inheritdoc/>
     public IPluginPages Replace(nint address, ulong length, ulong arenaOffset) =>
         new Pages(ReplacedPages.Replace(address, length, arena.Descriptor, arenaOffset), arena);
 

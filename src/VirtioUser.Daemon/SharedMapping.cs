@@ -32,6 +32,9 @@ internal sealed class SharedMapping : IArenaMemory, IDisposable
     /// <summary>The memfd. Stays this object's.</summary>
     public FileDescriptor Descriptor { get; }
 
+    /// <summary>Where the first byte is in this process.</summary>
+    public nint Address => _mapping.Address;
+
     /// <inheritdoc/>
     public ulong Length => _mapping.Length;
 

@@ -54,6 +54,9 @@ internal static partial class Log
     [LoggerMessage(EventId = 18, Message = "{Text}")]
     public static partial void PluginSays(ILogger logger, LogLevel level, string text);
 
+    [LoggerMessage(19, LogLevel.Warning, "{Device} can not hold {Size} bytes at {PhysicalAddress:x} for instance {Handle}: {Reason}")]
+    public static partial void HoldRefused(ILogger logger, DeviceIdentity device, ulong size, ulong physicalAddress, ulong handle, string reason);
+
     [LoggerMessage(15, LogLevel.Error, "Shared memory at {Offset}, {Size} bytes, could not be given back and stays unused")]
     public static partial void DiscardFailed(ILogger logger, ulong offset, ulong size, Exception exception);
 }

@@ -43,6 +43,9 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
     /// <summary>The device's own object. Set before the instance can be found.</summary>
     public DeviceInstance? Implementation { get; set; }
 
+    /// <summary>What the device keeps of objects for longer than a ping.</summary>
+    public HoldList Holds { get; } = new();
+
     /// <summary>The row of the ping admitted last. For the thread that leads the ping queue only.</summary>
     public int LastSlot { get; set; } = -1;
 

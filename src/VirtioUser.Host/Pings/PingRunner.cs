@@ -259,6 +259,13 @@ internal sealed class PingRunner(
                 Log.DisposeThrew(log, instance.Handle, instance.Identity, e);
             }
         }
+        finally
+        {
+            foreach (var hold in instance.Holds.End())
+            {
+                objects.Release(hold.Shared);
+            }
+        }
     }
 
     private void CountTakenOver(Instance instance, int change)

@@ -10,6 +10,10 @@ public interface IPluginPlatform
     /// <exception cref="DllNotFoundException">It can not be loaded; the message says why.</exception>
     nint Load(string path);
 
+    /// <summary>Where a byte of the arena is in this process, for its whole life.</summary>
+    /// <param name="arenaOffset">Which byte; inside the arena.</param>
+    nint GetAddress(ulong arenaOffset);
+
     /// <summary>
     /// Copies a plug-in's memory into the arena and shows this part of the arena in its place: what plug-in and guest write
     /// there is seen by the other at once.

@@ -27,7 +27,11 @@ internal sealed class PluginHost
         SetDataFunction setData = device.SetInstanceData;
         GetDataFunction getData = device.GetInstanceData;
         GetVersionFunction getVersion = device.GetInstanceVersion;
-        _functions = [map, unmap, raiseEvent, log, setData, getData, getVersion];
+        HoldFunction hold = (handle, physicalAddress, size) =>
+            Try(static (device, given) => device.Hold(given.handle, given.physicalAddress, given.size), device, (handle, physicalAddress, size));
+        ReleaseFunction release = (handle, physicalAddress, size) =>
+            Try(static (device, given) => device.Release(given.handle, given.physicalAddress, given.size), device, (handle, physicalAddress, size));
+        _functions = [map, unmap, raiseEvent, log, setData, getData, getVersion, hold, release];
         (Map, Unmap) = (Marshal.GetFunctionPointerForDelegate(map), Marshal.GetFunctionPointerForDelegate(unmap));
         Delegate[] members = _functions[2..];
         Structure = Marshal.AllocHGlobal(8 + (members.Length * nint.Size));
@@ -64,6 +68,13 @@ internal sealed class PluginHost
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     private delegate uint GetVersionFunction(ulong handle);
 
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    private delegate nint HoldFunction(ulong handle, ulong physicalAddress, ulong size);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    private delegate bool ReleaseFunction(ulong handle, ulong physicalAddress, ulong size);
+
     /// <summary>The address of <c>map</c>.</summary>
     public nint Map { get; }
 
@@ -74,7 +85,8 @@ internal sealed class PluginHost
     public nint Structure { get; }
 
     // What calls is native code, which no exception may reach. It is lost: telling of it, in the log, is what may have failed.
-    private static bool Try<T>(Func<SharedLibraryDevice, T, bool> call, SharedLibraryDevice device, T given)
+    private static TResult Try<T, TResult>(Func<SharedLibraryDevice, T, TResult> call, SharedLibraryDevice device, T given)
+        where TResult : struct // what a failure gives: false, or a null pointer
     {
         try
         {
@@ -84,7 +96,7 @@ internal sealed class PluginHost
         catch
 #pragma warning restore CA1031
         {
-            return false;
+            return default;
         }
     }
 }

@@ -5,7 +5,7 @@ using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using VirtioUser.Devices;
 using VirtioUser.Host.Catalog;
-using VirtioUser.Host.Instances;
+using VirtioUser.Host.Memory;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Plugins;
@@ -23,6 +23,7 @@ internal sealed class SharedLibraryDevice : Device
     private readonly string _path;
     private ILogger? _logger;
     private PluginMemory? _memory;
+    private PluginHolds? _holds;
 
     /// <summary>Finds the library's functions and introduces both sides to each other.</summary>
     /// <exception cref="DeviceLoadException">A function is missing, or the plug-in does not want to start.</exception>
@@ -48,10 +49,11 @@ internal sealed class SharedLibraryDevice : Device
     /// <summary>The library's functions.</summary>
     public PluginExports Exports { get; }
 
-    /// <summary>The device model exists: memory can be mapped from now on, and what was logged before has a place to go.</summary>
-    public void Attach(Func<IPluginPlatform, PluginMemory> makeMemory, ILoggerFactory loggers)
+    /// <summary>The device model exists: memory can be mapped and held from now on, and what was logged before has a place to go.</summary>
+    public void Attach(ObjectTable objects, Func<ulong> arenaAddress, GuestLog guestLog, ILoggerFactory loggers)
     {
-        Volatile.Write(ref _memory, makeMemory(_platform));
+        Volatile.Write(ref _memory, new PluginMemory(_platform, Identity, objects, arenaAddress, guestLog));
+        Volatile.Write(ref _holds, new PluginHolds(_platform, Identity, objects, arenaAddress, guestLog));
         var logger = loggers.CreateLogger(Path.GetFileName(_path));
         lock (_early)
         {
@@ -79,7 +81,7 @@ internal sealed class SharedLibraryDevice : Device
     {
         var instance = new SharedLibraryInstance(this, context);
         _instances[context.Handle] = instance;
-        _memory?.BeginInstance(((HostInstanceContext)context).Instance);
+        _memory?.BeginInstance(instance.Instance);
         if (Exports.Create(context.Handle))
         {
             return instance;
@@ -90,7 +92,7 @@ internal sealed class SharedLibraryDevice : Device
         throw new InvalidOperationException($"on_create_instance of {_path} returned false.");
     }
 
-    /// <summary>Ends an instance: its mappings first, then the library hears of it.</summary>
+    /// <summary>Ends an instance: its mappings first, then the library hears of it. Its holds are the caller's to end.</summary>
     public void Destroy(ulong handle)
     {
         _memory?.EndInstance(handle);
@@ -103,6 +105,14 @@ internal sealed class SharedLibraryDevice : Device
 
     /// <summary><c>unmap</c></summary>
     public bool Unmap(ulong physicalAddress, ulong size) => Volatile.Read(ref _memory)?.Unmap(physicalAddress, size) ?? false;
+
+    /// <summary><c>hold_memory</c></summary>
+    public nint Hold(ulong handle, ulong physicalAddress, ulong size) =>
+        Volatile.Read(ref _holds)?.Hold(handle, _instances.GetValueOrDefault(handle)?.Instance, physicalAddress, size) ?? 0;
+
+    /// <summary><c>release_memory</c></summary>
+    public bool Release(ulong handle, ulong physicalAddress, ulong size) =>
+        Volatile.Read(ref _holds) is { } holds && _instances.TryGetValue(handle, out var instance) && holds.Release(instance.Instance, physicalAddress, size);
 
     /// <summary><c>raise_event</c></summary>
     public bool RaiseEvent(ulong handle, uint revents) => _instances.TryGetValue(handle, out var instance) && instance.Context.TrySendEvent(revents);

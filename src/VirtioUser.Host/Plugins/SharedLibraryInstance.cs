@@ -1,6 +1,7 @@
 // An instance of a device whose code is a shared library.
 using System.Runtime.InteropServices;
 using VirtioUser.Devices;
+using VirtioUser.Host.Instances;
 
 namespace VirtioUser.Host.Plugins;
 
@@ -13,6 +14,9 @@ internal sealed class SharedLibraryInstance(SharedLibraryDevice device, Instance
 
     /// <summary>What the instance can ask of the host.</summary>
     public InstanceContext Context => context;
+
+    /// <summary>The instance itself.</summary>
+    public Instance Instance { get; } = ((HostInstanceContext)context).Instance;
 
     /// <summary>The plug-in's own pointer. Any thread.</summary>
     public nint Data

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory for pictures, when libavcodec asks for it, on any of its threads. */
+#include "decoder.h"
+
+#include <libavutil/pixdesc.h>
+
+struct request {
+	struct decoder_area *where;
+	uint64_t size;
+	unsigned char *block; /* null if there is nothing to hope for */
+};
+
+static bool has_room(struct decoder *decoder, void *argument)
+{
+	struct request *request = argument;
+
+	(void)decoder;
+	request->block = frame_area_take(&request->where->area, request->size);
+	return request->block || request->where->area.lent == 0 || request->size > request->where->area.size;
+}
+
+static unsigned char *take(struct decoder *decoder, struct decoder_area *where, uint64_t size)
+{
+	struct request request = { .where = where, .size = size };
+
+	pthread_mutex_lock(&decoder->lock);
+	if (decoder_wait(decoder, has_room, &request) && !request.block)
+		decoder->needed = size;
+	pthread_mutex_unlock(&decoder->lock);
+	return request.block;
+}
+
+/* The last reference to a picture is gone; on any thread. */
+static void give_back(void *area, uint8_t *block)
+{
+	struct decoder_area *where = area;
+
+	pthread_mutex_lock(&where->decoder->lock);
+	frame_area_give_back(&where->area, block);
+	pthread_cond_broadcast(&where->decoder->changed);
+	pthread_mutex_unlock(&where->decoder->lock);
+}
+
+bool decoder_fill_frame(struct decoder *decoder, struct decoder_area *where, const struct picture_layout *layout, AVFrame *frame)
+{
+	unsigned char *block = take(decoder, where, layout->size);
+
+	if (!block)
+		return false;
+	frame->buf[0] = av_buffer_create(block, layout->size, give_back, where, 0);
+	if (!frame->buf[0]) {
+		give_back(where, block);
+		return false;
+	}
+	picture_place(frame, layout, block);
+	return true;
+}
+
+int decoder_get_buffer(AVCodecContext *codec, AVFrame *frame, int flags)
+{
+	struct decoder *decoder = codec->opaque;
+	struct picture_layout layout;
+	struct decoder_area *where;
+
+	/* A codec that can not use memory of others must not be given any. */
+	if (!(codec->codec->capabilities & AV_CODEC_CAP_DR1))
+		return avcodec_default_get_buffer2(codec, frame, flags);
+	if (!picture_layout_for(codec, frame, &layout))
+		return AVERROR(EINVAL);
+	where = picture_is_harmless(frame->format) ? &decoder->shared : &decoder->hidden;
+	return decoder_fill_frame(decoder, where, &layout, frame) ? 0 : AVERROR(ENOMEM);
+}
+
+enum AVPixelFormat decoder_get_format(AVCodecContext *codec, const enum AVPixelFormat *formats)
+{
+	struct decoder *decoder = codec->opaque;
+	uint64_t samples = (uint64_t)codec->coded_width * (uint64_t)codec->coded_height;
+
+	/* What can never have room is refused before the codec takes memory for all that goes with a picture. */
+	if (codec->coded_width > 0 && codec->coded_height > 0 && samples > decoder->setup.frames_size) {
+		pthread_mutex_lock(&decoder->lock);
+		decoder->needed = samples;
+		pthread_mutex_unlock(&decoder->lock);
+		return AV_PIX_FMT_NONE;
+	}
+
+	/* The first that is not a graphics card's. */
+	for (; *formats != AV_PIX_FMT_NONE; formats++) {
+		if (!(av_pix_fmt_desc_get(*formats)->flags & AV_PIX_FMT_FLAG_HWACCEL))
+			break;
+	}
+	return *formats;
+}
