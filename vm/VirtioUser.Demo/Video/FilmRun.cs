@@ -46,9 +46,7 @@ sealed class FilmRun(IPlace place, Player player, MediaTree tree, Share? media, 
         List<PlayerSummary> ours = [];
         for (int round = 0; round < Rounds; round++)
         {
-            FfmpegDecoding decoding = new();
-            await Ffmpeg.RunAsync(tree, FfmpegDecoding.Arguments(film.HostPath), error: decoding.Hear, cancellationToken: cancellationToken);
-            native.Add(decoding.Result ?? throw new DemonstrationException($"ffmpeg did not say how long {film.Title} took."));
+            native.Add(await Ffmpeg.MeasureAsync(tree, film.HostPath, cancellationToken));
             ours.Add(await player.PlayAsync(film, [], cancellationToken));
         }
 

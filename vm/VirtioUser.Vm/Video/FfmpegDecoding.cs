@@ -2,22 +2,23 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 
-namespace VirtioUser.Demo.Video;
+namespace VirtioUser.Vm;
 
-/// <summary>Its arguments, and what it says of itself.</summary>
-sealed partial class FfmpegDecoding
+/// <summary>A run of ffmpeg, on the host or in a guest, that decodes a clip and drops the pictures.</summary>
+public sealed partial class FfmpegDecoding
 {
     int? frames;
     double? seconds;
 
-    /// <summary>Arguments to decode a clip, drop the pictures, and say how long it took.</summary>
+    /// <summary>Its arguments.</summary>
     /// <param name="clip">The clip's path.</param>
     public static IReadOnlyList<string> Arguments(string clip) => ["-hide_banner", "-nostdin", "-nostats", "-benchmark", "-i", clip, "-f", "null", "-"];
 
     /// <summary>What came of it; null if it did not say so.</summary>
-    public Decoding? Result => frames is { } count && seconds is { } time ? new Decoding(count, time) : null;
+    public Decoding? Result => frames is { } count && seconds is > 0 and var time ? new Decoding(count, time) : null;
 
     /// <summary>Takes a line of its standard error.</summary>
+    /// <param name="line">The line.</param>
     public void Hear(string line)
     {
         if (FrameCount().Match(line) is { Success: true } count)

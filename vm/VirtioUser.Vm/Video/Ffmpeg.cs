@@ -51,4 +51,16 @@ public static class Ffmpeg
         await RunAsync(tree, [.. Quietly, "-i", clip, "-autoscale", "0", "-f", "framemd5", "-"], lines.Add, cancellationToken: cancellationToken).ConfigureAwait(false);
         return lines;
     }
+
+    /// <summary>Decodes a clip, drops the pictures, and measures that.</summary>
+    /// <param name="tree">The tree.</param>
+    /// <param name="clip">The clip's path.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="SetupException">The clip can not be read.</exception>
+    public static async Task<Decoding> MeasureAsync(MediaTree tree, string clip, CancellationToken cancellationToken = default)
+    {
+        FfmpegDecoding decoding = new();
+        await RunAsync(tree, FfmpegDecoding.Arguments(clip), error: decoding.Hear, cancellationToken: cancellationToken).ConfigureAwait(false);
+        return decoding.Result ?? throw new SetupException($"ffmpeg did not say how long {clip} took.");
+    }
 }

@@ -1,7 +1,7 @@
 // What vu-play says at its end.
 using System.Text.Json;
 
-namespace VirtioUser.Demo.Video;
+namespace VirtioUser.Vm;
 
 /// <summary>The line that <c>vu-play --json</c> writes.</summary>
 /// <param name="Frames">Pictures.</param>
@@ -12,7 +12,7 @@ namespace VirtioUser.Demo.Video;
 /// <param name="PacketBytes">Bytes of all packets.</param>
 /// <param name="Pings">Pings sent.</param>
 /// <param name="Events">Events received.</param>
-sealed record PlayerSummary(int Frames, int Errors, int Width, int Height, double Seconds, long PacketBytes, long Pings, long Events)
+public sealed record PlayerSummary(int Frames, int Errors, int Width, int Height, double Seconds, long PacketBytes, long Pings, long Events)
 {
     static readonly JsonSerializerOptions Format = new(JsonSerializerDefaults.Web);
 
@@ -20,6 +20,7 @@ sealed record PlayerSummary(int Frames, int Errors, int Width, int Height, doubl
     public Decoding Decoding => new(Frames, Seconds);
 
     /// <summary>Reads a line of vu-play's output.</summary>
+    /// <param name="line">The line.</param>
     /// <returns>Null if it is another line.</returns>
     public static PlayerSummary? Parse(string line) => line.StartsWith('{') ? JsonSerializer.Deserialize<PlayerSummary>(line, Format) : null;
 }
