@@ -1,0 +1,66 @@
+// vu-play FILE: decodes a video by the codec device, in a guest or straight through a daemon's socket.
+using System.CommandLine.Invocation;
+using VirtioUser.Codec;
+using VirtioUser.Codec.Play;
+using VirtioUser.Codec.Play.Reading;
+using VirtioUser.Codec.Play.Writing;
+
+const int failure = 1, usage = 2;
+
+var command = CommandLine.Create(Play).Parse(args);
+if (command.Action is ParseErrorAction)
+{
+    Console.Error.WriteLine($"vu-play: {command.Errors[0].Message} See --help.");
+    return usage;
+}
+
+return command.Invoke();
+
+static int Play(PlayOptions options)
+{
+    try
+    {
+        return Decode(options);
+    }
+    catch (Exception e) when (e is IOException or UnauthorizedAccessException or VideoFileException)
+    {
+        Say(e.Message);
+        return failure;
+    }
+}
+
+static int Decode(PlayOptions options)
+{
+    VideoDecoderOptions setup = new(default) { Threads = options.Threads, FrameMemory = options.FrameMemory };
+    using var reader = VideoReader.Open(new FileStream(options.File, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0), (int)setup.PacketMemory);
+    List<IFrameWriter> writers = [];
+    try
+    {
+        if (options.FrameMd5 is { } md5)
+            writers.Add(new FrameMd5Writer(OpenText(md5), reader.TimeBase, reader.HasTimestamps));
+        if (options.Png is { } folder)
+            writers.Add(new PngFolder(folder, options.Every));
+        if (options.Sheet is { } sheet)
+            writers.Add(new ContactSheet(sheet));
+        using var decoder = VideoDecoder.Open(setup with { Codec = reader.Codec });
+        Player player = new(reader, decoder, writers, Say);
+        player.Run();
+        var output = options.Json && options.FrameMd5 != "-" ? Console.Out : Console.Error;
+        output.WriteLine(options.Json ? player.Summary.ToJson() : player.Summary.ToString());
+        return player.Summary.Errors == 0 ? 0 : failure;
+    }
+    finally
+    {
+        foreach (var writer in writers)
+            writer.Dispose();
+    }
+}
+
+static StreamWriter OpenText(string path)
+{
+    const int bufferLength = 16 << 10;
+    var file = path == "-" ? Console.OpenStandardOutput() : new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read);
+    return new StreamWriter(file, bufferSize: bufferLength);
+}
+
+static void Say(string text) => Console.Error.WriteLine($"vu-play: {text}");
