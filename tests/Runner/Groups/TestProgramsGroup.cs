@@ -5,17 +5,20 @@ namespace Runner;
 /// <summary>Groups that are made of xunit test programs: the folders under tests/ whose names end with "Tests".</summary>
 sealed class TestProgramsGroup(string name, string description, Func<string, bool> isMember) : ITestGroup
 {
-    const string Daemon = "VirtioUser.Daemon.Tests", Foreign = "Virtio.ForeignDevice.Tests", Vm = "VirtioUser.Vm.Tests";
+    const string Daemon = "VirtioUser.Daemon.Tests", Codec = "VirtioUser.Codec.Tests", Foreign = "Virtio.ForeignDevice.Tests", Vm = "VirtioUser.Vm.Tests";
 
     public static ITestGroup Units { get; } = new TestProgramsGroup(
         "unit", "rings, messages, device model and guest library, each by itself",
-        project => project is not (Daemon or Foreign or Vm or GuestSuiteWithoutVm.Project));
+        project => project is not (Daemon or Codec or Foreign or Vm or GuestSuiteWithoutVm.Project));
 
     public static ITestGroup DaemonOverSocket { get; } = new TestProgramsGroup(
         "daemon", "virtio-userd over a real socket, and guest programs without a VM", project => project == Daemon)
     {
         After = GuestSuiteWithoutVm.RunAsync,
     };
+
+    public static ITestGroup Decoder { get; } = new TestProgramsGroup(
+        "codec", "the video decoder: pictures as ffmpeg makes them, damaged streams, hostile guests", project => project == Codec);
 
     public static ITestGroup ForeignDevice { get; } = new TestProgramsGroup(
         "foreign", "a virtio device that is not this project's, QEMU's disk, driven over vhost-user", project => project == Foreign);

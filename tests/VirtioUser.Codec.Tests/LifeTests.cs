@@ -1,0 +1,62 @@
+// Instances that come and go.
+using Virtio.Linux;
+using VirtioUser.Codec.Tests.Support;
+using VirtioUser.Guest;
+using VirtioUser.Vm;
+
+namespace VirtioUser.Codec.Tests;
+
+public sealed class LifeTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
+{
+    [Theory]
+    [InlineData(ClipCodec.H264)]
+    [InlineData(ClipCodec.Vp9)]
+    [InlineData(ClipCodec.Av1)]
+    public async Task A_decoder_can_be_closed_at_any_time(ClipCodec codec)
+    {
+        var sample = await Sample.GetAsync(Clips.Small.First(clip => clip.Codec == codec));
+        for (var packets = 0; packets <= sample.Packets.Count; packets++)
+        {
+            using var decoder = RawDecoder.Open(daemon.Source, sample.Codec, threads: (uint)packets % 5, framesSize: (ulong)(1 + (packets % 4)) << 16);
+            foreach (var packet in sample.Packets.Take(packets))
+                decoder.Put(packet.Bytes);
+            decoder.Ring();
+        }
+
+        await daemon.WaitForAsync("virtio_user_instances", 0);
+    }
+
+    [Fact]
+    public async Task An_object_that_the_guest_frees_stays_the_decoders()
+    {
+        var sample = await Sample.GetAsync(Sample.H264);
+        using var decoder = RawDecoder.Open(daemon.Source, VideoCodec.H264);
+        decoder.PutAll(sample);
+        decoder.Ring();
+        decoder.Memory.Dispose();
+        decoder.Ring();
+
+        // What is allocated now is not what the decoder writes to.
+        using var other = decoder.Device.Allocate(4 << 20);
+        other.Span.Fill(7);
+        using var next = Playback.Open(daemon.Source, VideoCodec.H264);
+        Assert.Equal(await sample.ExpectedAsync(), Playback.Run(next, sample).Pictures);
+        Assert.Equal(-1, other.Span.IndexOfAnyExcept((byte)7));
+    }
+
+    [Fact]
+    public async Task More_than_sixteen_instances_are_refused_and_the_log_says_so_once()
+    {
+        await daemon.WaitForAsync("virtio_user_instances", 0);
+        var instances = Enumerable.Range(0, 16).Select(_ => RawDecoder.Create(daemon.Source)).ToList();
+
+        for (var attempt = 0; attempt < 5; attempt++)
+            Assert.Equal(Errno.EIO, Assert.Throws<VirtioUserException>(() => RawDecoder.Create(daemon.Source)).Errno);
+
+        Assert.Single(daemon.Lines, line => line.Contains("more than 16 decoders", StringComparison.Ordinal));
+        instances[3].Dispose();
+        await daemon.WaitForAsync("virtio_user_instances", 15);
+        instances[3] = RawDecoder.Create(daemon.Source);
+        instances.ForEach(each => each.Dispose());
+    }
+}

@@ -1,0 +1,103 @@
+// Room for pictures.
+using VirtioUser.Codec.Tests.Support;
+using VirtioUser.Vm;
+
+namespace VirtioUser.Codec.Tests;
+
+public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
+{
+    [Theory]
+    [InlineData(ClipCodec.H264, 1)]
+    [InlineData(ClipCodec.H264, 4)]
+    [InlineData(ClipCodec.Vp9, 1)]
+    [InlineData(ClipCodec.Vp9, 4)]
+    [InlineData(ClipCodec.Av1, 1)]
+    public async Task The_device_waits_for_pictures_that_the_guest_keeps(ClipCodec codec, uint threads)
+    {
+        var sample = await Sample.GetAsync(Clips.Small.First(clip => clip.Codec == codec));
+
+        // Room for more pictures than the codec needs at the same time, and for fewer than there are: no more than 24 of 25.
+        using var decoder = RawDecoder.Open(daemon.Source, sample.Codec, threads, framesSize: 19 * (16 << 10));
+        decoder.PutAll(sample);
+        decoder.WakeUp();
+        Queue<uint> kept = [];
+        var (frames, ended) = (0, false);
+        var patience = Patience.Token();
+        while (!ended)
+        {
+            patience.ThrowIfCancellationRequested();
+            if (decoder.TryTake(out var output))
+            {
+                Assert.NotEqual(Layout.Error, output.Type);
+                ended = output.Type == Layout.End;
+                if (!ended)
+                {
+                    kept.Enqueue(output.Token);
+                    frames++;
+                }
+            }
+            else if (decoder.Read(Layout.DeviceWaits) != 0 && kept.Count > 0)
+            {
+                decoder.Return(kept.Dequeue());
+                decoder.WakeUp();
+            }
+        }
+
+        Assert.Equal(25, frames);
+    }
+
+    [Theory]
+    [InlineData(VideoCodec.H264, 4096)]
+    [InlineData(VideoCodec.Vp9, 4096)]
+    [InlineData(VideoCodec.Av1, 4096)]
+    [InlineData(VideoCodec.H264, 12 << 10)]
+    [InlineData(VideoCodec.Vp9, 12 << 10)]
+    public async Task Memory_for_no_picture_at_all_is_told_and_ends_nothing(VideoCodec codec, long frameMemory)
+    {
+        var sample = await Sample.GetAsync(Clips.Small.First(clip => (int)clip.Codec + 1 == (int)codec));
+        using var decoder = Playback.Open(daemon.Source, codec, threads: 2, frameMemory);
+
+        var playback = Playback.Run(decoder, sample);
+
+        Assert.Equal(0, playback.Frames);
+        Assert.Contains(playback.Errors, error => error.Error == DecoderError.NoRoom);
+        Assert.All(playback.Errors.Where(error => error.BytesNeeded != 0), error => Assert.InRange(error.BytesNeeded, 4096ul, 64ul << 10));
+        Assert.Equal(0, Playback.Run(decoder, sample).Frames);
+    }
+
+    [Fact]
+    public async Task Memory_for_fewer_pictures_than_the_codec_refers_to_is_told_too()
+    {
+        var sample = await Sample.GetAsync(Sample.H264);
+        using var decoder = Playback.Open(daemon.Source, VideoCodec.H264, threads: 1, frameMemory: 32 << 10);
+
+        var playback = Playback.Run(decoder, sample);
+
+        Assert.NotEqual(0, playback.Frames);
+        var noRoom = Assert.Single(playback.Errors.Where(error => error.Error == DecoderError.NoRoom).Select(error => error.BytesNeeded).Distinct());
+        Assert.InRange(noRoom, 64ul * 64 * 3 / 2, 32ul << 10);
+    }
+
+    [Fact]
+    public async Task Pictures_that_are_kept_stay_as_they_are()
+    {
+        var sample = await Sample.GetAsync(Sample.H264);
+        using var decoder = Playback.Open(daemon.Source, VideoCodec.H264, threads: 4);
+        List<(DecodedFrame Frame, byte[] Row)> kept = [];
+        foreach (var packet in sample.Packets)
+            Assert.True(decoder.TrySend(packet.Bytes, packet.Timestamp));
+        Assert.True(decoder.TrySendEnd());
+        while (decoder.Take(Patience.Token()) is { Frame: { } frame })
+            kept.Add((frame, frame.GetRow(0, 30).ToArray()));
+
+        // Room is left, and taken by another stream.
+        Assert.Equal(await sample.ExpectedAsync(), Playback.Run(decoder, sample).Pictures);
+
+        Assert.Equal(25, kept.Count);
+        foreach (var (frame, row) in kept)
+        {
+            Assert.Equal(row, frame.GetRow(0, 30));
+            frame.Dispose();
+        }
+    }
+}

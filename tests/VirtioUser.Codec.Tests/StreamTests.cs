@@ -1,0 +1,91 @@
+// Good streams: the decoder's pictures are those of ffmpeg.
+using VirtioUser.Codec.Tests.Support;
+using VirtioUser.Vm;
+
+namespace VirtioUser.Codec.Tests;
+
+public sealed class StreamTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
+{
+    public static TheoryData<string> Names => [.. Clips.Small.Select(clip => clip.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task Every_picture_is_the_one_that_ffmpeg_makes(string name)
+    {
+        var sample = await Sample.GetAsync(Clips.Small.Single(clip => clip.Name == name));
+        var expected = await sample.ExpectedAsync();
+        Assert.NotEmpty(expected);
+
+        foreach (var threads in new[] { 0, 1, 5 })
+        {
+            using var decoder = Playback.Open(daemon.Source, sample.Codec, threads);
+            var playback = Playback.Run(decoder, sample);
+
+            Assert.Empty(playback.Errors);
+            Assert.Equal(expected, playback.Pictures);
+        }
+    }
+
+    [Fact]
+    public async Task One_instance_decodes_one_stream_after_the_other()
+    {
+        var samples = await Task.WhenAll(Clips.Small.Where(clip => clip.Codec == ClipCodec.H264).Select(Sample.GetAsync));
+        using var decoder = Playback.Open(daemon.Source, VideoCodec.H264);
+
+        foreach (var sample in samples.Concat(samples.Reverse()))
+        {
+            var playback = Playback.Run(decoder, sample);
+
+            Assert.Empty(playback.Errors);
+            Assert.Equal(await sample.ExpectedAsync(), playback.Pictures);
+        }
+    }
+
+    [Fact]
+    public async Task Instances_decode_at_the_same_time()
+    {
+        Clip[] clips = [Sample.H264, Sample.Vp9, Sample.Av1, Sample.H264];
+        await Task.WhenAll(clips.Select(clip => Task.Factory.StartNew(
+            async () =>
+            {
+                var sample = await Sample.GetAsync(clip);
+                using var decoder = Playback.Open(daemon.Source, sample.Codec);
+                for (var round = 0; round < 10; round++)
+                    Assert.Equal(await sample.ExpectedAsync(), Playback.Run(decoder, sample).Pictures);
+            },
+            TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap()));
+    }
+
+    [Fact]
+    public async Task A_stream_of_nothing_ends()
+    {
+        using var decoder = Playback.Open(daemon.Source, VideoCodec.H264);
+        Playback playback = new();
+
+        playback.Run(decoder, []);
+        playback.Run(decoder, []);
+
+        Assert.Equal((0, 0), (playback.Frames, playback.Errors.Count));
+        var sample = await Sample.GetAsync(Sample.H264);
+        Assert.Equal(await sample.ExpectedAsync(), Playback.Run(decoder, sample).Pictures);
+    }
+
+    [Theory]
+    [InlineData(ClipCodec.H264, "0000000165ffffffffffffff")] // a slice without anything that it refers to
+    [InlineData(ClipCodec.Vp9, "00ffffffffffff")] // not the mark of a frame
+    [InlineData(ClipCodec.Av1, "327f000000")] // a frame that is longer than its packet
+    public async Task After_damage_the_stream_goes_on(ClipCodec codec, string damaged)
+    {
+        var sample = await Sample.GetAsync(Clips.Small.First(clip => clip.Codec == codec));
+        var expected = await sample.ExpectedAsync();
+        using var decoder = Playback.Open(daemon.Source, sample.Codec);
+        Playback playback = new();
+
+        playback.Run(decoder, [new(Convert.FromHexString(damaged), 0), .. sample.Packets]);
+
+        Assert.NotEmpty(playback.Errors);
+        Assert.All(playback.Errors, error => Assert.Equal(DecoderError.Corrupt, error.Error));
+        Assert.Equal(expected.Count, playback.Frames);
+        Assert.Equal(expected, Playback.Run(decoder, sample).Pictures);
+    }
+}

@@ -1,0 +1,55 @@
+// One daemon with the decoder for all tests of a class.
+using VirtioUser.Guest;
+using VirtioUser.Vm;
+
+namespace VirtioUser.Codec.Tests.Support;
+
+/// <summary>A daemon that must still be well at the end, whatever the tests did to its decoder, and hold nothing any more.</summary>
+public sealed class CodecDaemon : IAsyncLifetime
+{
+    private readonly List<string> _lines = [];
+    private DaemonProcess? _daemon;
+
+    /// <summary>A connection to the daemon: one for all tests of the class, which run one after the other.</summary>
+    internal DeviceSource Source { get; private set; } = DeviceSource.Driver;
+
+    internal IReadOnlyList<string> Lines
+    {
+        get
+        {
+            lock (_lines)
+                return [.. _lines];
+        }
+    }
+
+    public async ValueTask InitializeAsync()
+    {
+        var library = await CodecBuild.GetAsync(await Sample.TreeAsync());
+        _daemon = await DaemonProcess.StartAsync([library], log: line =>
+        {
+            lock (_lines)
+                _lines.Add(line);
+        });
+        Source = DeviceSource.Daemon(_daemon.SocketPath);
+    }
+
+    /// <summary>Waits until the daemon counts so many: callbacks about instances end after the guest was answered.</summary>
+    internal async Task WaitForAsync(string metric, long count)
+    {
+        var left = Patience.Token();
+        while (await _daemon!.ReadMetricAsync(metric, left) != count)
+            left.ThrowIfCancellationRequested();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Source.Dispose();
+        await WaitForAsync("virtio_user_instances", 0);
+        await WaitForAsync("virtio_user_objects", 0);
+        await WaitForAsync("virtio_user_memory_bytes", 0);
+        var code = await _daemon!.StopAsync();
+        Assert.True(code == 0, $"The daemon ended with {code}. It said:\n{_daemon.LogTail}");
+        Assert.DoesNotContain(Lines, line => line.Contains("fault of the daemon", StringComparison.Ordinal));
+        await _daemon.DisposeAsync();
+    }
+}

@@ -1,0 +1,161 @@
+// A guest program that writes to the shared memory what it likes.
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using VirtioUser.Guest;
+
+namespace VirtioUser.Codec.Tests.Support;
+
+/// <summary>The numbers of codec_protocol.h, written by hand.</summary>
+internal static class Layout
+{
+    public const uint Vendor = 0x5655, Device = 3;
+    public const ulong Open = 1, Doorbell = 2;
+    public const uint Ok = 1, BadRequest = 2, BadLayout = 3, UnknownCodec = 4, OpenAlready = 5;
+    public const ulong PacketsWritten = 0x100, ReturnsWritten = 0x140, OutputsTaken = 0x180, GuestWants = 0x1c0, OutputsAt = 0x1c4,
+        PacketsTaken = 0x200, OutputsWritten = 0x280, DeviceWaits = 0x2c0, BrokenReason = 0x300;
+    public const ulong Packets = 0x1000, Returns = 0x1800, Outputs = 0x2000, Areas = 0x4000;
+    public const uint EventOutput = 1, EventError = 4, EventBroken = 8;
+    public const uint Frame = 1, Error = 2, End = 3;
+    public const uint BrokenPackets = 1, BrokenReturns = 2, BrokenOutputs = 3, BrokenPacket = 4;
+}
+
+/// <summary>An instance, its object, and nothing that checks what is done to them.</summary>
+internal sealed class RawDecoder : IDisposable
+{
+    public const uint RingEntries = 64;
+    public const ulong DataSize = 256 << 10;
+
+    private uint _packetsWritten;
+    private uint _outputsTaken;
+    private uint _returnsWritten;
+    private ulong _dataUsed;
+
+    private RawDecoder(VirtioUserDevice device, ulong objectSize)
+    {
+        Device = device;
+        Memory = device.Allocate(objectSize);
+    }
+
+    public VirtioUserDevice Device { get; }
+
+    public SharedObject Memory { get; }
+
+    /// <summary>An instance with an object in which nothing is set up.</summary>
+    public static RawDecoder Create(DeviceSource source, ulong objectSize = 1 << 20) =>
+        new(VirtioUserDevice.Open(Layout.Vendor, Layout.Device, source: source), objectSize);
+
+    /// <summary>A decoder that is ready for packets.</summary>
+    public static RawDecoder Open(DeviceSource source, VideoCodec codec, uint threads = 1, ulong framesSize = 4 << 20)
+    {
+        var decoder = Create(source, Layout.Areas + DataSize + framesSize);
+        decoder.Set(new Setup((uint)codec, threads, Layout.Areas, DataSize, Layout.Areas + DataSize, framesSize));
+        Assert.Equal(Layout.Ok, decoder.Ask());
+        return decoder;
+    }
+
+    public void Set(in Setup setup)
+    {
+        Write(0, setup.Codec);
+        Write(4, setup.Threads);
+        WriteLong(8, setup.DataOffset);
+        WriteLong(16, setup.DataSize);
+        WriteLong(24, setup.FramesOffset);
+        WriteLong(32, setup.FramesSize);
+    }
+
+    /// <summary>Sends CODEC_OPEN and returns the answer.</summary>
+    public uint Ask() => Ask(new PingRequest(Memory, Layout.Open));
+
+    /// <summary>Sends any ping and returns the answer.</summary>
+    public uint Ask(PingRequest request) => Device.Ping(request, Patience.Token());
+
+    public void Ring() => Device.Send(new PingRequest(Layout.Doorbell));
+
+    /// <summary>Rings, as a good guest does: a device that waits from now on waits for something new.</summary>
+    public void WakeUp()
+    {
+        Write(Layout.DeviceWaits, 0);
+        Ring();
+    }
+
+    public uint Read(ulong offset) => Volatile.Read(ref MemoryMarshal.AsRef<uint>(Memory.GetSpan(offset, 4)));
+
+    public void Write(ulong offset, uint value) => Volatile.Write(ref MemoryMarshal.AsRef<uint>(Memory.GetSpan(offset, 4)), value);
+
+    public void WriteLong(ulong offset, ulong value) => BinaryPrimitives.WriteUInt64LittleEndian(Memory.GetSpan(offset, 8), value);
+
+    /// <summary>Writes an entry of the ring of packets as it is.</summary>
+    public void PutEntry(ulong offset, uint size, uint flags, long timestamp = 0)
+    {
+        var entry = Layout.Packets + (_packetsWritten % RingEntries * 32);
+        WriteLong(entry, offset);
+        Write(entry + 8, size);
+        Write(entry + 12, flags);
+        WriteLong(entry + 16, (ulong)timestamp);
+        Write(Layout.PacketsWritten, ++_packetsWritten);
+    }
+
+    /// <summary>Writes a packet behind the one before, and its entry.</summary>
+    public void Put(ReadOnlySpan<byte> packet, long timestamp = 0)
+    {
+        if (_dataUsed + (ulong)packet.Length > DataSize)
+            _dataUsed = 0;
+        packet.CopyTo(Memory.GetSpan(Layout.Areas + _dataUsed, packet.Length));
+        PutEntry(Layout.Areas + _dataUsed, (uint)packet.Length, flags: 0, timestamp);
+        _dataUsed += (ulong)packet.Length;
+    }
+
+    public void PutAll(Sample sample)
+    {
+        foreach (var packet in sample.Packets)
+            Put(packet.Bytes, packet.Timestamp);
+        PutEntry(0, 0, flags: 1);
+    }
+
+    /// <summary>Takes an output, if there is one: its type, its error, its token.</summary>
+    public bool TryTake(out (uint Type, uint Error, uint Token) output)
+    {
+        output = default;
+        if (Read(Layout.OutputsWritten) == _outputsTaken)
+            return false;
+        var entry = Layout.Outputs + (_outputsTaken % RingEntries * 128);
+        output = (Read(entry), Read(entry + 4), Read(entry + 8));
+        Write(Layout.OutputsTaken, ++_outputsTaken);
+        return true;
+    }
+
+    public void Return(uint token)
+    {
+        Write(Layout.Returns + (_returnsWritten % RingEntries * 4), token);
+        Write(Layout.ReturnsWritten, ++_returnsWritten);
+    }
+
+    /// <summary>Sleeps until the device has nothing to do any more but has something for this guest, or has stopped.</summary>
+    public uint AwaitEvent(uint outputs = 1000)
+    {
+        Write(Layout.OutputsAt, _outputsTaken + outputs);
+        Write(Layout.GuestWants, Layout.EventOutput);
+        Ring();
+        return Device.ReadEvent(Patience.Token());
+    }
+
+    /// <summary>Waits until the device says that it has stopped, and why.</summary>
+    public uint AwaitBroken()
+    {
+        Ring();
+        while ((Device.ReadEvent(Patience.Token()) & Layout.EventBroken) == 0)
+        {
+        }
+
+        return Read(Layout.BrokenReason);
+    }
+
+    public void Dispose()
+    {
+        Memory.Dispose();
+        Device.Dispose();
+    }
+
+    /// <summary>struct codec_setup.</summary>
+    internal readonly record struct Setup(uint Codec, uint Threads, ulong DataOffset, ulong DataSize, ulong FramesOffset, ulong FramesSize);
+}

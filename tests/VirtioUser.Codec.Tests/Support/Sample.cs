@@ -1,0 +1,59 @@
+// A clip in memory.
+using System.Collections.Concurrent;
+using VirtioUser.Codec.Play.Reading;
+using VirtioUser.Vm;
+
+namespace VirtioUser.Codec.Tests.Support;
+
+/// <summary>The packets of a clip, and what ffmpeg makes of them.</summary>
+internal sealed class Sample
+{
+    private static readonly Lazy<Task<MediaTree>> s_tree = new(() => MediaTree.PrepareAsync());
+    private static readonly ConcurrentDictionary<Clip, Lazy<Task<Sample>>> s_samples = new();
+
+    private Sample(string path)
+    {
+        Path = path;
+        using var reader = VideoReader.Open(File.OpenRead(path), 64 << 20);
+        (Codec, TimeBase, HasTimestamps) = (reader.Codec, reader.TimeBase, reader.HasTimestamps);
+        List<Packet> packets = [];
+        while (reader.TryRead())
+            packets.Add(new Packet(reader.Packet.ToArray(), reader.Timestamp));
+        Packets = packets;
+    }
+
+    public static Clip H264 { get; } = Clips.Small.First(clip => clip.Codec == ClipCodec.H264);
+
+    public static Clip Vp9 { get; } = Clips.Small.First(clip => clip.Codec == ClipCodec.Vp9);
+
+    public static Clip Av1 { get; } = Clips.Small.First(clip => clip.Codec == ClipCodec.Av1);
+
+    public string Path { get; }
+
+    public VideoCodec Codec { get; }
+
+    public (uint Numerator, uint Denominator) TimeBase { get; }
+
+    public bool HasTimestamps { get; }
+
+    public IReadOnlyList<Packet> Packets { get; }
+
+    /// <summary>FFmpeg, which made the clips and is what the plug-in decodes with.</summary>
+    public static Task<MediaTree> TreeAsync() => s_tree.Value;
+
+    public static Task<Sample> GetAsync(Clip clip) => s_samples.GetOrAdd(clip, wanted => new(() => LoadAsync(wanted))).Value;
+
+    /// <summary>All small clips.</summary>
+    public static Task<Sample[]> AllAsync() => Task.WhenAll(Clips.Small.Select(GetAsync));
+
+    /// <summary>What ffmpeg lists: a line for each picture, with its time, size and MD5 sum.</summary>
+    public async Task<IReadOnlyList<string>> ExpectedAsync() => PicturesOf(await Ffmpeg.FrameMd5Async(await TreeAsync(), Path));
+
+    /// <summary>The lines of a listing that are about pictures.</summary>
+    public static IReadOnlyList<string> PicturesOf(IEnumerable<string> lines) => [.. lines.Where(line => line is not ("" or ['#', ..]))];
+
+    private static async Task<Sample> LoadAsync(Clip clip) => new(await Clips.GetAsync(await TreeAsync(), clip));
+
+    /// <summary>A packet and its timestamp.</summary>
+    internal sealed record Packet(byte[] Bytes, long Timestamp);
+}
