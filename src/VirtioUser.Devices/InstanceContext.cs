@@ -23,4 +23,20 @@ public abstract class InstanceContext
     /// <param name="revents">Bits 0 to 29; higher bits are taken off.</param>
     /// <returns>False if the event was dropped: no room (the guest is told that events were lost), or the instance has ended.</returns>
     public abstract bool TrySendEvent(uint revents);
+
+    /// <summary>
+    /// Keeps the bytes that a ping names valid for longer than its callback: for work that goes on after it. Dispose of what is
+    /// returned when the work is done; the end of the instance, after its Dispose, ends it too. An instance can hold 64 at a time, the
+    /// same bytes more than once.
+    /// </summary>
+    /// <param name="ping">The ping; of this instance.</param>
+    /// <returns>
+    /// Null if the ping names no bytes, if the guest has freed the object during the callback, or if 64 are held already.
+    /// </returns>
+    public HeldRange? TryHold(in Ping ping) => ping.Length == 0 ? null : TryHold(ping.ShmId, ping.Range);
+
+    /// <summary>The host's part of <see cref="TryHold(in Ping)"/>. One that can not hold anything returns null.</summary>
+    /// <param name="shmId">The object.</param>
+    /// <param name="range">Not empty; inside the object, and valid during the callback.</param>
+    protected virtual HeldRange? TryHold(ulong shmId, SharedRange range) => null;
 }

@@ -3,6 +3,7 @@ namespace VirtioUser.Devices;
 
 /// <summary>
 /// One ping, valid during the callback only (draft: <c>(instance_handle, metadata, phys_addr, host_ptr, events) -> revents</c>).
+/// <see cref="InstanceContext.TryHold(in Ping)"/> keeps its bytes for longer.
 /// </summary>
 public readonly ref struct Ping
 {
@@ -37,6 +38,8 @@ public readonly ref struct Ping
 
     /// <summary>How many bytes of shared memory the ping names; 0 without memory.</summary>
     public ulong Length => _range.Length;
+
+    internal SharedRange Range => _range;
 
     /// <summary>The named bytes, shared with the guest: what is written is seen there at once. Empty without memory.</summary>
     /// <exception cref="OverflowException">More than 2 GiB - 1 bytes were named: take them with <see cref="Slice"/>.</exception>

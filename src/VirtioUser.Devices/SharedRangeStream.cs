@@ -3,7 +3,7 @@ namespace VirtioUser.Devices;
 
 /// <summary>
 /// A seekable stream of fixed length over a range, without a buffer of its own. Not thread-safe, as streams
-/// are. Like the bytes of the ping it was made from, it is to be used during the callback only.
+/// are. It is to be used as long as the bytes that it was made from.
 /// </summary>
 internal sealed class SharedRangeStream(SharedRange range) : Stream
 {

@@ -50,7 +50,7 @@ public sealed class DeviceModel : IDisposable
         _events = new EventSender(pings, instances, Counters);
         _runner = new PingRunner(pings, returns, _events, instances, _objects, arena, Counters, options, _guestLog, logger);
         _pump = new PingPump(waiter, pings, returns, _runner, _events, instances, Counters, options, _guestLog, logger);
-        _life = new InstanceLife(instances, _runner, _events, Counters, options, _guestLog, loggers, logger);
+        _life = new InstanceLife(instances, _runner, _events, _objects, Counters, options, _guestLog, loggers, logger);
         _config = new ConfigHandler(catalog, _life, instances, _objects, Counters, _guestLog);
         foreach (var device in catalog.Entries.Select(entry => entry.Device).OfType<SharedLibraryDevice>())
         {

@@ -22,18 +22,21 @@ sealed class Demonstration(IAnsiConsole console)
     public async Task<int> RunAsync(IReadOnlyCollection<string> files, bool withoutVm, CancellationToken cancellationToken)
     {
         using Inputs inputs = Inputs.Copy(files);
-        IPlace place = withoutVm ? new HostPlace() : new VmPlace(console, Done);
+        Share program = new(BuildOutput.FolderOf("VirtioUser.Demo.Guest"), "/opt/demo");
+        IPlace place = withoutVm ? new HostPlace() : new VmPlace(console, Done, new VirtualMachineOptions());
         await place.PrepareAsync(cancellationToken);
         await using DaemonProcess daemon = await DaemonProcess.StartAsync(
             [BuildOutput.PathOf("VirtioUser.Devices.Gzip", "VirtioUser.Devices.Gzip.dll"), BuildOutput.PathOf("VirtioUser.Devices.Digest", "VirtioUser.Devices.Digest.dll")], cancellationToken: cancellationToken);
         Done("virtio-userd offers its devices");
         await using IPlace started = place; // ends before the daemon does
-        await place.StartAsync(daemon, inputs, cancellationToken);
+        await place.StartAsync(daemon, [program, inputs.Folder], cancellationToken);
 
         console.WriteLine();
         console.MarkupLineInterpolated($"[bold]{place.Title}[/]");
         List<GuestStep> steps = [];
-        int code = await place.RunAsync(inputs, line => Show(line, steps), console.WriteLine, cancellationToken);
+        int code = await place.RunAsync(
+            ["dotnet", $"{place.FolderOf(program)}/VirtioUser.Demo.Guest.dll", .. inputs.Names.Select(name => Path.Combine(place.FolderOf(inputs.Folder), name))],
+            line => Show(line, steps), console.WriteLine, cancellationToken);
         console.WriteLine();
         if (code != 0 || steps.Count == 0)
         {

@@ -1,9 +1,9 @@
-// The demo's program on this machine, without a VM.
+// The demo's programs on this machine, without a VM.
 using VirtioUser.Vm;
 
 namespace VirtioUser.Demo;
 
-/// <summary>The program reaches the daemon straight through its socket.</summary>
+/// <summary>Programs reach the daemon straight through its socket.</summary>
 sealed class HostPlace : IPlace
 {
     string socketPath = "";
@@ -12,16 +12,17 @@ sealed class HostPlace : IPlace
 
     public Task PrepareAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StartAsync(DaemonProcess daemon, Inputs inputs, CancellationToken cancellationToken)
+    public Task StartAsync(DaemonProcess daemon, IReadOnlyList<Share> folders, CancellationToken cancellationToken)
     {
         socketPath = daemon.SocketPath;
         return Task.CompletedTask;
     }
 
-    public Task<int> RunAsync(Inputs inputs, Action<string> output, Action<string> error, CancellationToken cancellationToken) =>
+    public string FolderOf(Share folder) => folder.HostFolder;
+
+    public Task<int> RunAsync(IReadOnlyList<string> command, Action<string> output, Action<string> error, CancellationToken cancellationToken) =>
         ChildProcess.RunAsync(
-            "dotnet",
-            [BuildOutput.PathOf("VirtioUser.Demo.Guest", "VirtioUser.Demo.Guest.dll"), .. inputs.HostPaths],
+            command[0], command.Skip(1),
             new ChildProcess.Options
             {
                 Environment = new Dictionary<string, string?> { ["VIRTIO_USER"] = $"unix:{socketPath}" },

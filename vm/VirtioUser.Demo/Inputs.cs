@@ -12,21 +12,17 @@ sealed class Inputs : IDisposable
     static readonly string[] Defaults = ["/usr/share/pixmaps/debian-logo.png", "/usr/share/common-licenses/GPL-3"];
 
     readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("virtio-user-demo-");
-    readonly List<string> guestPaths = [];
-    readonly List<string> hostPaths = [];
+    readonly List<string> names = [];
 
     Inputs()
     {
     }
 
-    /// <summary>How the guest gets to see them.</summary>
-    public Share Share => new(folder.FullName, GuestFolder);
+    /// <summary>The folder with all of them.</summary>
+    public Share Folder => new(folder.FullName, GuestFolder);
 
-    /// <summary>Their paths in the guest.</summary>
-    public IReadOnlyList<string> GuestPaths => guestPaths;
-
-    /// <summary>Their paths on this machine.</summary>
-    public IReadOnlyList<string> HostPaths => hostPaths;
+    /// <summary>Their paths in the folder.</summary>
+    public IReadOnlyList<string> Names => names;
 
     /// <summary>Copies the files.</summary>
     /// <param name="files">Their paths; empty for the ones that every Debian has.</param>
@@ -60,11 +56,10 @@ sealed class Inputs : IDisposable
         }
 
         // Each in a folder of its own: two files may have the same name.
-        string number = guestPaths.Count.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        string name = Path.GetFileName(file);
-        string copy = Path.Combine(folder.CreateSubdirectory(number).FullName, name);
-        File.Copy(file, copy);
-        hostPaths.Add(copy);
-        guestPaths.Add($"{GuestFolder}/{number}/{name}");
+        string number = names.Count.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        string name = Path.Combine(number, Path.GetFileName(file));
+        folder.CreateSubdirectory(number);
+        File.Copy(file, Path.Combine(folder.FullName, name));
+        names.Add(name);
     }
 }

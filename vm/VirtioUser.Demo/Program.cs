@@ -1,21 +1,27 @@
-// ./demo [--no-vm] [FILE...]: sends files from a program inside a stock VM through two devices of the host.
+// ./demo [--video] [--no-vm] [FILE...]: sends files from a program inside a stock VM through two devices of the host, or has it
+// play video that the host decodes.
 using System.CommandLine;
 using Spectre.Console;
 using VirtioUser.Demo;
+using VirtioUser.Demo.Video;
 using VirtioUser.Vm;
 
 Argument<string[]> files = new("FILE")
 {
-    Description = "What to send; without it, a picture and a text that every Debian has.",
+    Description = "What to send; without it, a picture and a text that every Debian has. With --video, clips: H.264 byte streams, or VP9 or AV1 in IVF.",
     Arity = ArgumentArity.ZeroOrMore,
 };
 Option<bool> noVm = new("--no-vm") { Description = "Run the same program on this machine, straight through the daemon's socket." };
-RootCommand command = new("Boots a stock VM and sends files from a program inside it through two devices of the host.") { noVm, files };
+Option<bool> video = new("--video") { Description = "Decode video on the host for a program in the VM; without FILE, clips made of photographs." };
+RootCommand command = new("Boots a stock VM and sends files from a program inside it through two devices of the host.") { video, noVm, files };
 command.SetAction(async (parsed, cancellation) =>
 {
     try
     {
-        return await new Demonstration(OpenConsole()).RunAsync(parsed.GetValue(files) ?? [], parsed.GetValue(noVm), cancellation);
+        string[] inputs = parsed.GetValue(files) ?? [];
+        return parsed.GetValue(video)
+            ? await new VideoDemonstration(OpenConsole()).RunAsync(inputs, parsed.GetValue(noVm), cancellation)
+            : await new Demonstration(OpenConsole()).RunAsync(inputs, parsed.GetValue(noVm), cancellation);
     }
     catch (Exception e) when (e is SetupException or VirtualMachineException)
     {

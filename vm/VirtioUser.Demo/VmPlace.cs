@@ -1,4 +1,4 @@
-// The demo's program inside a stock VM.
+// The demo's programs inside a stock VM.
 using Spectre.Console;
 using VirtioUser.Vm;
 
@@ -7,10 +7,9 @@ namespace VirtioUser.Demo;
 /// <summary>Prepares and boots the VM, and loads the driver in it.</summary>
 /// <param name="console">Where long steps are shown.</param>
 /// <param name="done">Called when something is done, with what it is.</param>
-sealed class VmPlace(IAnsiConsole console, Action<string> done) : IPlace
+/// <param name="size">The VM's memory and processors.</param>
+sealed class VmPlace(IAnsiConsole console, Action<string> done, VirtualMachineOptions size) : IPlace
 {
-    const string ProgramFolderInGuest = "/opt/demo";
-
     GuestImage? image;
     VirtualMachine? machine;
 
@@ -22,14 +21,14 @@ sealed class VmPlace(IAnsiConsole console, Action<string> done) : IPlace
         done($"{image.Qemu}, a Debian guest with Linux {image.Tree.KernelRelease} and the driver are at hand");
     }
 
-    public async Task StartAsync(DaemonProcess daemon, Inputs inputs, CancellationToken cancellationToken)
+    public async Task StartAsync(DaemonProcess daemon, IReadOnlyList<Share> folders, CancellationToken cancellationToken)
     {
         machine = await VirtualMachine.StartAsync(
             image!,
-            new VirtualMachineOptions
+            size with
             {
                 Devices = [new VhostUserDevice(daemon.SocketPath)],
-                Shares = [inputs.Share, new Share(BuildOutput.FolderOf("VirtioUser.Demo.Guest"), ProgramFolderInGuest)],
+                Shares = folders,
                 Progress = (stage, _) => done(stage switch
                 {
                     BootStage.Kernel => "QEMU runs",
@@ -42,12 +41,10 @@ sealed class VmPlace(IAnsiConsole console, Action<string> done) : IPlace
         done("the guest has loaded virtio_user.ko");
     }
 
-    public async Task<int> RunAsync(Inputs inputs, Action<string> output, Action<string> error, CancellationToken cancellationToken)
-    {
-        GuestCommandResult result = await machine!.RunAsync(
-            ["dotnet", $"{ProgramFolderInGuest}/VirtioUser.Demo.Guest.dll", .. inputs.GuestPaths], output, error, cancellationToken);
-        return result.ExitCode;
-    }
+    public string FolderOf(Share folder) => folder.GuestFolder;
+
+    public async Task<int> RunAsync(IReadOnlyList<string> command, Action<string> output, Action<string> error, CancellationToken cancellationToken) =>
+        (await machine!.RunAsync(command, output, error, cancellationToken)).ExitCode;
 
     public Task StopAsync() => machine!.StopAsync();
 

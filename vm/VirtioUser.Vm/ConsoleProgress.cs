@@ -8,15 +8,21 @@ public static class ConsoleProgress
 {
     /// <summary>Prepares a guest image and shows how it goes; shows nothing if nothing has to be made.</summary>
     /// <inheritdoc cref="GuestImage.PrepareAsync"/>
-    public static async Task<GuestImage> PrepareAsync(
-        IAnsiConsole console, GuestImageOptions? options = null, CancellationToken cancellationToken = default)
+    public static Task<GuestImage> PrepareAsync(
+        IAnsiConsole console, GuestImageOptions? options = null, CancellationToken cancellationToken = default) =>
+        ShowAsync(console, progress => GuestImage.PrepareAsync(options, progress, cancellationToken));
+
+    /// <summary>Shows how any preparation goes; shows nothing if it reports nothing.</summary>
+    /// <param name="console">Where.</param>
+    /// <param name="prepare">What prepares; it reports to what it is given.</param>
+    /// <returns>What <paramref name="prepare"/> returns.</returns>
+    public static async Task<T> ShowAsync<T>(IAnsiConsole console, Func<IProgress<PreparationProgress>, Task<T>> prepare)
     {
         ArgumentNullException.ThrowIfNull(console);
+        ArgumentNullException.ThrowIfNull(prepare);
         return console.Profile.Capabilities.Interactive
-            ? await console.Status().StartAsync(
-                "looking at what is there",
-                context => GuestImage.PrepareAsync(options, new Reporter(console, context), cancellationToken)).ConfigureAwait(false)
-            : await GuestImage.PrepareAsync(options, new Reporter(console, null), cancellationToken).ConfigureAwait(false);
+            ? await console.Status().StartAsync("looking at what is there", context => prepare(new Reporter(console, context))).ConfigureAwait(false)
+            : await prepare(new Reporter(console, null)).ConfigureAwait(false);
     }
 
     /// <summary>A duration as people read it: seconds with one digit.</summary>

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PACKETS 4096
@@ -202,9 +203,19 @@ static bool take(bool print)
 	return true;
 }
 
+static uint64_t give_up; /* when, in milliseconds; 0 = never */
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
 static bool broken(void)
 {
-	return __atomic_load_n(&events, __ATOMIC_SEQ_CST) & CODEC_EVENT_BROKEN;
+	return (__atomic_load_n(&events, __ATOMIC_SEQ_CST) & CODEC_EVENT_BROKEN) || (give_up != 0 && now() > give_up);
 }
 
 static bool is_idle(bool wants_space)
@@ -237,7 +248,8 @@ static bool sent(const unsigned char *bytes, uint32_t size, uint32_t flags, uint
 
 	if (size > DATA_SIZE)
 		return true;
-	memcpy(object + CODEC_AREAS, bytes, size);
+	if (size != 0)
+		memcpy(object + CODEC_AREAS, bytes, size);
 	memcpy(object + CODEC_PACKETS + packets_written % CODEC_RING_ENTRIES * sizeof(packet), &packet, sizeof(packet));
 	__atomic_store_n(word(CODEC_PACKETS_WRITTEN), ++packets_written, __ATOMIC_RELEASE);
 	ring();
@@ -278,13 +290,13 @@ static bool play(const struct clip *clip, bool print, int patience)
 		bool end = number == clip->count;
 
 		while (__atomic_load_n(word(CODEC_PACKETS_TAKEN), __ATOMIC_ACQUIRE) != packets_written) {
-			if (!take(print) && (broken() || !sleep_for(true, patience)))
+			if (broken() || (!take(print) && !sleep_for(true, patience)))
 				return false;
 		}
 		sent(end ? NULL : clip->packets[number].bytes, end ? 0 : clip->packets[number].size, end ? CODEC_PACKET_END : 0, number);
 	}
 	while (ends == ends_before) {
-		if (!take(print) && (broken() || !sleep_for(false, patience)))
+		if (broken() || (!take(print) && !sleep_for(false, patience)))
 			return false;
 	}
 	return true;
@@ -333,20 +345,21 @@ static struct clip *damage(const struct clip *clip)
 
 static bool scribbling;
 
-/* Writes to the pictures, and now and then to the rest. */
+/* Writes to the packets and the pictures, and half of the times to the rings. */
 static void *scribble(void *seed)
 {
 	uint64_t value = (uintptr_t)seed | 1;
+	volatile unsigned char *bytes = object;
+	bool rings = value & 2;
 
 	while (__atomic_load_n(&scribbling, __ATOMIC_RELAXED)) {
 		value ^= value << 13;
 		value ^= value >> 7;
 		value ^= value << 17;
-		if (value % 1024 == 0)
-			((volatile unsigned char *)object)[value / 1024 % CODEC_AREAS] = value >> 56;
-		else
-			((volatile unsigned char *)object)[CODEC_AREAS + value / 1024 % (object_size - CODEC_AREAS) % (1u << 20 | 0xfff)] = value >> 56;
-		((volatile unsigned char *)object)[CODEC_AREAS + DATA_SIZE + value / 7 % (1u << 20)] = value >> 48;
+		if (rings && value % 1024 == 0)
+			bytes[value / 1024 % CODEC_AREAS] = value >> 56;
+		bytes[CODEC_AREAS + value / 3 % (64u << 10)] = value >> 40;
+		bytes[CODEC_AREAS + DATA_SIZE + value / 7 % (256u << 10)] = value >> 48;
 	}
 	return NULL;
 }
@@ -361,6 +374,7 @@ static int mutate(uint64_t seed, uint32_t count, int clips, char **paths)
 	for (uint32_t round = 0; round < count; round++) {
 		struct clip *clip;
 		pthread_t scribbler;
+		uint32_t all;
 		bool writes;
 
 		state = (seed + round) * 0x9e3779b97f4a7c15u | 1;
@@ -373,8 +387,10 @@ static int mutate(uint64_t seed, uint32_t count, int clips, char **paths)
 		__atomic_store_n(&scribbling, writes, __ATOMIC_RELAXED);
 		if (writes && pthread_create(&scribbler, NULL, scribble, (void *)(uintptr_t)any(0)) != 0)
 			abort();
+		all = clip->count;
 		if (any(8) == 0)
 			clip->count = any(clip->count + 1);
+		give_up = writes ? now() + 100 : 0;
 		if (!play(clip, false, writes ? 20 : 20000))
 			stopped++;
 		if (!writes && ends != round + 1 - stopped)
@@ -384,7 +400,7 @@ static int mutate(uint64_t seed, uint32_t count, int clips, char **paths)
 		if (writes)
 			pthread_join(scribbler, NULL);
 		ends = round + 1 - stopped;
-		for (uint32_t number = 0; number < clip->count; number++)
+		for (uint32_t number = 0; number < all; number++)
 			free(clip->packets[number].bytes);
 		free(clip);
 		if (round % 500 == 499)

@@ -2,13 +2,14 @@
 using Microsoft.Extensions.Logging;
 using VirtioUser.Devices;
 using VirtioUser.Host.Events;
+using VirtioUser.Host.Memory;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Instances;
 
 /// <summary>The host's side of <see cref="InstanceContext"/>.</summary>
 internal sealed class HostInstanceContext(
-    Instance instance, ILogger logger, EventSender events, HostCounters counters, HostOptions options) : InstanceContext
+    Instance instance, ILogger logger, EventSender events, ObjectTable objects, HostCounters counters, HostOptions options) : InstanceContext
 {
     /// <summary>The instance.</summary>
     public Instance Instance => instance;
@@ -43,5 +44,18 @@ internal sealed class HostInstanceContext(
         }
 
         return false;
+    }
+
+    /// <inheritdoc/>
+    protected override HeldRange? TryHold(ulong shmId, SharedRange range)
+    {
+        if (!instance.TryGetHeld(shmId, out var held))
+        {
+            return null;
+        }
+
+        var hold = new Hold(held.Object, 0, range.Length);
+        var memory = new HeldMemory(hold, range, instance.Holds, objects);
+        return instance.Holds.TryAdd(hold) is null ? new HeldRange(new SharedRange(memory, 0, range.Length), memory) : null;
     }
 }

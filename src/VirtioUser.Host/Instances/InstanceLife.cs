@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using VirtioUser.Devices;
 using VirtioUser.Host.Config;
 using VirtioUser.Host.Events;
+using VirtioUser.Host.Memory;
 using VirtioUser.Host.Pings;
 using VirtioUser.Protocol;
 
@@ -13,6 +14,7 @@ internal sealed class InstanceLife(
     InstanceTable instances,
     PingRunner runner,
     EventSender events,
+    ObjectTable objects,
     HostCounters counters,
     HostOptions options,
     GuestLog guestLog,
@@ -165,7 +167,7 @@ internal sealed class InstanceLife(
             instance.Identity = wanted with { Version = version };
 
             var log = new InstanceLogger(loggers.CreateLogger(device.GetType().FullName!), instance.Handle);
-            instance.Implementation = device.CreateInstance(new HostInstanceContext(instance, log, events, counters, options))
+            instance.Implementation = device.CreateInstance(new HostInstanceContext(instance, log, events, objects, counters, options))
                 ?? throw new InvalidOperationException("CreateInstance returned null.");
             return (instance, "");
         }

@@ -49,14 +49,18 @@ internal sealed class HoldList
         lock (_lock)
         {
             var at = _holds.FindIndex(hold => hold.PhysicalAddress == physicalAddress && hold.Size == size);
-            if (at < 0)
-            {
-                return null;
-            }
+            return at < 0 ? null : RemoveAt(at);
+        }
+    }
 
-            var shared = _holds[at].Shared;
-            _holds.RemoveAt(at);
-            return shared;
+    /// <summary>Takes out a hold.</summary>
+    /// <returns>False if somebody has done so already.</returns>
+    public bool Remove(Hold hold)
+    {
+        lock (_lock)
+        {
+            var at = _holds.IndexOf(hold);
+            return at >= 0 && RemoveAt(at) is not null;
         }
     }
 
@@ -67,8 +71,17 @@ internal sealed class HoldList
         {
             _ended = true;
             Hold[] left = [.. _holds];
+            _holds.ForEach(hold => hold.Ended = true);
             _holds.Clear();
             return left;
         }
+    }
+
+    private SharedObject RemoveAt(int at)
+    {
+        var hold = _holds[at];
+        hold.Ended = true;
+        _holds.RemoveAt(at);
+        return hold.Shared;
     }
 }

@@ -11,6 +11,7 @@ internal static class NativeDevices
     {
         [Library("test_device")] = Arguments("test_device.c"),
         [Library("mapping_device")] = Arguments("mapping_device.c"),
+        [Library("holding_device")] = Arguments("holding_device.c"),
         [Library("missing_functions")] = Arguments("missing_functions.c"),
         [Library("unwilling_device")] = Arguments("unwilling_device.c"),
         [Library("unbound_device")] = Arguments("unwilling_device.c", "-DUNBOUND"),

@@ -54,11 +54,11 @@ public sealed class MediaTree
     public IReadOnlyList<string> Photographs =>
         [.. Directory.EnumerateFiles(Path.Combine(Folder, "usr/share/backgrounds/mate/nature"), "*.jpg").Order(StringComparer.Ordinal)];
 
-    /// <summary>The program ffmpeg and what must come before its own arguments, for the host.</summary>
-    public IReadOnlyList<string> Ffmpeg => CommandIn(Folder);
-
-    /// <summary>The same in a guest that has the <see cref="Share"/>.</summary>
-    public static IReadOnlyList<string> FfmpegInGuest => CommandIn(FolderInGuest);
+    /// <summary>The program ffmpeg and what must come before its own arguments.</summary>
+    /// <param name="folder">The tree, as the one sees it who runs the program: <see cref="Folder"/> on the host, another folder in a guest.</param>
+    /// <remarks>By the loader's option, not by LD_LIBRARY_PATH, which programs that start ffmpeg would see too.</remarks>
+    public static IReadOnlyList<string> FfmpegIn(string folder) =>
+        [Loader, "--library-path", string.Join(':', LibraryFolderNames.Select(name => $"{folder}/{name}")), $"{folder}/usr/bin/ffmpeg"];
 
     /// <summary>Unpacks the tree if it is not in the cache yet.</summary>
     /// <exception cref="SetupException">Something is missing or not permitted; the message says what to do.</exception>
@@ -76,8 +76,4 @@ public sealed class MediaTree
                 await Recipe.UnpackAsync(partial, report, cancellationToken).ConfigureAwait(false);
             }), cancellationToken).ConfigureAwait(false));
     }
-
-    // By the loader's option, not by LD_LIBRARY_PATH, which the programs that start ffmpeg would see too.
-    static List<string> CommandIn(string folder) =>
-        [Loader, "--library-path", string.Join(':', LibraryFolderNames.Select(name => $"{folder}/{name}")), $"{folder}/usr/bin/ffmpeg"];
 }

@@ -20,7 +20,7 @@ public static class Ffmpeg
         MediaTree tree, IEnumerable<string> arguments, Action<string>? output = null, Action<string>? error = null, CancellationToken cancellationToken = default)
     {
         Tail said = new(8);
-        IReadOnlyList<string> command = tree.Ffmpeg;
+        IReadOnlyList<string> command = MediaTree.FfmpegIn(tree.Folder);
         int code = await ChildProcess.RunAsync(
             command[0], [.. command.Skip(1), .. arguments],
             new ChildProcess.Options
@@ -48,7 +48,19 @@ public static class Ffmpeg
     public static async Task<IReadOnlyList<string>> FrameMd5Async(MediaTree tree, string clip, CancellationToken cancellationToken = default)
     {
         List<string> lines = [];
-        await RunAsync(tree, [.. Quietly, "-i", clip, "-f", "framemd5", "-"], lines.Add, cancellationToken: cancellationToken).ConfigureAwait(false);
+        await RunAsync(tree, [.. Quietly, "-i", clip, "-autoscale", "0", "-f", "framemd5", "-"], lines.Add, cancellationToken: cancellationToken).ConfigureAwait(false);
         return lines;
+    }
+
+    /// <summary>Decodes a clip, drops the pictures, and measures that.</summary>
+    /// <param name="tree">The tree.</param>
+    /// <param name="clip">The clip's path.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <exception cref="SetupException">The clip can not be read.</exception>
+    public static async Task<Decoding> MeasureAsync(MediaTree tree, string clip, CancellationToken cancellationToken = default)
+    {
+        FfmpegDecoding decoding = new();
+        await RunAsync(tree, FfmpegDecoding.Arguments(clip), error: decoding.Hear, cancellationToken: cancellationToken).ConfigureAwait(false);
+        return decoding.Result ?? throw new SetupException($"ffmpeg did not say how long {clip} took.");
     }
 }
