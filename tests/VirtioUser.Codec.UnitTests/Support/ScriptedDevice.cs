@@ -41,7 +41,14 @@ internal sealed class ScriptedDevice : IDisposable
         {
             OutputEntry entry = new()
             {
-                Type = Protocol.OutputFrame, Width = 8, Height = 6, Planes = 3, Bits = 8, ChromaShiftX = 1, ChromaShiftY = 1, Matrix = 6,
+                Type = Protocol.OutputFrame,
+                Width = 8,
+                Height = 6,
+                Planes = 3,
+                Bits = 8,
+                ChromaShiftX = 1,
+                ChromaShiftY = 1,
+                Matrix = 6,
             };
             for (var plane = 0; plane < entry.Planes; plane++)
             {
