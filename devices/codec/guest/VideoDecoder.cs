@@ -33,12 +33,10 @@ public sealed class VideoDecoder : IDisposable
 {
     private const int PageSize = 4096;
 
-    // Events of waits that ended before they came; so many are left unread at most.
-    private const int OwedEventsMaximum = 64;
-
     private readonly VirtioUserDevice _device;
     private readonly SharedObject _memory;
     private readonly SharedRings _rings;
+    private readonly DeviceSignals _signals;
     private readonly PacketArea _packets;
     private readonly ulong _framesOffset;
     private readonly ulong _framesSize;
@@ -47,7 +45,6 @@ public sealed class VideoDecoder : IDisposable
     // A bit for each token that is out.
     private ulong _tokens;
     private bool _refused;
-    private int _owedEvents;
     private bool _disposed;
 
     internal VideoDecoder(VirtioUserDevice device, VideoDecoderOptions options)
@@ -62,6 +59,7 @@ public sealed class VideoDecoder : IDisposable
         _framesSize = Pages(options.FrameMemory);
         _memory = device.Allocate(_framesOffset + _framesSize);
         _rings = new SharedRings(_memory);
+        _signals = new DeviceSignals(device, _rings);
         SetupEntry setup = new()
         {
             Codec = (uint)options.Codec,
@@ -72,16 +70,15 @@ public sealed class VideoDecoder : IDisposable
             FramesSize = _framesSize,
         };
         MemoryMarshal.Write(_memory.GetSpan(0, Marshal.SizeOf<SetupEntry>()), in setup);
-        PingsSent++;
-        if (device.Ping(new PingRequest(_memory, Protocol.Open)) is var answer && answer != Protocol.Ok)
+        if (_signals.Ask(new PingRequest(_memory, Protocol.Open)) is var answer && answer != Protocol.Ok)
             throw new VideoDecoderException(device.Identity, "open the codec", Refusal(answer, options.Codec));
     }
 
     /// <summary>How many pings were sent.</summary>
-    public long PingsSent { get; private set; }
+    public long PingsSent => _signals.PingsSent;
 
     /// <summary>How many events of the device were received.</summary>
-    public long EventsReceived { get; private set; }
+    public long EventsReceived => _signals.EventsReceived;
 
     /// <summary>The largest packet that can be sent, in bytes.</summary>
     public int PacketMaximum => (int)Math.Min(_packets.Size, Protocol.PacketMax);
@@ -107,7 +104,7 @@ public sealed class VideoDecoder : IDisposable
         }
     }
 
-    /// <summary>Sends a packet, if there is room. The bytes are copied.</summary>
+    /// <summary>Sends a packet, if there is room. The bytes are copied. The host may notice it only when the program looks for outputs.</summary>
     /// <param name="packet">The packet, not empty.</param>
     /// <param name="timestamp">Comes back with its picture; the unit is the program's.</param>
     /// <returns>False if it was not sent, because the host has not taken enough of the earlier ones.</returns>
@@ -144,21 +141,22 @@ public sealed class VideoDecoder : IDisposable
         return true;
     }
 
-    /// <summary>Takes what has come out, if anything has.</summary>
+    /// <summary>Takes what has come out, if anything has; makes the host notice packets that were sent and pictures that were given back.</summary>
     /// <param name="output">A picture, an error or the end of the stream.</param>
     /// <returns>False if there is nothing yet.</returns>
     public bool TryTake(out DecoderOutput output)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         output = default;
+        _signals.Tell();
         if (CountOutputs() == 0)
         {
             ThrowIfBroken();
-            RingIfWaitedFor();
             return false;
         }
 
         var entry = _rings.TakeOutput();
+        _signals.NoteChange();
         output = entry.Type switch
         {
             Protocol.OutputFrame => new() { Kind = DecoderOutputKind.Frame, Frame = Accept(entry) },
@@ -188,7 +186,7 @@ public sealed class VideoDecoder : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         cancellationToken.ThrowIfCancellationRequested();
-        RingIfWaitedFor();
+        _signals.Tell();
         if (HasNews())
             return;
         _rings.Want(
@@ -199,21 +197,11 @@ public sealed class VideoDecoder : IDisposable
         // Between saying so and sleeping, as the device may have looked before.
         if (HasNews())
         {
-            if (!_rings.TryUnwant() && ++_owedEvents >= OwedEventsMaximum)
-                ReadOwedEvents();
+            _signals.StayAwake();
             return;
         }
 
-        try
-        {
-            _device.ReadEvent(cancellationToken);
-            EventsReceived++;
-        }
-        catch (EventsLostException)
-        {
-            // Only a device that sends more than it is asked for loses some; the rings tell all that matters.
-        }
-
+        _signals.Sleep(cancellationToken);
         ThrowIfBroken();
     }
 
@@ -234,7 +222,7 @@ public sealed class VideoDecoder : IDisposable
             return;
         _tokens &= ~(1UL << (int)token);
         _rings.PutReturn(token);
-        RingIfWaitedFor();
+        _signals.NoteChange();
     }
 
     private static ulong Pages(long bytes) => (ulong)(bytes + PageSize - 1) / PageSize * PageSize;
@@ -269,7 +257,7 @@ public sealed class VideoDecoder : IDisposable
             Flags = flags,
             Timestamp = timestamp,
         });
-        RingIfWaitedFor();
+        _signals.NotePacket();
         return true;
     }
 
@@ -297,28 +285,6 @@ public sealed class VideoDecoder : IDisposable
             throw Lie(wrong);
         _tokens |= 1UL << (int)entry.Token;
         return new DecodedFrame(this, _memory, entry, format);
-    }
-
-    private void RingIfWaitedFor()
-    {
-        if (!_rings.TakeDeviceWaits())
-            return;
-        PingsSent++;
-        _device.Send(new PingRequest(Protocol.Doorbell));
-    }
-
-    private void ReadOwedEvents()
-    {
-        _owedEvents = 0;
-        try
-        {
-            while (_device.TryReadEvent(out _))
-                EventsReceived++;
-        }
-        catch (EventsLostException)
-        {
-            // As in Wait.
-        }
     }
 
     private void ThrowIfBroken()
