@@ -1,4 +1,6 @@
 // What came of one clip.
+using VirtioUser.Vm;
+
 namespace VirtioUser.Demo.Video;
 
 /// <summary>The figures of a clip.</summary>

@@ -1,6 +1,7 @@
 // The table at the end.
 using System.Globalization;
 using Spectre.Console;
+using VirtioUser.Vm;
 
 namespace VirtioUser.Demo.Video;
 
