@@ -175,6 +175,8 @@ uint32_t on_instance_ping_sized(uint64_t handle, uint64_t metadata, uint64_t phy
 		slot->bytes[number] = (unsigned char)value;
 		return 1;
 	case POKE_LATER:
+		writes = false;
+		/* fall through */
 	case POKE_AT_END:
 		slot->at = number;
 		slot->value = (unsigned char)value;

@@ -24,6 +24,10 @@ enum operation {
 
 #define MAX_GATES 64
 
+#ifndef DEVICE
+#define DEVICE 0x7e5a
+#endif
+
 struct instance {
 	uint64_t handle;
 	uint32_t count;
@@ -54,7 +58,7 @@ bool virtio_user_plugin_init(const struct virtio_user_host *given)
 void get_device_config_info(uint32_t *vendor, uint32_t *device, uint32_t *version)
 {
 	*vendor = 0x5655;
-	*device = 0x7e5a;
+	*device = DEVICE;
 	*version = 4;
 }
 

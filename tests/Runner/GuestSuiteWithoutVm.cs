@@ -1,4 +1,5 @@
 using System.Text.Json;
+using NativeDevice;
 using VirtioUser.Vm;
 
 namespace Runner;
@@ -26,7 +27,9 @@ static class GuestSuiteWithoutVm
     /// <summary>Starts a daemon, runs the tests against it, and reports by their classes those that were left out.</summary>
     public static async Task RunAsync(Action<Outcome> report, Action<string> busyWith, CancellationToken cancellationToken)
     {
-        await using (DaemonProcess daemon = await DaemonProcess.StartAsync(Devices.Select(BuildOutput.ProgramOf), cancellationToken: cancellationToken))
+        busyWith("devices in C");
+        string[] devices = [.. Devices.Select(BuildOutput.ProgramOf), .. await NativeDevices.GetForGuestAsync()];
+        await using (DaemonProcess daemon = await DaemonProcess.StartAsync(devices, cancellationToken: cancellationToken))
         {
             await new TestProgram(Project, outcome => Report(outcome.Test, outcome.Verdict, outcome.Message), busyWith)
             {

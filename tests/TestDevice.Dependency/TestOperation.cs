@@ -74,6 +74,15 @@ public static class TestDevices
     /// <summary>Like <see cref="Test"/>, from another assembly with another version of the dependency. Version 1.</summary>
     public const uint Second = 0x7E5B;
 
+    /// <summary>Maps memory of its own: tests/NativeDevice/mapping_device.c. Version 1.</summary>
+    public const uint Mapping = 0x7E5C;
+
+    /// <summary>Holds bytes for longer than a ping: tests/NativeDevice/holding_device.c. Version 1.</summary>
+    public const uint Holding = 0x7E5D;
+
+    /// <summary>Like <see cref="ManyVersions"/>, in C: tests/NativeDevice/test_device.c.</summary>
+    public const uint ManyVersionsInC = 0x7E5E;
+
     /// <summary>The gate that making an instance of <see cref="Slow"/> waits for.</summary>
     public const ulong SlowCreateGate = 0x510;
 

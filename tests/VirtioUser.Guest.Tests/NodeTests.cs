@@ -17,6 +17,8 @@ public class NodeTests
             new DeviceIdentity(0x5655, 1, 1), new DeviceIdentity(0x5655, 2, 1), new DeviceIdentity(TestDevices.Vendor, TestDevices.Test, 1),
             new DeviceIdentity(TestDevices.Vendor, TestDevices.Failing, 1), new DeviceIdentity(TestDevices.Vendor, TestDevices.Slow, 1),
             new DeviceIdentity(TestDevices.Vendor, TestDevices.ManyVersions, 4), new DeviceIdentity(TestDevices.Vendor, TestDevices.Second, 1),
+            new DeviceIdentity(TestDevices.Vendor, TestDevices.Mapping, 1), new DeviceIdentity(TestDevices.Vendor, TestDevices.Holding, 1),
+            new DeviceIdentity(TestDevices.Vendor, TestDevices.ManyVersionsInC, 4),
         };
 
         Assert.Equal(expected.Select(each => Path.Combine(DeviceNode.Directory, each.ToString())), DeviceNode.List().Select(node => node.Path));

@@ -1,7 +1,10 @@
 // Bytes that a device keeps for longer than a ping.
+using NativeDevice;
+using TestDevice.Dependency;
 using VirtioUser.Daemon.Tests.Direct;
 using VirtioUser.Daemon.Tests.Support;
 using VirtioUser.Guest;
+using static NativeDevice.HoldingDevice;
 
 namespace VirtioUser.Daemon.Tests.Plugins;
 
@@ -10,30 +13,6 @@ public sealed class HoldTests : IDisposable
     private const int Page = 4096;
 
     private readonly SocketFolder _folder = new();
-
-    // As in tests/NativeDevice/holding_device.c.
-    private enum Operation
-    {
-        Hold = 1,
-        HoldBehind,
-        HoldOf,
-        Release,
-        Peek,
-        Poke,
-        PokeLater,
-        Write,
-        PokeAtEnd,
-        HoldAtEnd,
-        AnswerOfEnd,
-        Churn,
-        Join,
-        HoldWhenMade,
-        AnswerWhenMade,
-        PageOf,
-        Stay,
-        AwaitStay,
-        Leave,
-    }
 
     public void Dispose() => _folder.Dispose();
 
@@ -91,23 +70,6 @@ public sealed class HoldTests : IDisposable
         Assert.Equal(1u, Ask(device, Operation.Release, slot: 3));
         using var again = device.Allocate(Page);
         Assert.Equal(page, Ask(device, Operation.PageOf, again));
-    }
-
-    [Fact]
-    public async Task The_guest_sees_what_a_thread_of_the_device_writes_after_the_callback()
-    {
-        await using var daemon = await ListenAsync();
-        using var source = DeviceSource.Daemon(_folder.SocketPath);
-        using var device = Open(source);
-        using var memory = device.Allocate(Page);
-        Assert.Equal(1u, Ask(device, Operation.Hold, memory, slot: 7));
-        Assert.Equal(1u, Ask(device, Operation.PokeLater, slot: 7, value: 60, number: 9));
-        Assert.Equal(0, memory.Span[9]);
-
-        Ask(device, Operation.Write);
-
-        Assert.Equal(60u, device.ReadEvent(TestContext.Current.CancellationToken));
-        Assert.Equal(60, memory.Span[9]);
     }
 
     [Fact]
@@ -276,16 +238,7 @@ public sealed class HoldTests : IDisposable
         await daemon.AssertStopsAsync();
     }
 
-    private static VirtioUserDevice Open(DeviceSource source) => source.Open(0x7E5D);
-
-    private static ulong Metadata(Operation operation, int slot = 0, int value = 0, uint number = 0) =>
-        ((ulong)operation << 56) | ((ulong)slot << 48) | ((ulong)value << 32) | number;
-
-    private static uint Ask(VirtioUserDevice device, Operation operation, int slot = 0, int value = 0, uint number = 0) =>
-        device.Ping(new PingRequest(Metadata(operation, slot, value, number)));
-
-    private static uint Ask(VirtioUserDevice device, Operation operation, Guest.SharedObject memory, int slot = 0, int value = 0, uint number = 0) =>
-        device.Ping(new PingRequest(memory, Metadata(operation, slot, value, number)));
+    private static VirtioUserDevice Open(DeviceSource source) => source.Open(TestDevices.Holding);
 
     private async Task<DaemonProcess> ListenAsync(params string[] arguments) =>
         await DaemonProcess.ListenAsync(_folder.SocketPath, [.. arguments, "--device", await NativeDevices.GetAsync("holding_device")]);

@@ -1,4 +1,5 @@
 // Shared libraries that the daemon loads, and those with which it does not start.
+using NativeDevice;
 using VirtioUser.Daemon.Tests.Support;
 
 namespace VirtioUser.Daemon.Tests.Plugins;

@@ -1,158 +1,19 @@
 // A device's own memory inside a guest's objects.
 using System.Text.RegularExpressions;
+using NativeDevice;
 using TestDevice.Dependency;
 using VirtioUser.Daemon.Tests.Direct;
 using VirtioUser.Daemon.Tests.Support;
 using VirtioUser.Guest;
+using static NativeDevice.MappingDevice;
 
 namespace VirtioUser.Daemon.Tests.Plugins;
 
 public sealed class MappingTests : IDisposable
 {
-    private const int Page = 4096;
-
     private readonly SocketFolder _folder = new();
 
-    // As in tests/NativeDevice/mapping_device.c.
-    private enum Operation
-    {
-        Map = 1,
-        Unmap,
-        Peek,
-        Poke,
-        PeekFile,
-        Drop,
-        Cut,
-        Move,
-        Stay,
-        AwaitStay,
-        Leave,
-    }
-
-    public enum Kind
-    {
-        Heap,
-        Anonymous,
-        PrivateFile,
-        PrivateMemfd,
-        SharedMemfd,
-        SharedAnonymous,
-        ReadOnlyFile,
-        SharedFile,
-        ShortFile,
-        NoAccess,
-        Nothing,
-        Stack,
-        Code,
-        Kernel,
-        AlreadyShared,
-        Crooked,
-    }
-
     public void Dispose() => _folder.Dispose();
-
-    [Theory]
-    [InlineData(Kind.Heap)]
-    [InlineData(Kind.Anonymous)]
-    [InlineData(Kind.PrivateFile)]
-    [InlineData(Kind.PrivateMemfd)]
-    [InlineData(Kind.SharedMemfd)]
-    [InlineData(Kind.SharedAnonymous)]
-    public async Task Memory_of_the_device_is_the_guests_until_it_is_unmapped(Kind kind)
-    {
-        await using var daemon = await ListenAsync();
-        using var source = DeviceSource.Daemon(_folder.SocketPath);
-        using var device = Open(source);
-        using var memory = device.Allocate(5 * Page);
-        memory.Span.Fill(1);
-
-        Assert.Equal(1u, Map(device, memory, slot: 7, kind, page: 1, pages: 3));
-
-        Assert.Equal(-1, memory.Span[Page..(4 * Page)].IndexOfAnyExcept((byte)7));
-        Assert.Equal(-1, memory.Span[..Page].IndexOfAnyExcept((byte)1));
-        Assert.Equal(-1, memory.Span[(4 * Page)..].IndexOfAnyExcept((byte)1));
-        memory.Span[Page] = 100;
-        memory.Span[(4 * Page) - 1] = 101;
-        Assert.Equal((100u, 101u), (Ask(device, Operation.Peek, 7, offset: 0), Ask(device, Operation.Peek, 7, offset: (3 * Page) - 1)));
-        Ask(device, Operation.Poke, 7, value: 102, offset: Page);
-        Assert.Equal(102, memory.Span[2 * Page]);
-
-        Assert.Equal(1u, Unmap(device, memory, slot: 7, page: 1));
-
-        Assert.Equal((100, 102, 101), (memory.Span[Page], memory.Span[2 * Page], memory.Span[(4 * Page) - 1]));
-        Assert.Equal((100u, 102u), (Ask(device, Operation.Peek, 7, offset: 0), Ask(device, Operation.Peek, 7, offset: Page)));
-        memory.Span[Page] = 103;
-        Ask(device, Operation.Poke, 7, value: 104, offset: Page);
-        Assert.Equal(100u, Ask(device, Operation.Peek, 7, offset: 0));
-        Assert.Equal(102, memory.Span[2 * Page]);
-        if (kind is Kind.SharedMemfd)
-            Assert.Equal((100u, 104u), (Ask(device, Operation.PeekFile, 7, offset: 0), Ask(device, Operation.PeekFile, 7, offset: Page)));
-        if (kind is Kind.PrivateFile or Kind.PrivateMemfd)
-            Assert.Equal((7u, 7u), (Ask(device, Operation.PeekFile, 7, offset: 0), Ask(device, Operation.PeekFile, 7, offset: Page)));
-        Assert.Equal(0u, Unmap(device, memory, slot: 7, page: 1));
-        Ask(device, Operation.Drop, 7);
-        Assert.Contains("nothing was mapped so", await daemon.LineAsync("can not unmap 12288 bytes"), StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task Memory_that_can_only_be_read_shows_what_the_guest_writes()
-    {
-        await using var daemon = await ListenAsync();
-        using var source = DeviceSource.Daemon(_folder.SocketPath);
-        using var device = Open(source);
-        using var memory = device.Allocate(Page);
-
-        Assert.Equal(1u, Map(device, memory, slot: 7, Kind.ReadOnlyFile, page: 0, pages: 1));
-        memory.Span[5] = 50;
-        Assert.Equal(50u, Ask(device, Operation.Peek, 7, offset: 5));
-        Assert.Equal(1u, Unmap(device, memory, slot: 7, page: 0));
-
-        memory.Span[5] = 51;
-        Assert.Equal(50u, Ask(device, Operation.Peek, 7, offset: 5));
-        Assert.Equal(7u, Ask(device, Operation.PeekFile, 7, offset: 5));
-    }
-
-    [Fact]
-    public async Task A_guest_reads_and_writes_while_memory_comes_and_goes()
-    {
-        const int Rounds = 300;
-        await using var daemon = await ListenAsync();
-        using var source = DeviceSource.Daemon(_folder.SocketPath);
-        using var device = Open(source);
-        using var memory = device.Allocate(64 * Page);
-        using var done = new CancellationTokenSource();
-        var busy = Program.Blocking(() =>
-        {
-            // Pages 0 and 63 are the guest's alone; those between show whole pages of the device, old or new, or what the guest wrote.
-            var rounds = 0;
-            for (byte value = 1; !done.IsCancellationRequested; value = (byte)((value % 100) + 1), rounds++)
-            {
-                memory.Span[..Page].Fill(value);
-                memory.Span[(63 * Page)..].Fill(value);
-                Volatile.Write(ref memory.Span[(32 * Page) + 1], 255);
-                Assert.Equal(-1, memory.Span[..Page].IndexOfAnyExcept(value));
-                Assert.Equal(-1, memory.Span[(63 * Page)..].IndexOfAnyExcept(value));
-                Assert.Equal(-1, memory.Span[Page..(63 * Page)].IndexOfAnyInRange((byte)100, (byte)199));
-            }
-
-            return rounds;
-        });
-
-        for (var round = 0; round < Rounds; round++)
-        {
-            var (slot, kind) = (round % 100, (Kind)(round % 6));
-            Assert.Equal(1u, Map(device, memory, slot, kind, page: 1, pages: 62));
-            Assert.Equal((byte)slot, memory.Span[(62 * Page) + 9]);
-            memory.Span[(20 * Page) + 9] = (byte)(200 + (round % 50));
-            Assert.Equal(200u + ((uint)round % 50), Ask(device, Operation.Peek, slot, offset: (19 * Page) + 9));
-            Assert.Equal(1u, Unmap(device, memory, slot, page: 1));
-            Ask(device, Operation.Drop, slot);
-        }
-
-        await done.CancelAsync();
-        Assert.NotEqual(0, await busy);
-        await daemon.AssertStopsAsync();
-    }
 
     [Theory]
     [InlineData(Kind.SharedFile, "is a file that is mapped shared")]
@@ -199,26 +60,9 @@ public sealed class MappingTests : IDisposable
         Assert.Contains("something is mapped there already", await daemon.LineAsync("can not map 8192 bytes"), StringComparison.Ordinal);
 
         Assert.Equal(0u, Map(device, memory, slot: 4, Kind.Heap, page: 0, pages: 0));
+        Assert.Equal(0u, Unmap(device, memory, slot: 2, page: 0));
+        Assert.Contains("nothing was mapped so", await daemon.LineAsync("can not unmap 8192 bytes"), StringComparison.Ordinal);
         Assert.Equal(-1, strange.Span.IndexOfAnyExcept((byte)0));
-    }
-
-    [Fact]
-    public async Task A_range_that_the_guest_frees_is_not_used_again_until_it_is_unmapped()
-    {
-        await using var daemon = await ListenAsync();
-        using var source = DeviceSource.Daemon(_folder.SocketPath);
-        using var device = Open(source);
-        using (var memory = device.Allocate(Page))
-        {
-            Assert.Equal(1u, Map(device, memory, slot: 7, Kind.Heap, page: 0, pages: 1));
-        }
-
-        using var next = device.Allocate(Page);
-        next.Span.Fill(50);
-
-        Assert.Equal(7u, Ask(device, Operation.Peek, 7, offset: 0));
-        Ask(device, Operation.Poke, 7, value: 8, offset: 0);
-        Assert.Equal(50, next.Span[0]);
     }
 
     [Fact]
@@ -375,19 +219,7 @@ public sealed class MappingTests : IDisposable
         Assert.Equal(-1, fresh.Span.IndexOfAnyExcept((byte)10));
     }
 
-    private static VirtioUserDevice Open(DeviceSource source) => source.Open(0x7E5C);
-
-    private static ulong Metadata(Operation operation, int slot, int value, int offset) =>
-        ((ulong)operation << 56) | ((ulong)slot << 48) | ((ulong)value << 32) | (uint)offset;
-
-    private static uint Map(VirtioUserDevice device, Guest.SharedObject memory, int slot, Kind kind, int page, int pages) =>
-        device.Ping(new PingRequest(memory, (ulong)page * Page, 1, Metadata(Operation.Map, slot, (int)kind, pages)));
-
-    private static uint Unmap(VirtioUserDevice device, Guest.SharedObject memory, int slot, int page) =>
-        device.Ping(new PingRequest(memory, (ulong)page * Page, 1, Metadata(Operation.Unmap, slot, 0, 0)));
-
-    private static uint Ask(VirtioUserDevice device, Operation operation, int slot, int value = 0, int offset = 0) =>
-        device.Ping(new PingRequest(Metadata(operation, slot, value, offset)));
+    private static VirtioUserDevice Open(DeviceSource source) => source.Open(TestDevices.Mapping);
 
     private async Task<DaemonProcess> ListenAsync(params string[] arguments) =>
         await DaemonProcess.ListenAsync(_folder.SocketPath, [.. arguments, "--device", await NativeDevices.GetAsync("mapping_device"), "--device", BuildOutput.SecondDevice]);

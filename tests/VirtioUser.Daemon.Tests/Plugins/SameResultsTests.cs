@@ -1,4 +1,5 @@
 // One device in three languages: the guest can not tell which one it has.
+using NativeDevice;
 using TestDevice.Dependency;
 using VirtioUser.Daemon.Tests.Direct;
 using VirtioUser.Daemon.Tests.Support;
@@ -25,29 +26,8 @@ public sealed class SameResultsTests : IDisposable
         using var source = DeviceSource.Daemon(_folder.SocketPath);
         Assert.Equal(new DeviceIdentity(TestDevices.Vendor, Device, 4), Assert.Single(source.List(), node => node.Identity.Device == Device).Identity);
         using var device = source.Open(Device);
-        using var memory = device.Allocate(3 * 4096);
-        uint OnBytes(TestOperation operation, ulong offset, ulong length, ulong argument = 0) =>
-            device.Call(new PingRequest(memory, offset, length, TestDevices.Metadata(operation, argument)));
 
-        Assert.Equal(0x3FFF_FFFFu, device.Call(TestOperation.Echo, 0xFFFF_FFFF));
-        Assert.NotEqual(0u, device.Call(TestOperation.EchoEvents));
-        Assert.Equal(4u, device.Call(TestOperation.Version));
-        Assert.Equal(4u, device.Call(TestOperation.Count));
-        Assert.Equal(0u, device.Call(TestOperation.Length));
-        Assert.Equal(0u, device.Call(TestOperation.PhysicalPage));
-        Assert.Equal(5000u, OnBytes(TestOperation.Length, 17, 5000));
-        Assert.Equal(OnBytes(TestOperation.PhysicalPage, 0, 1) + 2, OnBytes(TestOperation.PhysicalPage, 8192, 4096));
-
-        Assert.Equal(1u, OnBytes(TestOperation.Fill, 0, 4096, 77));
-        var expected = new byte[4096];
-        Pattern.Fill(expected, 77);
-        Assert.Equal(expected, memory.Span[..4096].ToArray());
-        memory.Span[1000] ^= 1;
-        Assert.Equal(Pattern.Checksum(memory.Span[..4096]), OnBytes(TestOperation.Checksum, 0, 4096));
-        Assert.Equal(1u, OnBytes(TestOperation.Copy, 0, 8192));
-        Assert.Equal(memory.Span[..4096].ToArray(), memory.Span[4096..8192].ToArray());
-        Assert.Equal(-1, memory.Span[8192..].IndexOfAnyExcept((byte)0));
-        Assert.Throws<PingFailedException>(() => device.Call(PingRequest.Unchecked(0, memory.Id, 4096, 8193)));
+        SameResults.AssertPings(device);
 
         await daemon.AssertStopsAsync();
     }
@@ -61,12 +41,7 @@ public sealed class SameResultsTests : IDisposable
         using var device = source.Open(Device);
         using var other = source.Open(Device);
 
-        Assert.Equal(1u, device.Call(TestOperation.RaiseEvents, 100));
-        Assert.Equal(1u, other.Call(TestOperation.RaiseEvents, 3));
-        Assert.Equal(1u, device.Call(TestOperation.JoinEvents));
-
-        Assert.Equal(Enumerable.Range(1, 100).Select(number => (uint)number), Enumerable.Range(0, 100).Select(_ => device.ReadEvent()));
-        Assert.Equal([1u, 2u, 3u], Enumerable.Range(0, 3).Select(_ => other.ReadEvent()));
+        SameResults.AssertEvents(device, other);
     }
 
     [Theory]

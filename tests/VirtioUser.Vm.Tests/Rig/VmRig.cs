@@ -1,4 +1,5 @@
 // A daemon with the test devices, and a stock VM with the driver.
+using NativeDevice;
 using Xunit.Sdk;
 
 namespace VirtioUser.Vm.Tests;
@@ -26,14 +27,15 @@ public sealed class VmRig : IAsyncDisposable
     public VirtualMachine Machine => machines[^1];
 
     /// <summary>Starts a daemon with the devices that the tests use, boots a VM and loads the driver.</summary>
-    public static Task<VmRig> StartAsync(
+    public static async Task<VmRig> StartAsync(
         IEnumerable<string>? daemonArguments = null, int queueSize = 128, int processors = 2, CancellationToken cancellationToken = default) =>
-        StartAsync(
+        await StartAsync(
             [
                 BuildOutput.PathOf("TestDevice", "TestDevice.dll"),
                 BuildOutput.PathOf("TestDevice.Second", "TestDevice.Second.dll"),
                 BuildOutput.PathOf("VirtioUser.Devices.Gzip", "VirtioUser.Devices.Gzip.dll"),
                 BuildOutput.PathOf("VirtioUser.Devices.Digest", "VirtioUser.Devices.Digest.dll"),
+                .. await NativeDevices.GetForGuestAsync(),
             ],
             [new Share(BuildOutput.FolderOf("VirtioUser.Guest.Tests"), TestsInGuest)],
             daemonArguments, queueSize, processors, cancellationToken);

@@ -2,7 +2,7 @@
 using System.Diagnostics;
 using VirtioUser.Vm;
 
-namespace VirtioUser.Daemon.Tests.Plugins;
+namespace NativeDevice;
 
 /// <summary>Builds what stands in tests/NativeDevice: in C by the compiler of the guest's tree, in C++ by the host's, if it has one.</summary>
 internal static class NativeDevices
@@ -10,6 +10,7 @@ internal static class NativeDevices
     private static readonly Dictionary<string, string[]> s_products = new()
     {
         [Library("test_device")] = Arguments("test_device.c"),
+        [Library("test_device_in_c")] = Arguments("test_device.c", "-DDEVICE=0x7e5e"),
         [Library("mapping_device")] = Arguments("mapping_device.c"),
         [Library("holding_device")] = Arguments("holding_device.c"),
         [Library("missing_functions")] = Arguments("missing_functions.c"),
@@ -30,6 +31,10 @@ internal static class NativeDevices
     ];
 
     private static string Source => Path.Combine(ProjectFolders.Root, "tests", "NativeDevice");
+
+    /// <summary>Those that stand beside the devices in C# where the guest's test program runs: TestDevices tells their numbers.</summary>
+    public static async Task<string[]> GetForGuestAsync() =>
+        [await GetAsync("test_device_in_c"), await GetAsync("mapping_device"), await GetAsync("holding_device")];
 
     /// <summary>The library that is made of one of the C files.</summary>
     public static async Task<string> GetAsync(string name) => Path.Combine(await s_folder.Value, Library(name));
