@@ -4,6 +4,8 @@
 
 #include <libavutil/pixdesc.h>
 
+#define PICTURE_SHARE 4 /* of the area's bytes, how many for a sample of each picture */
+
 struct request {
 	struct decoder_area *where;
 	uint64_t size;
@@ -76,8 +78,11 @@ enum AVPixelFormat decoder_get_format(AVCodecContext *codec, const enum AVPixelF
 	struct decoder *decoder = codec->opaque;
 	uint64_t samples = (uint64_t)codec->coded_width * (uint64_t)codec->coded_height;
 
-	/* What can never have room is refused before the codec takes memory for all that goes with a picture. */
-	if (codec->coded_width > 0 && codec->coded_height > 0 && samples > decoder->setup.frames_size) {
+	/*
+	 * Codecs take memory for what goes with a picture, several bytes for each sample in each thread, before they ask for the
+	 * picture's. Where there is no room for two pictures and a half they need not begin.
+	 */
+	if (codec->coded_width > 0 && codec->coded_height > 0 && samples > decoder->setup.frames_size / PICTURE_SHARE) {
 		pthread_mutex_lock(&decoder->lock);
 		decoder->needed = samples;
 		pthread_mutex_unlock(&decoder->lock);

@@ -6,10 +6,38 @@
 #include <stdlib.h>
 
 /*
+ * What a decoder takes of the host's own memory grows with the room for pictures that its guest gives: the same again for
+ * pictures that the guest must not touch, and a few times as much for what codecs keep about each picture. So that room
+ * counts, up to what the largest pictures need, and all decoders together may have so much.
+ */
+#define ROOM_COUNTED (1ull << 30)
+#define ROOM_MAX (4ull << 30)
+
+/*
  * Codecs with memory of their own (AV1's) keep 8 pictures and a few more that are being decoded. So many of the largest
  * together take about as much as the guest has given.
  */
 #define OWN_PICTURES 16
+
+static uint64_t room;
+
+static uint64_t room_of(const struct codec_setup *setup)
+{
+	return setup->frames_size < ROOM_COUNTED ? setup->frames_size : ROOM_COUNTED;
+}
+
+static void give_room_back(const struct codec_setup *setup)
+{
+	__atomic_sub_fetch(&room, room_of(setup), __ATOMIC_RELAXED);
+}
+
+static bool take_room(const struct codec_setup *setup)
+{
+	if (__atomic_add_fetch(&room, room_of(setup), __ATOMIC_RELAXED) <= ROOM_MAX)
+		return true;
+	give_room_back(setup);
+	return false;
+}
 
 static bool is_area(uint64_t offset, uint64_t size, uint64_t object_size)
 {
@@ -55,7 +83,7 @@ static AVCodecContext *open_codec(struct decoder *decoder, const AVCodec *codec)
 	context->thread_count = decoder->setup.threads;
 	context->thread_type = FF_THREAD_FRAME | FF_THREAD_SLICE;
 	if (!(codec->capabilities & AV_CODEC_CAP_DR1) || codec->id == AV_CODEC_ID_AV1)
-		context->max_pixels = decoder->setup.frames_size / OWN_PICTURES;
+		context->max_pixels = room_of(&decoder->setup) / OWN_PICTURES;
 #if LIBAVCODEC_VERSION_MAJOR < 60
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* it is needed as long as it is there */
@@ -79,6 +107,7 @@ static void drop(struct decoder *decoder)
 	pthread_cond_destroy(&decoder->changed);
 	pthread_mutex_destroy(&decoder->lock);
 	host->release_memory(decoder->handle, decoder->address, decoder->size);
+	give_room_back(&decoder->setup);
 	free(decoder);
 }
 
@@ -86,7 +115,7 @@ static bool start(struct decoder *decoder, const AVCodec *codec)
 {
 	decoder->packet = av_packet_alloc();
 	decoder->frame = av_frame_alloc();
-	if (!decoder->packet || !decoder->frame || !frame_area_reserve(&decoder->hidden.area, decoder->setup.frames_size))
+	if (!decoder->packet || !decoder->frame || !frame_area_reserve(&decoder->hidden.area, room_of(&decoder->setup)))
 		return false;
 	decoder->codec = open_codec(decoder, codec);
 	return decoder->codec && pthread_create(&decoder->worker, NULL, decoder_work, decoder) == 0;
@@ -114,11 +143,11 @@ enum codec_answer decoder_open(uint64_t handle, uint64_t address, void *object, 
 	decoder->address = address;
 	decoder->size = size;
 	decoder->setup = setup;
+	if (!take_room(&setup))
+		goto no_room;
 	decoder->object = host->hold_memory(handle, address, size);
-	if (!decoder->object) {
-		free(decoder);
-		return CODEC_NO_RESOURCES;
-	}
+	if (!decoder->object)
+		goto no_object;
 	pthread_mutex_init(&decoder->lock, NULL);
 	pthread_cond_init(&decoder->changed, NULL);
 	rings_start(&decoder->rings, decoder->object);
@@ -131,6 +160,12 @@ enum codec_answer decoder_open(uint64_t handle, uint64_t address, void *object, 
 	}
 	*opened = decoder;
 	return CODEC_OK;
+
+no_object:
+	give_room_back(&setup);
+no_room:
+	free(decoder);
+	return CODEC_NO_RESOURCES;
 }
 
 void decoder_close(struct decoder *decoder)

@@ -59,4 +59,20 @@ public sealed class LifeTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         instances[3] = RawDecoder.Create(daemon.Source);
         instances.ForEach(each => each.Dispose());
     }
+
+    [Fact]
+    public async Task All_decoders_together_get_four_gibibytes_for_pictures()
+    {
+        await daemon.WaitForAsync("virtio_user_instances", 0);
+        List<RawDecoder> decoders = [.. Enumerable.Range(0, 4).Select(_ => RawDecoder.Open(daemon.Source, VideoCodec.H264, framesSize: 1 << 30))];
+        using var another = RawDecoder.Create(daemon.Source);
+        another.Set(new((uint)VideoCodec.H264, 1, Layout.Areas, 4096, Layout.Areas + 4096, 4096));
+
+        Assert.Equal(Layout.NoResources, another.Ask());
+
+        decoders[0].Dispose();
+        await daemon.WaitForAsync("virtio_user_instances", 4);
+        Assert.Equal(Layout.Ok, another.Ask());
+        decoders.ForEach(each => each.Dispose());
+    }
 }

@@ -25,7 +25,7 @@ public sealed class CodecDaemon : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var library = await CodecBuild.GetAsync(await Sample.TreeAsync());
-        _daemon = await DaemonProcess.StartAsync([library], log: line =>
+        _daemon = await DaemonProcess.StartAsync([library], ["--arena-size", "8G"], line =>
         {
             lock (_lines)
                 _lines.Add(line);

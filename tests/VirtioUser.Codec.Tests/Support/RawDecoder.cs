@@ -10,7 +10,7 @@ internal static class Layout
 {
     public const uint Vendor = 0x5655, Device = 3;
     public const ulong Open = 1, Doorbell = 2;
-    public const uint Ok = 1, BadRequest = 2, BadLayout = 3, UnknownCodec = 4, OpenAlready = 5;
+    public const uint Ok = 1, BadRequest = 2, BadLayout = 3, UnknownCodec = 4, OpenAlready = 5, NoResources = 6;
     public const ulong PacketsWritten = 0x100, ReturnsWritten = 0x140, OutputsTaken = 0x180, GuestWants = 0x1c0, OutputsAt = 0x1c4,
         PacketsTaken = 0x200, OutputsWritten = 0x280, DeviceWaits = 0x2c0, BrokenReason = 0x300;
     public const ulong Packets = 0x1000, Returns = 0x1800, Outputs = 0x2000, Areas = 0x4000;
@@ -33,7 +33,15 @@ internal sealed class RawDecoder : IDisposable
     private RawDecoder(VirtioUserDevice device, ulong objectSize)
     {
         Device = device;
-        Memory = device.Allocate(objectSize);
+        try
+        {
+            Memory = device.Allocate(objectSize);
+        }
+        catch
+        {
+            device.Dispose();
+            throw;
+        }
     }
 
     public VirtioUserDevice Device { get; }

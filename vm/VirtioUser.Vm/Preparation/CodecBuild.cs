@@ -30,7 +30,7 @@ public static class CodecBuild
     // older kind of search path: the newer one does not count for what a dependency depends on.
     static IEnumerable<string> Arguments(MediaTree tree) =>
     [
-        "-shared", "-fPIC", "-pthread", "-isystem", "/mnt/media/usr/include/x86_64-linux-gnu", "-L/mnt/media/" + MediaTree.LibraryFolders[0],
+        "-shared", "-fPIC", "-fvisibility=hidden", "-pthread", "-isystem", "/mnt/media/usr/include/x86_64-linux-gnu", "-L/mnt/media/" + MediaTree.LibraryFolders[0],
         "-Wl,--disable-new-dtags",
         .. MediaTree.LibraryFolders.Select(folder => $"-Wl,-rpath,$ORIGIN/../{Path.GetFileName(tree.Folder)}/{folder}"),
     ];
