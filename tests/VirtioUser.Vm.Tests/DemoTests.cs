@@ -15,7 +15,7 @@ public sealed class DemoTests
             await File.WriteAllBytesAsync(empty, [], Cancelled);
             await File.WriteAllTextAsync(odd, "some words", Cancelled);
 
-            (int code, string output) = await RunAsync("--", empty, odd);
+            (int code, string output) = await DemoProgram.RunAsync("--", empty, odd);
 
             Assert.True(code == 0, output);
             Assert.Contains($"gunzip and compare {Path.GetFileName(odd)}: the same bytes", output, StringComparison.Ordinal);
@@ -30,7 +30,7 @@ public sealed class DemoTests
     [Fact]
     public async Task Without_a_vm_the_same_program_does_the_same()
     {
-        (int code, string output) = await RunAsync("--no-vm");
+        (int code, string output) = await DemoProgram.RunAsync("--no-vm");
 
         Assert.True(code == 0, output);
         Assert.Contains("gunzip and compare GPL-3: the same bytes", output, StringComparison.Ordinal);
@@ -40,24 +40,7 @@ public sealed class DemoTests
     [Fact]
     public async Task A_file_that_is_not_there_gets_one_sentence()
     {
-        (int code, string output) = await RunAsync("/nowhere/at all");
+        (int code, string output) = await DemoProgram.RunAsync("/nowhere/at all");
         Assert.Equal((2, "/nowhere/at all is not a file. Name files that can be read."), (code, output.Trim()));
-    }
-
-    static async Task<(int Code, string Output)> RunAsync(params string[] arguments)
-    {
-        List<string> lines = [];
-        Lock gate = new();
-        void Hear(string line)
-        {
-            lock (gate)
-            {
-                lines.Add(line);
-            }
-        }
-
-        int code = await ChildProcess.RunAsync(
-            "dotnet", [BuildOutput.PathOf("VirtioUser.Demo", "VirtioUser.Demo.dll"), .. arguments], new() { Output = Hear, Error = Hear }, Cancelled);
-        return (code, string.Join('\n', lines));
     }
 }

@@ -21,6 +21,9 @@ sealed record Unit(string Name, double PerBase, bool MoreIsBetter = false)
     /// <summary>Megabytes (10^6) a second, measured in bytes a second.</summary>
     public static Unit MegabytesPerSecond { get; } = new("MB/s", 1e-6, MoreIsBetter: true);
 
+    /// <summary>Pictures a second.</summary>
+    public static Unit PicturesPerSecond { get; } = new("/s", 1, MoreIsBetter: true);
+
     /// <summary>Bytes.</summary>
     public static Unit Bytes { get; } = new("B", 1);
 

@@ -1,0 +1,27 @@
+// The program behind ./demo.
+namespace VirtioUser.Vm.Tests;
+
+/// <summary>Runs the demo as the script does.</summary>
+static class DemoProgram
+{
+    /// <summary>Runs it to its end.</summary>
+    /// <param name="arguments">Its arguments.</param>
+    /// <returns>Exit code, and all lines that it wrote.</returns>
+    public static async Task<(int Code, string Output)> RunAsync(params string[] arguments)
+    {
+        List<string> lines = [];
+        Lock gate = new();
+        void Hear(string line)
+        {
+            lock (gate)
+            {
+                lines.Add(line);
+            }
+        }
+
+        int code = await ChildProcess.RunAsync(
+            "dotnet", [BuildOutput.PathOf("VirtioUser.Demo", "VirtioUser.Demo.dll"), .. arguments], new() { Output = Hear, Error = Hear },
+            TestContext.Current.CancellationToken);
+        return (code, string.Join('\n', lines));
+    }
+}
