@@ -13,6 +13,9 @@ public sealed class CodecDaemon : IAsyncLifetime
     /// <summary>A connection to the daemon: one for all tests of the class, which run one after the other.</summary>
     internal DeviceSource Source { get; private set; } = DeviceSource.Driver;
 
+    /// <summary>For programs that connect themselves: one at a time, and not beside <see cref="Source"/>.</summary>
+    internal string SocketPath => _daemon!.SocketPath;
+
     internal IReadOnlyList<string> Lines
     {
         get

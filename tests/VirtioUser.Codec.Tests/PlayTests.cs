@@ -1,0 +1,117 @@
+// vu-play as a user runs it.
+using System.Globalization;
+using System.Text.Json;
+using VirtioUser.Codec.Tests.Support;
+using VirtioUser.Guest;
+using VirtioUser.Vm;
+
+namespace VirtioUser.Codec.Tests;
+
+public sealed class PlayTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>, IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("vu-play-");
+
+    public static TheoryData<string> Names => [.. Clips.Small.Select(clip => clip.Name)];
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task The_listing_is_the_text_that_ffmpeg_writes(string name)
+    {
+        var sample = await Sample.GetAsync(Clips.Small.Single(clip => clip.Name == name));
+        var expected = await Ffmpeg.FrameMd5Async(await Sample.TreeAsync(), sample.Path, TestContext.Current.CancellationToken);
+
+        var (code, output, said) = await RunAsync(sample.Path, "--framemd5", "-", "--json");
+
+        Assert.True(code == 0, string.Join('\n', said));
+        Assert.Equal(expected.Where(IsNotAboutSoftware), output.Where(IsNotAboutSoftware));
+        var summary = JsonDocument.Parse(Assert.Single(said)).RootElement;
+        Assert.Equal(Sample.PicturesOf(expected).Count, summary.GetProperty("frames").GetInt32());
+        Assert.Equal(sample.Packets.Count, summary.GetProperty("packets").GetInt32());
+        Assert.Equal(sample.Packets.Sum(packet => packet.Bytes.Length), summary.GetProperty("packetBytes").GetInt32());
+    }
+
+    [Fact]
+    public async Task Pictures_and_a_sheet_become_PNG_files()
+    {
+        var sample = await Sample.GetAsync(Sample.H264);
+        string pictures = Path.Combine(_folder.FullName, "pictures"), sheet = Path.Combine(_folder.FullName, "sheet.png");
+
+        var (code, _, said) = await RunAsync(sample.Path, "--png", pictures, "--every", "5", "--sheet", sheet);
+
+        Assert.True(code == 0, string.Join('\n', said));
+        var files = Directory.GetFiles(pictures).Order(StringComparer.Ordinal).ToList();
+        Assert.Equal(
+            Enumerable.Range(0, ((await sample.ExpectedAsync()).Count + 4) / 5).Select(i => string.Create(CultureInfo.InvariantCulture, $"frame-{5 * i:d6}.png")),
+            files.Select(Path.GetFileName));
+        Assert.All(files.Append(sheet), file => Assert.Equal([0x89, .. "PNG"u8], File.ReadAllBytes(file)[..4]));
+    }
+
+    [Fact]
+    public async Task Of_a_file_that_was_cut_off_it_shows_what_is_there_and_fails()
+    {
+        var sample = await Sample.GetAsync(Sample.Vp9);
+        var path = Path.Combine(_folder.FullName, "cut.ivf");
+        await File.WriteAllBytesAsync(path, (await File.ReadAllBytesAsync(sample.Path, TestContext.Current.CancellationToken))[..^5], TestContext.Current.CancellationToken);
+
+        var (code, output, said) = await RunAsync(path, "--json");
+
+        Assert.Equal(1, code);
+        Assert.Contains($"ends within packet {sample.Packets.Count}", Assert.Single(said), StringComparison.Ordinal);
+        Assert.Equal((await sample.ExpectedAsync()).Count - 1, JsonDocument.Parse(Assert.Single(output)).RootElement.GetProperty("frames").GetInt32());
+    }
+
+    [Fact]
+    public async Task What_can_not_be_decoded_fails_and_the_rest_is_decoded()
+    {
+        var sample = await Sample.GetAsync(Sample.Vp9);
+        var bytes = await File.ReadAllBytesAsync(sample.Path, TestContext.Current.CancellationToken);
+
+        // The second packet's first byte, behind two headers of packets: no frame of VP9 begins so.
+        bytes[32 + 12 + sample.Packets[0].Bytes.Length + 12] = 0;
+        var path = Path.Combine(_folder.FullName, "damaged.ivf");
+        await File.WriteAllBytesAsync(path, bytes, TestContext.Current.CancellationToken);
+
+        var (code, _, said) = await RunAsync(path);
+
+        Assert.Equal(1, code);
+        Assert.Contains("vu-play: a packet can not be decoded", said);
+        Assert.Contains("errors", said[^1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Files_that_are_none_and_devices_that_are_not_there_are_told_from_bad_options()
+    {
+        var sample = await Sample.GetAsync(Sample.H264);
+        var path = Path.Combine(_folder.FullName, "nothing");
+        await File.WriteAllTextAsync(path, "nothing", TestContext.Current.CancellationToken);
+
+        Assert.Equal(1, (await RunAsync(path)).Code);
+        Assert.Equal(1, (await RunAsync(path + ".missing")).Code);
+        Assert.Equal(2, (await RunAsync(sample.Path, "--every", "0")).Code);
+        Assert.Equal(1, (await RunAsync(path + ".socket", [sample.Path])).Code);
+        Assert.Equal(1, (await RunAsync(sample.Path, "--framemd5", Path.Combine(_folder.FullName, "no", "folder"))).Code);
+    }
+
+    private static bool IsNotAboutSoftware(string line) => !line.StartsWith("#software", StringComparison.Ordinal);
+
+    private static async Task<(int Code, List<string> Output, List<string> Said)> RunAsync(string socketPath, string[] arguments)
+    {
+        List<string> output = [], said = [];
+        var code = await ChildProcess.RunAsync(
+            "dotnet",
+            [BuildOutput.PathOf("vu-play", "vu-play.dll"), .. arguments],
+            new()
+            {
+                Output = output.Add,
+                Error = said.Add,
+                Environment = new Dictionary<string, string?> { [DeviceSource.EnvironmentVariable] = "unix:" + socketPath },
+            },
+            Patience.Token());
+        Assert.DoesNotContain(said, line => line.Contains("Unhandled exception", StringComparison.Ordinal));
+        return (code, output, said);
+    }
+
+    private Task<(int Code, List<string> Output, List<string> Said)> RunAsync(params string[] arguments) => RunAsync(daemon.SocketPath, arguments);
+}
