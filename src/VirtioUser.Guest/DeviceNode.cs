@@ -32,13 +32,18 @@ public sealed record DeviceNode(DeviceIdentity Identity, string Path)
     {
         source ??= DeviceSource.Default;
         var nodes = source.List();
-        return nodes.LastOrDefault(node => node.Identity.Vendor == vendor && node.Identity.Device == device &&
-                                           node.Identity.Version >= minimumVersion && node.Identity.Version <= maximumVersion)
-            ?? throw new VirtioUserException($"{vendor:x4}:{device:x4}", "open", Errno.ENOENT, nodes.Count == 0
-                ? source.WhyEmpty
-                : $"no version from {minimumVersion} to {maximumVersion} among {string.Join(", ", nodes.Select(node => node.Identity))}");
+        var versions = nodes.Where(node => node.Identity.Vendor == vendor && node.Identity.Device == device).ToList();
+        return versions.LastOrDefault(node => node.Identity.Version >= minimumVersion && node.Identity.Version <= maximumVersion)
+            ?? throw new VirtioUserException($"{vendor:x4}:{device:x4}", "open", Errno.ENOENT, (nodes.Count, versions.Count) switch
+            {
+                (0, _) => source.WhyEmpty,
+                (_, 0) => $"there is no such device, only {Listed(nodes)}",
+                _ => $"no version from {minimumVersion} to {maximumVersion}, only {Listed(versions)}",
+            });
     }
 
     internal static int Compare(DeviceNode one, DeviceNode other) =>
         (one.Identity.Vendor, one.Identity.Device, one.Identity.Version).CompareTo((other.Identity.Vendor, other.Identity.Device, other.Identity.Version));
+
+    private static string Listed(IEnumerable<DeviceNode> nodes) => string.Join(", ", nodes.Select(node => node.Identity));
 }

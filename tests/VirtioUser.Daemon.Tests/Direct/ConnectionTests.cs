@@ -80,6 +80,20 @@ public sealed class ConnectionTests : IDisposable
     }
 
     [Fact]
+    public async Task A_device_that_is_not_offered_and_a_version_that_is_not_are_told_apart()
+    {
+        await using var daemon = await ListenAsync();
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        var offered = Assert.Single(source.List()).Identity;
+
+        var missing = Assert.Throws<VirtioUserException>(() => DeviceNode.Find(offered.Vendor, offered.Device + 1, source: source));
+        var newer = Assert.Throws<VirtioUserException>(() => DeviceNode.Find(offered.Vendor, offered.Device, offered.Version + 1, source: source));
+
+        Assert.EndsWith($"open: there is no such device, only {offered}", missing.Message, StringComparison.Ordinal);
+        Assert.EndsWith($"open: no version from {offered.Version + 1} to {uint.MaxValue}, only {offered}", newer.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_program_that_finds_the_daemon_busy_is_told_so_however_often_it_tries_and_is_served_afterwards()
     {
         await using var daemon = await ListenAsync();
