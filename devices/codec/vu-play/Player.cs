@@ -42,6 +42,8 @@ internal sealed class Player(VideoReader reader, VideoDecoder decoder, IReadOnly
         }
 
         Summary.End();
+        if (Summary is { Frames: 0, Errors: 0 })
+            Note("there is no picture in it");
         foreach (var writer in writers)
             writer.Complete();
         (Summary.Pings, Summary.Events) = (decoder.PingsSent, decoder.EventsReceived);

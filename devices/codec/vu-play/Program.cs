@@ -1,9 +1,11 @@
 // vu-play FILE: decodes a video by the codec device, in a guest or straight through a daemon's socket.
 using System.CommandLine.Invocation;
+using Virtio.Linux;
 using VirtioUser.Codec;
 using VirtioUser.Codec.Play;
 using VirtioUser.Codec.Play.Reading;
 using VirtioUser.Codec.Play.Writing;
+using VirtioUser.Guest;
 
 const int failure = 1, usage = 2;
 
@@ -21,6 +23,11 @@ static int Play(PlayOptions options)
     try
     {
         return Decode(options);
+    }
+    catch (VirtioUserException e) when (e.Errno == Errno.ENODEV)
+    {
+        Say($"{e.Message}: its daemon has ended, or the guest's driver was unbound");
+        return failure;
     }
     catch (Exception e) when (e is IOException or UnauthorizedAccessException or VideoFileException)
     {

@@ -38,7 +38,8 @@ internal abstract class VideoReader : IDisposable
             return new IvfReader(file, signature, packetMaximum);
         if (signature.IndexOfAnyExcept((byte)0) is var zeros and >= 2 && signature[zeros] == 1)
             return new AnnexBReader(file, signature, packetMaximum);
-        throw new VideoFileException("This is neither an IVF file nor H.264 as a byte stream (Annex B).");
+        throw new VideoFileException("This is neither an IVF file nor H.264 as a byte stream (Annex B). "
+            + "From MP4, MKV and others ffmpeg makes one, without coding anew: ffmpeg -i FILE -c copy CLIP.h264, or CLIP.ivf for VP9 and AV1.");
     }
 
     /// <summary>Reads the next packet.</summary>
