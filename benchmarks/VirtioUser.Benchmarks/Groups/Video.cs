@@ -24,7 +24,7 @@ sealed class Video() : BenchmarkGroup(7, "video")
     {
         context.BusyWith("preparing FFmpeg, the decoder and the guest");
         MediaTree tree = await MediaTree.PrepareAsync(cancellationToken: cancellationToken);
-        string library = await CodecBuild.GetAsync(tree, cancellationToken);
+        string library = await CodecBuild.GetAsync(tree, cancellationToken: cancellationToken);
         GuestImage image = await GuestImage.PrepareAsync(cancellationToken: cancellationToken);
         List<(Clip Clip, string Path, Share Folder)> films = [];
         foreach (Clip clip in context.Quick ? Clips.Films.Take(1) : Clips.Films)

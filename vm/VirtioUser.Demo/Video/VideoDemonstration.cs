@@ -26,11 +26,10 @@ sealed class VideoDemonstration(IAnsiConsole console)
     /// <exception cref="VirtualMachineException">The VM did not boot, or ended by itself.</exception>
     public async Task<int> RunAsync(IReadOnlyCollection<string> files, bool withoutVm, CancellationToken cancellationToken)
     {
+        using Inputs inputs = Inputs.Copy(files);
         IPlace place = withoutVm ? new HostPlace() : new VmPlace(console, Done, Size);
         await place.PrepareAsync(cancellationToken);
-        (MediaTree tree, string library, IReadOnlyCollection<string> clips) =
-            await ConsoleProgress.ShowAsync(console, progress => PrepareAsync(files, progress, cancellationToken));
-        using Inputs inputs = Inputs.Copy(clips);
+        (MediaTree tree, string library) = await ConsoleProgress.ShowAsync(console, progress => PrepareAsync(inputs, progress, cancellationToken));
         Done("FFmpeg, the decoder built with it, and the clips are at hand");
 
         await using DaemonProcess daemon = await DaemonProcess.StartAsync([library], cancellationToken: cancellationToken);
@@ -62,24 +61,23 @@ sealed class VideoDemonstration(IAnsiConsole console)
         return code;
     }
 
-    static async Task<(MediaTree Tree, string Library, IReadOnlyCollection<string> Clips)> PrepareAsync(
-        IReadOnlyCollection<string> files, IProgress<PreparationProgress> progress, CancellationToken cancellationToken)
+    static async Task<(MediaTree Tree, string Library)> PrepareAsync(
+        Inputs inputs, IProgress<PreparationProgress> progress, CancellationToken cancellationToken)
     {
         MediaTree tree = await MediaTree.PrepareAsync(progress, cancellationToken);
-        string library = await CodecBuild.GetAsync(tree, cancellationToken);
-        List<string> clips = [.. files];
-        foreach (Clip clip in files.Count == 0 ? Clips.Films : [])
+        string library = await CodecBuild.GetAsync(tree, progress, cancellationToken);
+        foreach (Clip clip in inputs.Names.Count == 0 ? Clips.Films : [])
         {
-            clips.Add(await Clips.GetAsync(tree, clip, progress, cancellationToken));
+            inputs.Add(await Clips.GetAsync(tree, clip, progress, cancellationToken));
         }
 
-        return (tree, library, clips);
+        return (tree, library);
     }
 
     static IEnumerable<Film> FilmsOf(Inputs inputs, IPlace place)
     {
-        // Files of the same name are told apart by the folders that they were copied to.
-        bool alike = inputs.Names.DistinctBy(Path.GetFileName).Count() < inputs.Names.Count;
+        // Files of the same name are told apart by the folders that they were copied to. Their sheets differ only before the dot.
+        bool alike = inputs.Names.DistinctBy(Path.GetFileNameWithoutExtension).Count() < inputs.Names.Count;
         return inputs.Names.Select(name => new Film(
             alike ? name.Replace('/', '-') : Path.GetFileName(name),
             Path.Combine(inputs.Folder.HostFolder, name), $"{place.FolderOf(inputs.Folder)}/{name}"));
@@ -107,6 +105,10 @@ sealed class VideoDemonstration(IAnsiConsole console)
         console.Profile.Width = Math.Max(console.Profile.Width, TableWidth);
         console.Write(VideoTable.Of(results, title));
         console.MarkupLineInterpolated($"[grey]Rates are medians of {FilmRun.Rounds} rounds in which ffmpeg and vu-play took turns; the ratio is the median of the rounds' ratios.[/]");
+        if (results.Any(result => result.Alone is not null))
+        {
+            console.MarkupLine("[grey]ffmpeg in the guest ran once, for a few seconds, over as much of the clip as it could do in them.[/]");
+        }
     }
 
     void Done(string what) => console.MarkupLineInterpolated($"[grey]{ConsoleProgress.Seconds(watch.Elapsed),7}[/]  {what}");

@@ -34,7 +34,7 @@ static class VideoTable
             ];
             if (result.Alone is { } guest)
             {
-                cells.AddRange([Text($"{guest.Rate:0.0}/s"), Text($"{result.OurRate / guest.Rate:0}")]);
+                cells.AddRange([Text($"{guest.Rate:0.0}/s"), Text($"{result.OurRate / guest.Rate:0.0}")]);
             }
 
             table.AddRow([.. cells]);

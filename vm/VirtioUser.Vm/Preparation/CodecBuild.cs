@@ -6,9 +6,11 @@ public static class CodecBuild
 {
     /// <summary>Returns the shared library, for the daemon's <c>--device</c>; builds it first if its source has changed. Needs root then.</summary>
     /// <param name="tree">The FFmpeg that it is linked with.</param>
+    /// <param name="progress">Is told what takes long.</param>
     /// <param name="cancellationToken">Stops the build.</param>
     /// <exception cref="SetupException">It does not build without a warning, or root is needed and not there.</exception>
-    public static async Task<string> GetAsync(MediaTree tree, CancellationToken cancellationToken = default)
+    public static async Task<string> GetAsync(
+        MediaTree tree, IProgress<PreparationProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         const string library = "libvirtio_user_codec.so";
         string folder = Path.Combine(ProjectFolders.Root, "devices", "codec");
@@ -22,7 +24,7 @@ public static class CodecBuild
         string built = await NativeBuild.GetAsync(
             "codec", [.. headers, .. sources],
             new Dictionary<string, string[]> { [library] = [.. Arguments(tree), .. sources.Select(source => Path.GetFileName(source)), "-lavcodec", "-lavutil"] },
-            new Dictionary<string, string> { ["media"] = tree.Folder }, cancellationToken).ConfigureAwait(false);
+            new Dictionary<string, string> { ["media"] = tree.Folder }, progress, cancellationToken).ConfigureAwait(false);
         return Path.Combine(built, library);
     }
 

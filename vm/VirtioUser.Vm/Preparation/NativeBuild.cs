@@ -16,14 +16,16 @@ public static class NativeBuild
     /// <param name="sources">All files that are needed, with their paths; they are put into one folder.</param>
     /// <param name="products">What to build, with the compiler's arguments: flags, and names of the sources.</param>
     /// <param name="folders">Folders with what is linked, by the names that they get under /mnt; they must not change.</param>
+    /// <param name="progress">Is told what takes long.</param>
     /// <param name="cancellationToken">Stops the build.</param>
     /// <exception cref="SetupException">It does not build without a warning, or root is needed and not there.</exception>
     public static async Task<string> GetAsync(
         string kind, IReadOnlyList<string> sources, IReadOnlyDictionary<string, string[]> products,
-        IReadOnlyDictionary<string, string>? folders = null, CancellationToken cancellationToken = default)
+        IReadOnlyDictionary<string, string>? folders = null, IProgress<PreparationProgress>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         string suite = new GuestImageOptions().Suite;
-        GuestTree tree = await GuestTree.PrepareAsync(suite, cancellationToken: cancellationToken).ConfigureAwait(false);
+        GuestTree tree = await GuestTree.PrepareAsync(suite, progress, cancellationToken).ConfigureAwait(false);
         string key = Cache.KeyOf(
         [
             GuestTree.KeyOf(suite),

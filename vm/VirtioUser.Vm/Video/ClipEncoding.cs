@@ -1,6 +1,4 @@
 // The encoders' settings.
-using System.Globalization;
-
 namespace VirtioUser.Vm;
 
 /// <summary>The arguments by which ffmpeg compresses a clip.</summary>
@@ -28,5 +26,5 @@ static class ClipEncoding
         .. clip.Interlaced ? (string[])["-flags", "+ildct+ilme"] : [],
     ];
 
-    static string[] Rate(string quality) => ["-crf", quality, "-b:v", string.Create(CultureInfo.InvariantCulture, $"{0}")];
+    static string[] Rate(string quality) => ["-crf", quality, "-b:v", "0"];
 }

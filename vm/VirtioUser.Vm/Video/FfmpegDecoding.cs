@@ -10,9 +10,9 @@ public sealed partial class FfmpegDecoding
     int? frames;
     double? seconds;
 
-    /// <summary>Its arguments.</summary>
+    /// <summary>Its arguments. Pictures of another size than the first are not scaled, as nobody else does that either.</summary>
     /// <param name="clip">The clip's path.</param>
-    public static IReadOnlyList<string> Arguments(string clip) => ["-hide_banner", "-nostdin", "-nostats", "-benchmark", "-i", clip, "-f", "null", "-"];
+    public static IReadOnlyList<string> Arguments(string clip) => ["-hide_banner", "-nostdin", "-nostats", "-benchmark", "-i", clip, "-autoscale", "0", "-f", "null", "-"];
 
     /// <summary>What came of it; null if it did not say so.</summary>
     public Decoding? Result => frames is { } count && seconds is > 0 and var time ? new Decoding(count, time) : null;

@@ -5,14 +5,12 @@ namespace VirtioUser.Vm;
 
 /// <summary>The line that <c>vu-play --json</c> writes.</summary>
 /// <param name="Frames">Pictures.</param>
-/// <param name="Errors">Errors in the stream.</param>
-/// <param name="Width">Columns of the last picture.</param>
+/// <param name="Width">Columns of the first picture.</param>
 /// <param name="Height">Rows of it.</param>
 /// <param name="Seconds">From the first packet sent to the end of the stream.</param>
-/// <param name="PacketBytes">Bytes of all packets.</param>
 /// <param name="Pings">Pings sent.</param>
 /// <param name="Events">Events received.</param>
-public sealed record PlayerSummary(int Frames, int Errors, int Width, int Height, double Seconds, long PacketBytes, long Pings, long Events)
+public sealed record PlayerSummary(int Frames, int Width, int Height, double Seconds, long Pings, long Events)
 {
     static readonly JsonSerializerOptions Format = new(JsonSerializerDefaults.Web);
 
