@@ -43,7 +43,8 @@ static void give_back(void *area, uint8_t *block)
 	pthread_mutex_unlock(&where->decoder->lock);
 }
 
-bool decoder_fill_frame(struct decoder *decoder, struct decoder_area *where, const struct picture_layout *layout, AVFrame *frame)
+bool decoder_fill_frame(struct decoder *decoder, struct decoder_area *where,
+			const struct picture_layout *layout, AVFrame *frame)
 {
 	unsigned char *block = take(decoder, where, layout->size);
 

@@ -50,7 +50,7 @@ enum codec_answer {
 	CODEC_BAD_LAYOUT = 3, /* the object is too small, or an area of struct codec_setup is not inside it */
 	CODEC_UNKNOWN_CODEC = 4, /* not in enum codec_id, or the host's libavcodec can not decode it */
 	CODEC_OPEN_ALREADY = 5,
-	CODEC_NO_RESOURCES = 6, /* no memory or no thread on the host */
+	CODEC_NO_RESOURCES = 6, /* no memory or no thread on the host, or all decoders together have too much room for pictures */
 };
 
 enum codec_id {

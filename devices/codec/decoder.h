@@ -6,7 +6,7 @@
  *	worker.c	its thread: packets into libavcodec, pictures out of it
  *	buffers.c	memory for pictures, when libavcodec asks for it, on any of its threads
  *	outputs.c	what goes to the guest, and pictures that come back
- *	guest.c		waiting for the guest, and waking it
+ *	waiting.c	waiting for the guest, and waking it
  */
 #ifndef CODEC_DECODER_H
 #define CODEC_DECODER_H
@@ -76,7 +76,8 @@ enum AVPixelFormat decoder_get_format(AVCodecContext *codec, const enum AVPixelF
  * Gives a frame without memory a block, laid out as told; waits for the guest if it has pictures that it can give back.
  * Returns false if there is no room, or the decoder has stopped.
  */
-bool decoder_fill_frame(struct decoder *decoder, struct decoder_area *where, const struct picture_layout *layout, AVFrame *frame);
+bool decoder_fill_frame(struct decoder *decoder, struct decoder_area *where,
+			const struct picture_layout *layout, AVFrame *frame);
 
 /* ---- outputs.c ---- */
 
@@ -93,7 +94,7 @@ void decoder_put_end(struct decoder *decoder);
  */
 bool decoder_take_returns(struct decoder *decoder);
 
-/* ---- guest.c ---- */
+/* ---- waiting.c ---- */
 
 /* Waits until a condition is met. The lock is held, but not all the time. Returns false if the decoder has stopped. */
 bool decoder_wait(struct decoder *decoder, decoder_condition *met, void *argument);

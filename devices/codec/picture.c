@@ -6,7 +6,8 @@
 #include <libavutil/pixdesc.h>
 
 #define ALIGNMENT 64
-#define BEHIND 128u /* bytes after each plane: more than libavcodec itself provides, for instructions that read too far */
+/* Bytes after each plane, for instructions that read too far: more than libavcodec itself provides. */
+#define BEHIND 128u
 
 static bool is_plane(const AVPixFmtDescriptor *format, int component)
 {
@@ -37,7 +38,8 @@ bool picture_is_harmless(enum AVPixelFormat format)
 	return picture_is_known(format) && av_pix_fmt_desc_get(format)->comp[0].depth == 8;
 }
 
-static bool lay_out(enum AVPixelFormat format, int width, int height, const int alignment[4], struct picture_layout *layout)
+static bool lay_out(enum AVPixelFormat format, int width, int height, const int alignment[4],
+		    struct picture_layout *layout)
 {
 	size_t sizes[4];
 	ptrdiff_t strides[4];

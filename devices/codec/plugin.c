@@ -49,7 +49,8 @@ bool on_create_instance(uint64_t handle)
 	if (__atomic_add_fetch(&instances, 1, __ATOMIC_RELAXED) > INSTANCES_MAX) {
 		/* Once: a guest can try again and again. */
 		if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
-			host->log(VIRTIO_USER_LOG_WARNING, "A guest wants more than 16 decoders at the same time; no more are made.");
+			host->log(VIRTIO_USER_LOG_WARNING,
+				  "A guest wants more than 16 decoders at the same time; no more are made.");
 		goto fail;
 	}
 	instance = calloc(1, sizeof(*instance));

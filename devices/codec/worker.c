@@ -27,7 +27,8 @@ static bool is_good(const struct codec_setup *setup, const struct codec_packet *
 	if (is_end(packet))
 		return packet->size == 0;
 	return packet->size != 0 && packet->size <= CODEC_PACKET_MAX && packet->size <= setup->data_size &&
-	       packet->offset >= setup->data_offset && packet->offset - setup->data_offset <= setup->data_size - packet->size;
+	       packet->offset >= setup->data_offset &&
+	       packet->offset - setup->data_offset <= setup->data_size - packet->size;
 }
 
 /* Waits for a packet's entry, which stays in the ring. Returns false if the decoder has stopped. */

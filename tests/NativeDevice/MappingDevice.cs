@@ -41,6 +41,7 @@ public static class MappingDevice
         Kernel,
         AlreadyShared,
         Crooked,
+        PrivateShm,
     }
 
     public static ulong Metadata(Operation operation, int slot, int value, int offset) =>

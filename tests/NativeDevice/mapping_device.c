@@ -48,6 +48,7 @@ enum kind {
 	KERNEL,
 	OBJECT,
 	CROOKED,
+	PRIVATE_SHM,
 };
 
 static struct slot {
@@ -88,17 +89,24 @@ void on_destroy_instance(uint64_t handle)
 	(void)handle;
 }
 
-static void open_file(struct slot *slot, bool memfd, uint64_t size, unsigned char value)
+static int open_unnamed(char *name)
 {
-	char name[] = "/tmp/virtio-user-mapping-XXXXXX";
+	int file = mkostemp(name, 02000000 /* O_CLOEXEC */);
+
+	if (file >= 0)
+		unlink(name);
+	return file;
+}
+
+static void open_file(struct slot *slot, enum kind kind, uint64_t size, unsigned char value)
+{
+	char name[] = "/tmp/virtio-user-mapping-XXXXXX", shm_name[] = "/dev/shm/virtio-user-mapping-XXXXXX";
 	unsigned char *content = malloc(size);
 
-	if (memfd)
+	if (kind == PRIVATE_MEMFD || kind == SHARED_MEMFD)
 		slot->file = memfd_create("mapping-device", MFD_CLOEXEC);
 	else
-		slot->file = mkostemp(name, 02000000 /* O_CLOEXEC */);
-	if (!memfd && slot->file >= 0)
-		unlink(name);
+		slot->file = open_unnamed(kind == PRIVATE_SHM ? shm_name : name);
 	memset(content, value, size);
 	if (pwrite(slot->file, content, size, 0) != (ssize_t)size)
 		abort();
@@ -132,21 +140,22 @@ static void make(struct slot *slot, enum kind kind, uint64_t size, unsigned char
 		memset(slot->bytes, value, size);
 		break;
 	case PRIVATE_FILE:
-	case SHARED_FILE:
-		open_file(slot, false, size, value);
-		slot->bytes = map_pages(slot, both, kind == PRIVATE_FILE ? MAP_PRIVATE : MAP_SHARED);
-		break;
+	case PRIVATE_SHM:
 	case PRIVATE_MEMFD:
+		open_file(slot, kind, size, value);
+		slot->bytes = map_pages(slot, both, MAP_PRIVATE);
+		break;
+	case SHARED_FILE:
 	case SHARED_MEMFD:
-		open_file(slot, true, size, value);
-		slot->bytes = map_pages(slot, both, kind == PRIVATE_MEMFD ? MAP_PRIVATE : MAP_SHARED);
+		open_file(slot, kind, size, value);
+		slot->bytes = map_pages(slot, both, MAP_SHARED);
 		break;
 	case READ_ONLY_FILE:
-		open_file(slot, false, size, value);
+		open_file(slot, kind, size, value);
 		slot->bytes = map_pages(slot, PROT_READ, MAP_PRIVATE);
 		break;
 	case SHORT_FILE:
-		open_file(slot, false, PAGE, value);
+		open_file(slot, kind, PAGE, value);
 		slot->bytes = map_pages(slot, both, MAP_PRIVATE);
 		break;
 	case NO_ACCESS:
@@ -177,7 +186,7 @@ static void drop(struct slot *slot)
 {
 	if (slot->kind == HEAP)
 		free(slot->bytes);
-	else if (slot->kind <= SHORT_FILE)
+	else if (slot->kind <= SHORT_FILE || slot->kind == PRIVATE_SHM)
 		munmap(slot->bytes, slot->size);
 	if (slot->file >= 0)
 		close(slot->file);

@@ -51,6 +51,9 @@ public enum TestOperation : byte
 
     /// <summary>Does not return until all events of <see cref="RaiseEvents"/> were sent or dropped.</summary>
     JoinEvents = 15,
+
+    /// <summary>Answers with the number of bytes that the daemon has allocated so far, bits 0 to 29 of it. Not in C.</summary>
+    Allocated = 16,
 }
 
 /// <summary>The devices of the test assemblies, all of vendor 5655.</summary>

@@ -1,6 +1,7 @@
 // An instance that does what its pings say.
 using TestDevice.Dependency;
 using VirtioUser.Devices;
+using VirtioUser.Protocol;
 
 namespace TestDevice;
 
@@ -56,6 +57,8 @@ internal sealed class TestInstance(InstanceContext context) : DeviceInstance
                 return DependencyVersion.Major;
             case TestOperation.PhysicalPage:
                 return (uint)(ping.PhysicalAddress >> 12);
+            case TestOperation.Allocated:
+                return (uint)(GC.GetTotalAllocatedBytes(precise: true) & Revents.DeviceMask);
             case TestOperation.Length:
                 return (uint)ping.Length;
             default:

@@ -1,5 +1,6 @@
 // Good streams: the decoder's pictures are those of ffmpeg.
 using VirtioUser.Codec.Tests.Support;
+using VirtioUser.Guest;
 using VirtioUser.Vm;
 
 namespace VirtioUser.Codec.Tests;
@@ -87,5 +88,31 @@ public sealed class StreamTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         Assert.All(playback.Errors, error => Assert.Equal(DecoderError.Corrupt, error.Error));
         Assert.Equal(expected.Count, playback.Frames);
         Assert.Equal(expected, Playback.Run(decoder, sample).Pictures);
+    }
+
+    [Fact]
+    public void An_error_is_an_event_that_nobody_has_to_want()
+    {
+        using var decoder = RawDecoder.Open(daemon.Source, VideoCodec.H264);
+        decoder.Put([0, 0, 0, 1, 0x65, 0xff, 0xff, 0xff, 0xff]);
+        decoder.Ring();
+
+        Assert.Equal(Layout.EventOutput | Layout.EventError, decoder.Device.ReadEvent(Patience.Token()));
+
+        Assert.True(decoder.TryTake(out var output));
+        Assert.Equal((Layout.Error, 1u), (output.Type, output.Error));
+    }
+
+    [Fact]
+    public async Task A_guest_is_woken_once_for_all_pictures_that_it_waits_for()
+    {
+        using var decoder = RawDecoder.Open(daemon.Source, VideoCodec.H264);
+        decoder.PutAll(await Sample.GetAsync(Sample.H264));
+
+        Assert.Equal(Layout.EventOutput, decoder.AwaitEvent(outputs: 26));
+
+        Assert.Equal(26u, decoder.Read(Layout.OutputsWritten));
+        decoder.Ask(new PingRequest(Layout.Doorbell));
+        Assert.False(decoder.Device.TryReadEvent(out _));
     }
 }

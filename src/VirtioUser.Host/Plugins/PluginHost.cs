@@ -45,35 +45,35 @@ internal sealed class PluginHost
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     [return: MarshalAs(UnmanagedType.U1)]
-    private delegate bool MapFunction(ulong physicalAddress, nint hostPointer, ulong size);
+    public delegate bool MapFunction(ulong physicalAddress, nint hostPointer, ulong size);
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     [return: MarshalAs(UnmanagedType.U1)]
-    private delegate bool UnmapFunction(ulong physicalAddress, ulong size);
+    public delegate bool UnmapFunction(ulong physicalAddress, ulong size);
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     [return: MarshalAs(UnmanagedType.U1)]
-    private delegate bool RaiseEventFunction(ulong handle, uint revents);
+    public delegate bool RaiseEventFunction(ulong handle, uint revents);
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
-    private delegate void LogFunction(int level, nint text);
-
-    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
-    [return: MarshalAs(UnmanagedType.U1)]
-    private delegate bool SetDataFunction(ulong handle, nint data);
-
-    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
-    private delegate nint GetDataFunction(ulong handle);
-
-    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
-    private delegate uint GetVersionFunction(ulong handle);
-
-    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
-    private delegate nint HoldFunction(ulong handle, ulong physicalAddress, ulong size);
+    public delegate void LogFunction(int level, nint text);
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     [return: MarshalAs(UnmanagedType.U1)]
-    private delegate bool ReleaseFunction(ulong handle, ulong physicalAddress, ulong size);
+    public delegate bool SetDataFunction(ulong handle, nint data);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    public delegate nint GetDataFunction(ulong handle);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    public delegate uint GetVersionFunction(ulong handle);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    public delegate nint HoldFunction(ulong handle, ulong physicalAddress, ulong size);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    public delegate bool ReleaseFunction(ulong handle, ulong physicalAddress, ulong size);
 
     /// <summary>The address of <c>map</c>.</summary>
     public nint Map { get; }

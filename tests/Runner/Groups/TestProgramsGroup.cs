@@ -18,7 +18,7 @@ sealed class TestProgramsGroup(string name, string description, Func<string, boo
     };
 
     public static ITestGroup Decoder { get; } = new TestProgramsGroup(
-        "codec", "the video decoder: pictures as ffmpeg makes them, damaged streams, hostile guests", project => project == Codec);
+        "codec", "the video decoder: good streams, damaged ones, hostile guests", project => project == Codec);
 
     public static ITestGroup ForeignDevice { get; } = new TestProgramsGroup(
         "foreign", "a virtio device that is not this project's, QEMU's disk, driven over vhost-user", project => project == Foreign);

@@ -42,9 +42,7 @@ sealed class VideoDemonstration(IAnsiConsole console)
             await using IPlace started = place; // ends before the daemon does
             await place.StartAsync(daemon, [program, tree.Share, inputs.Folder, outputs], cancellationToken);
             FilmRun run = new(place, new Player(place, program), tree, withoutVm ? null : tree.Share, outputs);
-            IEnumerable<Film> films = inputs.Names.Select(name => new Film(
-                Path.GetFileName(name), Path.Combine(inputs.Folder.HostFolder, name), $"{place.FolderOf(inputs.Folder)}/{name}"));
-            await ShowAsync(films, run, place.Title, cancellationToken);
+            await ShowAsync(FilmsOf(inputs, place), run, place.Title, cancellationToken);
             await place.StopAsync();
         }
         catch (DemonstrationException e)
@@ -76,6 +74,15 @@ sealed class VideoDemonstration(IAnsiConsole console)
         }
 
         return (tree, library, clips);
+    }
+
+    static IEnumerable<Film> FilmsOf(Inputs inputs, IPlace place)
+    {
+        // Files of the same name are told apart by the folders that they were copied to.
+        bool alike = inputs.Names.DistinctBy(Path.GetFileName).Count() < inputs.Names.Count;
+        return inputs.Names.Select(name => new Film(
+            alike ? name.Replace('/', '-') : Path.GetFileName(name),
+            Path.Combine(inputs.Folder.HostFolder, name), $"{place.FolderOf(inputs.Folder)}/{name}"));
     }
 
     async Task ShowAsync(IEnumerable<Film> films, FilmRun run, string title, CancellationToken cancellationToken)

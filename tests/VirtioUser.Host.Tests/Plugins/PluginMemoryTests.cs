@@ -1,0 +1,128 @@
+// Ends of mappings that the system refuses.
+using VirtioUser.Host.Instances;
+using VirtioUser.Host.Memory;
+using VirtioUser.Host.Plugins;
+using VirtioUser.Host.State;
+using VirtioUser.Host.Tests.Support;
+
+namespace VirtioUser.Host.Tests.Plugins;
+
+public sealed class PluginMemoryTests : IDisposable
+{
+    private readonly TestLog _log = new();
+    private readonly Platform _platform = new();
+    private readonly HeapArena _arena = new(4096);
+    private readonly GuestLog _guestLog;
+    private readonly ObjectTable _objects;
+    private readonly PluginMemory _memory;
+    private ulong _lastHandle;
+
+    public PluginMemoryTests()
+    {
+        _guestLog = new GuestLog(_log);
+        var state = new HostState(new HeapMemory(HostState.RequiredLength));
+        _objects = new ObjectTable(_arena, state, new HostCounters(state), _log);
+        _memory = new PluginMemory(_platform, ScriptedDevice.Default, _objects, () => 0, _guestLog);
+    }
+
+    public void Dispose() => _guestLog.Dispose();
+
+    [Fact]
+    public void A_mapping_that_could_not_end_keeps_its_range_and_ends_with_the_next_instance()
+    {
+        var (instance, next) = (Begin(), Begin());
+        var held = _objects.Allocate(instance.Handle, 4096)!.Value;
+        Assert.True(instance.TryAddHeld(held));
+        Assert.True(_memory.Map(held.Object.Offset, 0x1000, 4096));
+
+        _platform.Fails = true;
+        End(instance);
+        Assert.Contains(_log.Lines, line => line.Contains("can not unmap", StringComparison.Ordinal) && line.Contains("no memory today", StringComparison.Ordinal));
+        Assert.Empty(_arena.Discarded);
+        Assert.Null(_objects.Allocate(next.Handle, 4096));
+
+        _platform.Fails = false;
+        End(next);
+        Assert.Equal(1, _platform.Restored);
+        Assert.NotNull(_objects.Allocate(Begin().Handle, 4096));
+    }
+
+    [Fact]
+    public void A_mapping_that_could_not_end_can_be_unmapped()
+    {
+        var instance = Begin();
+        var held = _objects.Allocate(instance.Handle, 4096)!.Value;
+        Assert.True(instance.TryAddHeld(held));
+        Assert.True(_memory.Map(held.Object.Offset, 0x1000, 4096));
+
+        _platform.Fails = true;
+        Assert.False(_memory.Unmap(held.Object.Offset, 4096));
+        _platform.Fails = false;
+        Assert.True(_memory.Unmap(held.Object.Offset, 4096));
+        Assert.False(_memory.Unmap(held.Object.Offset, 4096));
+
+        Assert.Equal(1, _platform.Restored);
+        End(instance);
+        Assert.NotNull(_objects.Allocate(Begin().Handle, 4096));
+    }
+
+    [Fact]
+    public void A_range_that_could_not_be_mapped_is_free_when_the_object_is()
+    {
+        var instance = Begin();
+        var held = _objects.Allocate(instance.Handle, 4096)!.Value;
+        Assert.True(instance.TryAddHeld(held));
+
+        _platform.Fails = true;
+        Assert.False(_memory.Map(held.Object.Offset, 0x1000, 4096));
+        End(instance);
+
+        Assert.NotNull(_objects.Allocate(Begin().Handle, 4096));
+    }
+
+    private Instance Begin()
+    {
+        var instance = new Instance(++_lastHandle, ScriptedDevice.Default, 0);
+        _memory.BeginInstance(instance);
+        return instance;
+    }
+
+    private void End(Instance instance)
+    {
+        _memory.EndInstance(instance.Handle);
+        foreach (var held in instance.TakeAllHeld())
+            _objects.Drop(held);
+    }
+
+    private sealed class Platform : IPluginPlatform, IPluginPages
+    {
+        public bool Fails { get; set; }
+
+        public int Restored { get; private set; }
+
+        public nint Load(string path) => throw new DllNotFoundException();
+
+        public nint GetAddress(ulong arenaOffset) => 0;
+
+        public IPluginPages Replace(nint address, ulong length, ulong arenaOffset)
+        {
+            ThrowIfFails();
+            return this;
+        }
+
+        public bool Restore()
+        {
+            ThrowIfFails();
+            Restored++;
+            return true;
+        }
+
+        public bool AreShownElsewhere() => false;
+
+        private void ThrowIfFails()
+        {
+            if (Fails)
+                throw new IOException("There is no memory today.");
+        }
+    }
+}
