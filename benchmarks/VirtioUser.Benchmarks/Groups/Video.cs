@@ -27,7 +27,7 @@ sealed class Video() : BenchmarkGroup(7, "video")
         string library = await CodecBuild.GetAsync(tree, cancellationToken: cancellationToken);
         GuestImage image = await GuestImage.PrepareAsync(cancellationToken: cancellationToken);
         List<(Clip Clip, string Path, Share Folder)> films = [];
-        foreach (Clip clip in context.Quick ? Clips.Films.Take(1) : Clips.Films)
+        foreach (Clip clip in (context.Quick ? Clips.Films.Take(1) : Clips.Films).Select(Clips.ToMeasure))
         {
             context.BusyWith($"making {clip.Name}");
             string path = await Clips.GetAsync(tree, clip, cancellationToken: cancellationToken);

@@ -41,7 +41,7 @@ sealed class VideoDemonstration(IAnsiConsole console)
             await using IPlace started = place; // ends before the daemon does
             await place.StartAsync(daemon, [program, tree.Share, inputs.Folder, outputs], cancellationToken);
             FilmRun run = new(place, new Player(place, program), tree, withoutVm ? null : tree.Share, outputs);
-            await ShowAsync(FilmsOf(inputs, place), run, place.Title, cancellationToken);
+            await ShowAsync(FilmsOf(inputs, files.Count > 0 ? files.Count : Clips.Films.Count, place), run, place.Title, cancellationToken);
             await place.StopAsync();
         }
         catch (DemonstrationException e)
@@ -61,12 +61,13 @@ sealed class VideoDemonstration(IAnsiConsole console)
         return code;
     }
 
+    // Without files of the user's: first the films, then those to measure with.
     static async Task<(MediaTree Tree, string Library)> PrepareAsync(
         Inputs inputs, IProgress<PreparationProgress> progress, CancellationToken cancellationToken)
     {
         MediaTree tree = await MediaTree.PrepareAsync(progress, cancellationToken);
         string library = await CodecBuild.GetAsync(tree, progress, cancellationToken);
-        foreach (Clip clip in inputs.Names.Count == 0 ? Clips.Films : [])
+        foreach (Clip clip in inputs.Names.Count == 0 ? Clips.Films.Concat(Clips.Films.Select(Clips.ToMeasure)) : [])
         {
             inputs.Add(await Clips.GetAsync(tree, clip, progress, cancellationToken));
         }
@@ -74,13 +75,14 @@ sealed class VideoDemonstration(IAnsiConsole console)
         return (tree, library);
     }
 
-    static IEnumerable<Film> FilmsOf(Inputs inputs, IPlace place)
+    // Behind the clips come those to measure with, if they are others.
+    static IEnumerable<Film> FilmsOf(Inputs inputs, int count, IPlace place)
     {
-        // Files of the same name are told apart by the folders that they were copied to. Their sheets differ only before the dot.
+        // Files of the same name are told apart by the folders that they were copied to; what is after the dot is not in their sheets' names.
         bool alike = inputs.Names.DistinctBy(Path.GetFileNameWithoutExtension).Count() < inputs.Names.Count;
-        return inputs.Names.Select(name => new Film(
-            alike ? name.Replace('/', '-') : Path.GetFileName(name),
-            Path.Combine(inputs.Folder.HostFolder, name), $"{place.FolderOf(inputs.Folder)}/{name}"));
+        FilmFile[] all = [.. inputs.Names.Select(name => new FilmFile(Path.Combine(inputs.Folder.HostFolder, name), $"{place.FolderOf(inputs.Folder)}/{name}"))];
+        return inputs.Names.Take(count).Select((name, number) => new Film(
+            alike ? name.Replace('/', '-') : Path.GetFileName(name), all[number], all[(number + count) % all.Length]));
     }
 
     async Task ShowAsync(IEnumerable<Film> films, FilmRun run, string title, CancellationToken cancellationToken)
@@ -104,7 +106,7 @@ sealed class VideoDemonstration(IAnsiConsole console)
         console.WriteLine();
         console.Profile.Width = Math.Max(console.Profile.Width, TableWidth);
         console.Write(VideoTable.Of(results, title));
-        console.MarkupLineInterpolated($"[grey]Rates are medians of {FilmRun.Rounds} rounds in which ffmpeg and vu-play took turns; the ratio is the median of the rounds' ratios.[/]");
+        console.MarkupLineInterpolated($"[grey]Pictures a second, the median of {FilmRun.Rounds} rounds in which ffmpeg and vu-play took turns over as many pictures as \"timed\" says; the ratio is the median of the rounds' ratios.[/]");
         if (results.Any(result => result.Alone is not null))
         {
             console.MarkupLine("[grey]ffmpeg in the guest ran once, for a few seconds, over as much of the clip as it could do in them.[/]");
