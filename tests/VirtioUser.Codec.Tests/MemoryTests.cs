@@ -100,4 +100,51 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
             frame.Dispose();
         }
     }
+
+    [Theory]
+    [InlineData(ClipCodec.H264, "yuv420p", true)]
+    [InlineData(ClipCodec.Vp9, "yuv420p", true)]
+    [InlineData(ClipCodec.H264, "yuv420p10le", false)] // a guest could write values that a codec does not expect
+    [InlineData(ClipCodec.Vp9, "yuv420p10le", false)]
+    [InlineData(ClipCodec.Av1, "yuv420p", false)] // libdav1d has memory of its own
+    public async Task A_picture_of_8_bits_is_the_one_that_the_codec_goes_on_from_and_others_are_copies(ClipCodec codec, string pixelFormat, bool isShared)
+    {
+        var sample = await Sample.GetAsync(Clips.Small.First(clip => clip.Codec == codec && clip.PixelFormat == pixelFormat && clip.ThenSize is null && !clip.Interlaced));
+
+        var untouched = DecodeSecondHalf(sample, paint: false);
+        var painted = DecodeSecondHalf(sample, paint: true);
+
+        // Whoever writes to all pictures that there are, in the middle of the stream, meets those that later ones are made from.
+        Assert.NotEmpty(untouched);
+        Assert.Equal(untouched.Count, painted.Count);
+        Assert.Equal(!isShared, untouched.SequenceEqual(painted));
+    }
+
+    /// <summary>Decodes half of a clip, then maybe writes to all memory for pictures, then decodes the rest and returns the sums of that.</summary>
+    private List<string> DecodeSecondHalf(Sample sample, bool paint)
+    {
+        using var decoder = RawDecoder.Open(daemon.Source, sample.Codec);
+        var half = sample.Packets.Count / 2;
+        foreach (var packet in sample.Packets.Take(half))
+            decoder.Put(packet.Bytes);
+        decoder.WakeUp();
+        var patience = Patience.Token();
+        while (decoder.Read(Layout.PacketsTaken) < half || decoder.Read(Layout.DeviceWaits) == 0)
+            patience.ThrowIfCancellationRequested();
+        while (decoder.TryTake(out _))
+        {
+            // Of no interest, and kept.
+        }
+
+        if (paint)
+            decoder.Pictures.Fill(77);
+        foreach (var packet in sample.Packets.Skip(half))
+            decoder.Put(packet.Bytes);
+        decoder.PutEntry(0, 0, flags: 1);
+        decoder.AwaitEvent();
+        List<string> sums = [];
+        while (decoder.TryTake(out var output, out var sum) && output.Type == Layout.Frame)
+            sums.Add(sum);
+        return sums;
+    }
 }

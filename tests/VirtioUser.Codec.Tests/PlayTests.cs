@@ -88,10 +88,38 @@ public sealed class PlayTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>, 
         await File.WriteAllTextAsync(path, "nothing", TestContext.Current.CancellationToken);
 
         Assert.Equal(1, (await RunAsync(path)).Code);
+        await File.WriteAllBytesAsync(path, (await File.ReadAllBytesAsync((await Sample.GetAsync(Sample.Vp9)).Path, TestContext.Current.CancellationToken))[..32], TestContext.Current.CancellationToken);
+        var (code, _, said) = await RunAsync(path);
+        Assert.Equal((1, "vu-play: there is no picture in it"), (code, said[0]));
         Assert.Equal(1, (await RunAsync(path + ".missing")).Code);
         Assert.Equal(2, (await RunAsync(sample.Path, "--every", "0")).Code);
         Assert.Equal(1, (await RunAsync(path + ".socket", [sample.Path])).Code);
         Assert.Equal(1, (await RunAsync(sample.Path, "--framemd5", Path.Combine(_folder.FullName, "no", "folder"))).Code);
+    }
+
+    [Fact]
+    public async Task A_daemon_that_ends_in_the_middle_of_a_film_is_told()
+    {
+        var library = await CodecBuild.GetAsync(await Sample.TreeAsync(), cancellationToken: TestContext.Current.CancellationToken);
+        await using var doomed = await DaemonProcess.StartAsync([library], cancellationToken: TestContext.Current.CancellationToken);
+        var path = Path.Combine(_folder.FullName, "pipe");
+        Assert.Equal(0, await ChildProcess.RunAsync("mkfifo", [path], cancellationToken: TestContext.Current.CancellationToken));
+        var film = await File.ReadAllBytesAsync((await Sample.GetAsync(Sample.H264)).Path, TestContext.Current.CancellationToken);
+        var playing = RunAsync(doomed.SocketPath, [path]);
+        await using (FileStream pipe = new(path, FileMode.Open, FileAccess.Write))
+        {
+            // It waits for the rest of the film, until the daemon is gone.
+            await pipe.WriteAsync(film, TestContext.Current.CancellationToken);
+            var patience = Patience.Token();
+            while (await doomed.ReadMetricAsync("virtio_user_instances", patience) != 1)
+                patience.ThrowIfCancellationRequested();
+            await doomed.StopAsync();
+        }
+
+        var (code, _, said) = await playing;
+
+        Assert.Equal(1, code);
+        Assert.Contains("its daemon has ended", Assert.Single(said), StringComparison.Ordinal);
     }
 
     private static bool IsNotAboutSoftware(string line) => !line.StartsWith("#software", StringComparison.Ordinal);

@@ -43,6 +43,23 @@ public sealed class StreamTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
     }
 
     [Fact]
+    public async Task A_long_stream_goes_through_memory_for_few_packets()
+    {
+        const int Times = 40;
+        var sample = await Sample.GetAsync(Sample.H264);
+        var packets = Enumerable.Repeat(sample.Packets, Times).SelectMany(each => each).ToList();
+        using var decoder = Playback.Open(daemon.Source, VideoCodec.H264, packetMemory: 4096);
+        Playback playback = new();
+        List<byte[]> rows = [];
+
+        playback.Run(decoder, packets, frame => rows.Add(frame.GetRow(0, 30).ToArray()));
+
+        Assert.Empty(playback.Errors);
+        Assert.Equal(Times * sample.Packets.Count, playback.Frames);
+        Assert.All(rows.Index(), row => Assert.Equal(rows[row.Index % sample.Packets.Count], row.Item));
+    }
+
+    [Fact]
     public async Task Instances_decode_at_the_same_time()
     {
         Clip[] clips = [Sample.H264, Sample.Vp9, Sample.Av1, Sample.H264];
@@ -114,5 +131,21 @@ public sealed class StreamTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         Assert.Equal(26u, decoder.Read(Layout.OutputsWritten));
         decoder.Ask(new PingRequest(Layout.Doorbell));
         Assert.False(decoder.Device.TryReadEvent(out _));
+    }
+
+    [Fact]
+    public async Task A_guest_that_waits_for_space_is_woken_when_so_many_packets_were_taken()
+    {
+        const uint Worth = 20;
+        using var decoder = RawDecoder.Open(daemon.Source, VideoCodec.H264);
+        decoder.PutAll(await Sample.GetAsync(Sample.H264));
+        decoder.Write(Layout.PacketsAt, Worth);
+        decoder.Write(Layout.GuestWants, Layout.EventSpace);
+        decoder.Ring();
+
+        Assert.Equal(Layout.EventSpace, decoder.Device.ReadEvent(Patience.Token()));
+
+        Assert.InRange(decoder.Read(Layout.PacketsTaken), Worth, 26u);
+        Assert.Equal(0u, decoder.Read(Layout.GuestWants));
     }
 }

@@ -14,8 +14,8 @@ internal sealed class Playback
 
     public int Frames { get; private set; }
 
-    public static VideoDecoder Open(DeviceSource source, VideoCodec codec, int threads = 0, long frameMemory = 16 << 20) =>
-        VideoDecoder.Open(new(codec) { Threads = threads, FrameMemory = frameMemory, PacketMemory = 1 << 20 }, source);
+    public static VideoDecoder Open(DeviceSource source, VideoCodec codec, int threads = 0, long frameMemory = 16 << 20, long packetMemory = 1 << 20) =>
+        VideoDecoder.Open(new(codec) { Threads = threads, FrameMemory = frameMemory, PacketMemory = packetMemory }, source);
 
     /// <summary>Decodes a clip and lists the pictures.</summary>
     public static Playback Run(VideoDecoder decoder, Sample sample)

@@ -1,6 +1,7 @@
 // A guest program that writes to the shared memory what it likes.
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using VirtioUser.Guest;
 
 namespace VirtioUser.Codec.Tests.Support;
@@ -11,10 +12,10 @@ internal static class Layout
     public const uint Vendor = 0x5655, Device = 3;
     public const ulong Open = 1, Doorbell = 2;
     public const uint Ok = 1, BadRequest = 2, BadLayout = 3, UnknownCodec = 4, OpenAlready = 5, NoResources = 6;
-    public const ulong PacketsWritten = 0x100, ReturnsWritten = 0x140, OutputsTaken = 0x180, GuestWants = 0x1c0, OutputsAt = 0x1c4,
+    public const ulong PacketsWritten = 0x100, ReturnsWritten = 0x140, OutputsTaken = 0x180, GuestWants = 0x1c0, OutputsAt = 0x1c4, PacketsAt = 0x1c8,
         PacketsTaken = 0x200, OutputsWritten = 0x280, DeviceWaits = 0x2c0, BrokenReason = 0x300;
     public const ulong Packets = 0x1000, Returns = 0x1800, Outputs = 0x2000, Areas = 0x4000;
-    public const uint EventOutput = 1, EventError = 4, EventBroken = 8;
+    public const uint EventOutput = 1, EventSpace = 2, EventError = 4, EventBroken = 8;
     public const uint Frame = 1, Error = 2, End = 3;
     public const uint BrokenPackets = 1, BrokenReturns = 2, BrokenOutputs = 3, BrokenPacket = 4;
 }
@@ -47,6 +48,9 @@ internal sealed class RawDecoder : IDisposable
     public VirtioUserDevice Device { get; }
 
     public SharedObject Memory { get; }
+
+    /// <summary>The room for pictures, of a decoder that is ready.</summary>
+    public Span<byte> Pictures => Memory.Span[(int)(Layout.Areas + DataSize)..];
 
     /// <summary>An instance with an object in which nothing is set up.</summary>
     public static RawDecoder Create(DeviceSource source, ulong objectSize = 1 << 20) =>
@@ -129,6 +133,24 @@ internal sealed class RawDecoder : IDisposable
         var entry = Layout.Outputs + (_outputsTaken % RingEntries * 128);
         output = (Read(entry), Read(entry + 4), Read(entry + 8));
         Write(Layout.OutputsTaken, ++_outputsTaken);
+        return true;
+    }
+
+    /// <summary>Takes an output, and the sum of the first plane's samples.</summary>
+    public bool TryTake(out (uint Type, uint Error, uint Token) output, out string sum)
+    {
+        var entry = Layout.Outputs + (_outputsTaken % RingEntries * 128);
+        sum = "";
+        if (!TryTake(out output))
+            return false;
+        if (output.Type != Layout.Frame)
+            return true;
+        var (width, height, bits, stride) = (Read(entry + 24), Read(entry + 28), Read(entry + 36), Read(entry + 52));
+        var plane = BinaryPrimitives.ReadUInt64LittleEndian(Memory.GetSpan(entry + 72, 8));
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        for (var row = 0u; row < height; row++)
+            hash.AppendData(Memory.GetSpan(plane + (row * stride), (int)(width * (bits > 8 ? 2u : 1u))));
+        sum = Convert.ToHexStringLower(hash.GetHashAndReset());
         return true;
     }
 
