@@ -16,7 +16,7 @@ sealed class FilmRun(IPlace place, Player player, MediaTree tree, Share? media, 
     public const int Rounds = 3;
 
     // How long the guest tries by itself; its processor is emulated where there is no KVM.
-    const int SecondsAlone = 10;
+    const int SecondsAlone = 8;
 
     /// <summary>Has vu-play write a contact sheet and the MD5 sums of all pictures, and compares those with ffmpeg's.</summary>
     /// <param name="film">The clip.</param>

@@ -4,6 +4,9 @@ namespace VirtioUser.Vm;
 /// <summary>Makes clips by ffmpeg, once; they are kept in the cache.</summary>
 public static class Clips
 {
+    // What a program does once at its beginning, which takes long under emulation, is a small part of these.
+    const int PicturesToMeasure = 1000;
+
     /// <summary>What the demo decodes: films of ten seconds, and shorter ones where compressing takes long.</summary>
     public static IReadOnlyList<Clip> Films { get; } =
     [
@@ -18,7 +21,7 @@ public static class Clips
     public static Clip ToMeasure(Clip film)
     {
         ArgumentNullException.ThrowIfNull(film);
-        return film with { Times = film.Height > 720 ? 2 : 4 };
+        return film with { Times = PicturesToMeasure / film.Frames };
     }
 
     /// <summary>Small ones, which together have all kinds of pictures that a decoder must be able to hand over.</summary>
