@@ -109,7 +109,7 @@ sealed class VideoDemonstration(IAnsiConsole console)
         console.MarkupLineInterpolated($"[grey]Pictures a second, the median of {FilmRun.Rounds} rounds in which ffmpeg and vu-play took turns over as many pictures as \"timed\" says; the ratio is the median of the rounds' ratios.[/]");
         if (results.Any(result => result.Alone is not null))
         {
-            console.MarkupLine("[grey]ffmpeg in the guest ran once, for a few seconds, over as much of the clip as it could do in them.[/]");
+            console.MarkupLine("[grey]ffmpeg in the guest had a few seconds: it is measured over as much of the clip as it could do in them.[/]");
         }
     }
 
