@@ -26,9 +26,10 @@
  *	CODEC_EVENT_OUTPUT	and outputs_written has reached outputs_at, or
  *	CODEC_EVENT_SPACE	and packets_taken has reached packets_at.
  * "Reached" is a difference below 2^31. So a guest that lets several pictures come together is woken once for all of them. Nothing
- * is kept back for long: before a worker of the device sleeps until the guest does something, it sends the event even if nothing
- * was reached, if outputs are wanted and not all are taken, or space is wanted and the ring of packets is not full. The event
- * names what has happened of that which is wanted. The words are read again each time; a guest can only harm itself with them.
+ * is kept back for long: before a worker of the device sleeps until the guest does something, and after each change while one
+ * sleeps so, the event is sent even if nothing was reached, if outputs are wanted and not all are taken, or space is wanted and
+ * the ring of packets is not full. The event names what has happened of that which is wanted. The words are read again each
+ * time; a guest can only harm itself with them.
  */
 #ifndef CODEC_PROTOCOL_H
 #define CODEC_PROTOCOL_H

@@ -47,6 +47,37 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
     }
 
     [Theory]
+    [InlineData(ClipCodec.H264, 2)]
+    [InlineData(ClipCodec.H264, 4)]
+    [InlineData(ClipCodec.Vp9, 2)]
+    [InlineData(ClipCodec.Vp9, 4)]
+    public async Task A_guest_that_sleeps_while_the_device_waits_for_pictures_is_woken_for_each_that_comes(ClipCodec codec, uint threads)
+    {
+        const int Rounds = 100; // it takes luck that a thread waits before another one has its picture
+        var sample = await Sample.GetAsync(Clips.Small.First(clip => clip.Codec == codec));
+        for (var round = 0; round < Rounds; round++)
+        {
+            using var decoder = RawDecoder.Open(daemon.Source, sample.Codec, threads, framesSize: (ulong)(5 + (round % 14)) * (16 << 10));
+            decoder.PutAll(sample);
+            Queue<uint> kept = [];
+            while (!TakeAll(decoder, kept))
+            {
+                var patience = Patience.Token();
+                decoder.Sleep();
+                while (!decoder.Device.TryReadEvent(out _))
+                {
+                    patience.ThrowIfCancellationRequested();
+                    if (decoder.Outputs == 0 && decoder.Read(Layout.DeviceWaits) != 0 && kept.TryDequeue(out var token))
+                    {
+                        decoder.Return(token);
+                        decoder.WakeUp();
+                    }
+                }
+            }
+        }
+    }
+
+    [Theory]
     [InlineData(VideoCodec.H264, 4096)]
     [InlineData(VideoCodec.Vp9, 4096)]
     [InlineData(VideoCodec.Av1, 4096)]
@@ -99,5 +130,19 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
             Assert.Equal(row, frame.GetRow(0, 30));
             frame.Dispose();
         }
+    }
+
+    /// <summary>Takes what is there, and keeps the pictures. Returns whether the end was there.</summary>
+    private static bool TakeAll(RawDecoder decoder, Queue<uint> kept)
+    {
+        while (decoder.TryTake(out var output))
+        {
+            if (output.Type == Layout.End)
+                return true;
+            if (output.Type == Layout.Frame)
+                kept.Enqueue(output.Token);
+        }
+
+        return false;
     }
 }
