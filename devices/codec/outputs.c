@@ -124,9 +124,22 @@ fail:
 	return NULL;
 }
 
+/*
+ * Drops what the stream says beside the picture. That can be as long as a packet, in the host's own memory, and a guest may keep
+ * its pictures for as long as it likes.
+ */
+static void strip(AVFrame *frame)
+{
+	while (frame->nb_side_data > 0)
+		av_frame_remove_side_data(frame, frame->side_data[0]->type);
+	av_dict_free(&frame->metadata);
+}
+
 void decoder_put_frame(struct decoder *decoder)
 {
 	AVFrame *frame = decoder->frame, *sent;
+
+	strip(frame);
 
 	if (!picture_is_known(frame->format)) {
 		av_frame_unref(frame);

@@ -132,6 +132,34 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         }
     }
 
+    [Fact]
+    public async Task Pictures_that_are_kept_keep_nothing_else_of_the_stream_on_the_host()
+    {
+        const int Length = 8 << 20;
+        var sample = await Sample.GetAsync(Sample.H264);
+
+        // H.264, 7.3.2.3.1: a message of the user's own, which libavcodec hands on with the picture.
+        byte[] message = [0, 0, 0, 1, 6, 5, .. Enumerable.Repeat<byte>(255, Length / 255), Length % 255, .. Enumerable.Repeat<byte>(0x55, Length), 0x80];
+        using var decoder = VideoDecoder.Open(new(sample.Codec) { Threads = 1, FrameMemory = 4 << 20, PacketMemory = 32 << 20 }, daemon.Source);
+        var before = daemon.OwnMemory;
+        List<DecodedFrame> kept = [];
+        var patience = Patience.Token();
+        foreach (var packet in sample.Packets)
+        {
+            while (!decoder.Send([.. message, .. packet.Bytes], packet.Timestamp, patience))
+                kept.Add(decoder.Take(patience).Frame!);
+        }
+
+        while (!decoder.TrySendEnd())
+            kept.Add(decoder.Take(patience).Frame!);
+        while (decoder.Take(patience).Frame is { } frame)
+            kept.Add(frame);
+
+        // Of what libavcodec itself has let go, the C library keeps some.
+        Assert.Equal(25, kept.Count);
+        Assert.InRange(daemon.OwnMemory - before, long.MinValue, kept.Count * Length / 2);
+    }
+
     /// <summary>Takes what is there, and keeps the pictures. Returns whether the end was there.</summary>
     private static bool TakeAll(RawDecoder decoder, Queue<uint> kept)
     {
