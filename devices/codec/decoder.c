@@ -83,7 +83,7 @@ static AVCodecContext *open_codec(struct decoder *decoder, const AVCodec *codec)
 	context->thread_count = decoder->setup.threads;
 	context->thread_type = FF_THREAD_FRAME | FF_THREAD_SLICE;
 	if (!(codec->capabilities & AV_CODEC_CAP_DR1) || codec->id == AV_CODEC_ID_AV1)
-		context->max_pixels = room_of(&decoder->setup) / OWN_PICTURES;
+		context->max_pixels = FFMAX(room_of(&decoder->setup) / OWN_PICTURES, 1); /* 0 is no limit for libdav1d */
 #if LIBAVCODEC_VERSION_MAJOR < 60
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* it is needed as long as it is there */

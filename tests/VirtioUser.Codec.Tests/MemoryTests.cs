@@ -97,6 +97,20 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
     }
 
     [Fact]
+    public async Task A_few_bytes_for_pictures_are_a_limit_too()
+    {
+        // A codec with memory of its own, which takes what the limit lets it take.
+        var sample = await Sample.GetAsync(Sample.Av1);
+        using var decoder = RawDecoder.Open(daemon.Source, sample.Codec, framesSize: 1);
+        decoder.Put(sample.Packets[0].Bytes);
+
+        decoder.AwaitEvent();
+
+        Assert.True(decoder.TryTake(out var output));
+        Assert.Equal((Layout.Error, (uint)DecoderError.NoRoom), (output.Type, output.Error));
+    }
+
+    [Fact]
     public async Task Memory_for_fewer_pictures_than_the_codec_refers_to_is_told_too()
     {
         var sample = await Sample.GetAsync(Sample.H264);
