@@ -3,6 +3,7 @@
 #include "decoder.h"
 #include "host.h"
 
+#include <libavutil/cpu.h>
 #include <stdlib.h>
 
 /*
@@ -55,17 +56,14 @@ static bool is_good(const struct codec_setup *setup, const void *object, uint64_
 
 static const AVCodec *find(uint32_t codec)
 {
-	const AVCodec *found;
-
 	switch (codec) {
 	case CODEC_H264:
 		return avcodec_find_decoder_by_name("h264");
 	case CODEC_VP9:
 		return avcodec_find_decoder_by_name("vp9");
 	case CODEC_AV1:
-		/* Not libavcodec's own: that one needs a graphics card. */
-		found = avcodec_find_decoder_by_name("libdav1d");
-		return found ? found : avcodec_find_decoder_by_name("libaom-av1");
+		/* libavcodec's own needs a graphics card, and it sets libaom no limit for the size of a picture. */
+		return avcodec_find_decoder_by_name("libdav1d");
 	default:
 		return NULL;
 	}
@@ -81,6 +79,9 @@ static AVCodecContext *open_codec(struct decoder *decoder, const AVCodec *codec)
 	context->get_buffer2 = decoder_get_buffer;
 	context->get_format = decoder_get_format;
 	context->thread_count = decoder->setup.threads;
+	/* libdav1d would choose one for each processor, up to 256. */
+	if (context->thread_count == 0 && (codec->capabilities & AV_CODEC_CAP_OTHER_THREADS))
+		context->thread_count = FFMIN(av_cpu_count(), (int)CODEC_THREADS_MAX);
 	context->thread_type = FF_THREAD_FRAME | FF_THREAD_SLICE;
 	if (!(codec->capabilities & AV_CODEC_CAP_DR1) || codec->id == AV_CODEC_ID_AV1)
 		context->max_pixels = FFMAX(room_of(&decoder->setup) / OWN_PICTURES, 1); /* 0 is no limit for libdav1d */
