@@ -71,7 +71,7 @@ int decoder_get_buffer(AVCodecContext *codec, AVFrame *frame, int flags)
 	if (!picture_layout_for(codec, frame, &layout))
 		return AVERROR(EINVAL);
 	where = picture_is_harmless(frame->format) ? &decoder->shared : &decoder->hidden;
-	return decoder_fill_frame(decoder, where, &layout, frame) ? 0 : AVERROR(ENOMEM);
+	return decoder_fill_frame(decoder, where, &layout, frame) ? 0 : NO_ROOM;
 }
 
 enum AVPixelFormat decoder_get_format(AVCodecContext *codec, const enum AVPixelFormat *formats)

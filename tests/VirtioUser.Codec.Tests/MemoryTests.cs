@@ -123,6 +123,20 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         Assert.InRange(noRoom, 64ul * 64 * 3 / 2, 32ul << 10);
     }
 
+    [Theory]
+    [InlineData(ClipCodec.H264)]
+    [InlineData(ClipCodec.Vp9)]
+    public async Task No_room_is_not_called_another_fault_of_the_host(ClipCodec codec)
+    {
+        var sample = await Sample.GetAsync(Clips.Small.First(clip => clip.Codec == codec));
+        using var decoder = Playback.Open(daemon.Source, sample.Codec, threads: 4, frameMemory: 32 << 10);
+
+        var playback = Playback.Run(decoder, sample);
+
+        Assert.Contains(playback.Errors, error => error.Error == DecoderError.NoRoom);
+        Assert.DoesNotContain(playback.Errors, error => error.Error == DecoderError.Host);
+    }
+
     [Fact]
     public async Task Pictures_that_are_kept_stay_as_they_are()
     {
