@@ -45,9 +45,9 @@ static bool is_area(uint64_t offset, uint64_t size, uint64_t object_size)
 	return offset >= CODEC_AREAS && offset <= object_size && size != 0 && size <= object_size - offset;
 }
 
-static bool is_good(const struct codec_setup *setup, const void *object, uint64_t size)
+static bool is_good(const struct codec_setup *setup, uint64_t size)
 {
-	return (uintptr_t)object % 4096 == 0 && is_area(setup->data_offset, setup->data_size, size) &&
+	return is_area(setup->data_offset, setup->data_size, size) &&
 	       is_area(setup->frames_offset, setup->frames_size, size) && setup->frames_offset % 4096 == 0 &&
 	       (setup->data_offset + setup->data_size <= setup->frames_offset ||
 		setup->frames_offset + setup->frames_size <= setup->data_offset) &&
@@ -128,10 +128,10 @@ enum codec_answer decoder_open(uint64_t handle, uint64_t address, void *object, 
 	struct decoder *decoder;
 	const AVCodec *codec;
 
-	if (!object || size < CODEC_AREAS)
+	if (!object || (uintptr_t)object % 4096 != 0 || size < CODEC_AREAS)
 		return CODEC_BAD_LAYOUT;
 	copy_once(&setup, object, sizeof(setup));
-	if (!is_good(&setup, object, size))
+	if (!is_good(&setup, size))
 		return CODEC_BAD_LAYOUT;
 	codec = find(setup.codec);
 	if (!codec)
