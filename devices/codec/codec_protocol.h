@@ -163,7 +163,7 @@ struct codec_output {
 	uint32_t stride[4]; /* bytes from a row to the next */
 	uint32_t reserved; /* 0 */
 	uint64_t plane[4]; /* where each plane's first sample is, in the object */
-	uint64_t needed; /* with CODEC_ERROR_NO_ROOM: bytes of the picture that had no room */
+	uint64_t needed; /* with CODEC_ERROR_NO_ROOM: bytes of the picture that had no room; 0 = not known */
 	uint32_t aspect_num; /* width of a sample divided by its height; 0 to 1 = not known */
 	uint32_t aspect_den;
 	uint64_t reserved2; /* 0 */
