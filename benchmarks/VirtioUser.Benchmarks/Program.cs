@@ -6,7 +6,7 @@ using VirtioUser.Benchmarks.Groups;
 using VirtioUser.Benchmarks.Peers;
 using VirtioUser.Vm;
 
-Option<bool> quick = new("--quick") { Description = "Be done within a minute; the figures are noisier." };
+Option<bool> quick = new("--quick") { Description = "Be done within two minutes; the figures are noisier." };
 Option<int[]> numbers = new("--group")
 {
     Description = "Measure this group; may be repeated. " + string.Join(", ", BenchmarkGroup.All.Select(group => $"{group.Number}: {group.Title}")) + ".",

@@ -70,7 +70,7 @@ public sealed class PacketAreaTests
                 Assert.NotEmpty(taken);
             }
 
-            Assert.Equal(taken.Count, area.Count);
+            Assert.Equal(taken.Count, (int)area.Count);
         }
     }
 }

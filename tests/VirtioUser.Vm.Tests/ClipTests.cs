@@ -35,10 +35,30 @@ public sealed class ClipTests
         Assert.Equal(made, File.GetLastWriteTimeUtc(path));
     }
 
+    [Theory]
+    [InlineData(ClipCodec.H264)]
+    [InlineData(ClipCodec.Vp9)]
+    [InlineData(ClipCodec.Av1)]
+    public async Task A_clip_several_times_over_has_the_same_pictures_as_often(ClipCodec codec)
+    {
+        Clip once = Clips.Small.First(clip => clip.Codec == codec);
+        MediaTree tree = await MediaTree.PrepareAsync(cancellationToken: Cancelled);
+
+        string[] first = await HashesAsync(tree, once), all = await HashesAsync(tree, once with { Times = 3 });
+
+        Assert.Equal([.. first, .. first, .. first], all);
+    }
+
     [Fact]
     public void No_two_clips_have_the_same_name()
     {
-        Clip[] all = [.. Clips.Films, .. Clips.Small];
+        Clip[] all = [.. Clips.Films, .. Clips.Films.Select(Clips.ToMeasure), .. Clips.Small];
         Assert.Equal(all.Length, all.Select(clip => clip.Name).Distinct().Count());
+    }
+
+    static async Task<string[]> HashesAsync(MediaTree tree, Clip clip)
+    {
+        string path = await Clips.GetAsync(tree, clip, cancellationToken: Cancelled);
+        return [.. (await Ffmpeg.FrameMd5Async(tree, path, Cancelled)).Where(line => !line.StartsWith('#')).Select(line => line.Split(',')[^1])];
     }
 }

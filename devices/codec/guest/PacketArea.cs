@@ -8,8 +8,10 @@ namespace VirtioUser.Codec;
 /// </summary>
 internal sealed class PacketArea
 {
-    // For each range that is out, oldest first: its bytes, and those skipped before it.
-    private readonly Queue<ulong> _ranges = new((int)Protocol.RingEntries);
+    // For each range that is out: its bytes, and those skipped before it. The oldest is the one after all that were released.
+    private readonly ulong[] _ranges = new ulong[Protocol.RingEntries];
+    private uint _taken;
+    private uint _released;
 
     // What is free begins here, goes round the area's end, and is this long.
     private ulong _begin;
@@ -23,7 +25,7 @@ internal sealed class PacketArea
     public ulong Size { get; }
 
     /// <summary>How many ranges are out.</summary>
-    public int Count => _ranges.Count;
+    public uint Count => _taken - _released;
 
     /// <summary>Takes a range.</summary>
     /// <param name="length">In bytes, not more than <see cref="Size"/>; 0 takes a place in the order and no bytes.</param>
@@ -32,7 +34,7 @@ internal sealed class PacketArea
     public bool TryTake(ulong length, out ulong offset)
     {
         offset = 0;
-        if (_ranges.Count == Protocol.RingEntries)
+        if (Count == Protocol.RingEntries)
             return false;
         if (_free == Size)
             _begin = 0;
@@ -43,10 +45,10 @@ internal sealed class PacketArea
         offset = skipped > 0 ? 0 : _begin;
         _begin = offset + length;
         _free -= skipped + length;
-        _ranges.Enqueue(skipped + length);
+        _ranges[_taken++ % Protocol.RingEntries] = skipped + length;
         return true;
     }
 
-    /// <summary>Takes the oldest range back.</summary>
-    public void Release() => _free += _ranges.Dequeue();
+    /// <summary>Takes the oldest range back, of which there must be one.</summary>
+    public void Release() => _free += _ranges[_released++ % Protocol.RingEntries];
 }

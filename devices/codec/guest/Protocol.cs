@@ -1,4 +1,5 @@
 // The numbers and structures of codec_protocol.h, which is the reference.
+using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -68,6 +69,16 @@ internal struct PacketEntry
     public uint Flags;
     public long Timestamp;
     public ulong Reserved;
+
+    /// <summary>Writes the entry. Member by member, as with <see cref="OutputEntry.Read"/>.</summary>
+    public readonly void Write(Span<byte> bytes)
+    {
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, Offset);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[8..], Size);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[12..], Flags);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes[16..], Timestamp);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[24..], Reserved);
+    }
 }
 
 /// <summary>struct codec_output.</summary>
@@ -95,6 +106,39 @@ internal struct OutputEntry
     public uint AspectNumerator;
     public uint AspectDenominator;
     public ulong Reserved2;
+
+    /// <summary>
+    /// Copies an entry, each member once. Not as a whole by a generic method: that could not be compiled ahead of time, and to compile
+    /// it while the first picture waits takes an emulated processor as long as several pictures.
+    /// </summary>
+    public static OutputEntry Read(ReadOnlySpan<byte> bytes)
+    {
+        OutputEntry entry = new()
+        {
+            Type = BinaryPrimitives.ReadUInt32LittleEndian(bytes),
+            Error = BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..]),
+            Token = BinaryPrimitives.ReadUInt32LittleEndian(bytes[8..]),
+            Flags = BinaryPrimitives.ReadUInt32LittleEndian(bytes[12..]),
+            Timestamp = BinaryPrimitives.ReadInt64LittleEndian(bytes[16..]),
+            Width = BinaryPrimitives.ReadUInt32LittleEndian(bytes[24..]),
+            Height = BinaryPrimitives.ReadUInt32LittleEndian(bytes[28..]),
+            Planes = BinaryPrimitives.ReadUInt32LittleEndian(bytes[32..]),
+            Bits = BinaryPrimitives.ReadUInt32LittleEndian(bytes[36..]),
+            ChromaShiftX = BinaryPrimitives.ReadUInt32LittleEndian(bytes[40..]),
+            ChromaShiftY = BinaryPrimitives.ReadUInt32LittleEndian(bytes[44..]),
+            Matrix = BinaryPrimitives.ReadUInt32LittleEndian(bytes[48..]),
+            Needed = BinaryPrimitives.ReadUInt64LittleEndian(bytes[104..]),
+            AspectNumerator = BinaryPrimitives.ReadUInt32LittleEndian(bytes[112..]),
+            AspectDenominator = BinaryPrimitives.ReadUInt32LittleEndian(bytes[116..]),
+        };
+        for (var plane = 0; plane < 4; plane++)
+        {
+            entry.Stride[plane] = BinaryPrimitives.ReadUInt32LittleEndian(bytes[(52 + (4 * plane))..]);
+            entry.Plane[plane] = BinaryPrimitives.ReadUInt64LittleEndian(bytes[(72 + (8 * plane))..]);
+        }
+
+        return entry;
+    }
 }
 
 /// <summary>uint32_t stride[4].</summary>

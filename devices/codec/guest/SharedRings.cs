@@ -1,4 +1,5 @@
 // The counters and the rings in the shared memory, as the guest sees them.
+using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using VirtioUser.Guest;
 
@@ -37,7 +38,7 @@ internal sealed class SharedRings(SharedObject memory)
     /// <summary>Writes a packet's entry and counts it. There must be room.</summary>
     public void PutPacket(in PacketEntry packet)
     {
-        MemoryMarshal.Write(Entry(Protocol.Packets, _packetsWritten, PacketEntry.Length), in packet);
+        packet.Write(Entry(Protocol.Packets, _packetsWritten, PacketEntry.Length));
         _packetsWritten++;
 
         // Release: the device sees the entry, and the packet's bytes, before the counter.
@@ -67,7 +68,7 @@ internal sealed class SharedRings(SharedObject memory)
     /// <returns>A copy: the device can not change it any more.</returns>
     public OutputEntry TakeOutput()
     {
-        var output = MemoryMarshal.Read<OutputEntry>(Entry(Protocol.Outputs, _outputsTaken, OutputEntry.Length));
+        var output = OutputEntry.Read(Entry(Protocol.Outputs, _outputsTaken, OutputEntry.Length));
         _outputsTaken++;
 
         // Release: the copy is complete before the device may write the entry again.
@@ -78,7 +79,7 @@ internal sealed class SharedRings(SharedObject memory)
     /// <summary>Gives a picture back. There is always room: no more tokens can be out than the ring has entries.</summary>
     public void PutReturn(uint token)
     {
-        MemoryMarshal.Write(Entry(Protocol.Returns, _returnsWritten, sizeof(uint)), in token);
+        BinaryPrimitives.WriteUInt32LittleEndian(Entry(Protocol.Returns, _returnsWritten, sizeof(uint)), token);
         _returnsWritten++;
 
         // Release: the token, and all reads of the picture, come before the counter.

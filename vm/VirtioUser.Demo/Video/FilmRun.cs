@@ -16,7 +16,7 @@ sealed class FilmRun(IPlace place, Player player, MediaTree tree, Share? media, 
     public const int Rounds = 3;
 
     // How long the guest tries by itself; its processor is emulated where there is no KVM.
-    const int SecondsAlone = 10;
+    const int SecondsAlone = 8;
 
     /// <summary>Has vu-play write a contact sheet and the MD5 sums of all pictures, and compares those with ffmpeg's.</summary>
     /// <param name="film">The clip.</param>
@@ -26,11 +26,11 @@ sealed class FilmRun(IPlace place, Player player, MediaTree tree, Share? media, 
     public async Task<Proof> ProveAsync(Film film, string sheet, CancellationToken cancellationToken)
     {
         const string listing = "listing", picture = "sheet.png";
-        await player.PlayAsync(film, ["--framemd5", InPlace(listing), "--sheet", InPlace(picture)], cancellationToken);
+        await player.PlayAsync(film.Clip.PlacePath, ["--framemd5", InPlace(listing), "--sheet", InPlace(picture)], cancellationToken);
         string[] actual = await File.ReadAllLinesAsync(Path.Combine(outputs.HostFolder, listing), cancellationToken);
         File.Move(Path.Combine(outputs.HostFolder, picture), sheet, overwrite: true);
         File.Delete(Path.Combine(outputs.HostFolder, listing));
-        Proof proof = Proof.Of(await Ffmpeg.FrameMd5Async(tree, film.HostPath, cancellationToken), actual);
+        Proof proof = Proof.Of(await Ffmpeg.FrameMd5Async(tree, film.Clip.HostPath, cancellationToken), actual);
         return proof.Holds
             ? proof
             : throw new DemonstrationException($"{film.Title}: {proof.Equal} of {proof.Frames} pictures are equal. {proof.Difference ?? "There is no picture."}");
@@ -46,8 +46,8 @@ sealed class FilmRun(IPlace place, Player player, MediaTree tree, Share? media, 
         List<PlayerSummary> ours = [];
         for (int round = 0; round < Rounds; round++)
         {
-            native.Add(await Ffmpeg.MeasureAsync(tree, film.HostPath, cancellationToken));
-            ours.Add(await player.PlayAsync(film, [], cancellationToken));
+            native.Add(await Ffmpeg.MeasureAsync(tree, film.ToMeasure.HostPath, cancellationToken));
+            ours.Add(await player.PlayAsync(film.ToMeasure.PlacePath, [], cancellationToken));
         }
 
         return (native, ours);
@@ -70,7 +70,7 @@ sealed class FilmRun(IPlace place, Player player, MediaTree tree, Share? media, 
         [
             // ffmpeg ends in good order when it is asked to, and says what it did.
             "timeout", SecondsAlone.ToString(CultureInfo.InvariantCulture),
-            .. MediaTree.FfmpegIn(place.FolderOf(media)), .. FfmpegDecoding.Arguments(film.PlacePath),
+            .. MediaTree.FfmpegIn(place.FolderOf(media)), .. FfmpegDecoding.Arguments(film.ToMeasure.PlacePath),
         ];
         await place.RunAsync(command, said.Add, Hear, cancellationToken);
         return decoding.Result is { Frames: > 0 } result

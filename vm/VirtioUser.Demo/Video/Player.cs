@@ -9,19 +9,19 @@ namespace VirtioUser.Demo.Video;
 sealed class Player(IPlace place, Share program)
 {
     /// <summary>Plays a clip to its end.</summary>
-    /// <param name="film">The clip.</param>
+    /// <param name="path">The clip, as programs in the place see it.</param>
     /// <param name="options">What it is to write.</param>
     /// <param name="cancellationToken">Ends it early.</param>
     /// <exception cref="DemonstrationException">It failed; the message says what it said last.</exception>
-    public async Task<PlayerSummary> PlayAsync(Film film, IEnumerable<string> options, CancellationToken cancellationToken)
+    public async Task<PlayerSummary> PlayAsync(string path, IEnumerable<string> options, CancellationToken cancellationToken)
     {
         List<string> said = [];
         PlayerSummary? summary = null;
         int code = await place.RunAsync(
-            ["dotnet", $"{place.FolderOf(program)}/vu-play.dll", film.PlacePath, "--json", .. options], Hear, Hear, cancellationToken);
+            ["dotnet", $"{place.FolderOf(program)}/vu-play.dll", path, "--json", .. options], Hear, Hear, cancellationToken);
         return code == 0 && summary is not null
             ? summary
-            : throw new DemonstrationException($"vu-play {film.Title} ended with {code}: {string.Join('\n', said)}");
+            : throw new DemonstrationException($"vu-play {Path.GetFileName(path)} ended with {code}: {string.Join('\n', said)}");
 
         void Hear(string line)
         {

@@ -28,9 +28,9 @@ sealed class VideoDemonstration(IAnsiConsole console)
     {
         IPlace place = withoutVm ? new HostPlace() : new VmPlace(console, Done, Size);
         await place.PrepareAsync(cancellationToken);
-        (MediaTree tree, string library, IReadOnlyCollection<string> clips) =
+        (MediaTree tree, string library, IReadOnlyList<string> clips, IReadOnlyList<string> longClips) =
             await ConsoleProgress.ShowAsync(console, progress => PrepareAsync(files, progress, cancellationToken));
-        using Inputs inputs = Inputs.Copy(clips);
+        using Inputs inputs = Inputs.Copy([.. clips, .. longClips]);
         Done("FFmpeg, the decoder built with it, and the clips are at hand");
 
         await using DaemonProcess daemon = await DaemonProcess.StartAsync([library], cancellationToken: cancellationToken);
@@ -42,7 +42,7 @@ sealed class VideoDemonstration(IAnsiConsole console)
             await using IPlace started = place; // ends before the daemon does
             await place.StartAsync(daemon, [program, tree.Share, inputs.Folder, outputs], cancellationToken);
             FilmRun run = new(place, new Player(place, program), tree, withoutVm ? null : tree.Share, outputs);
-            await ShowAsync(FilmsOf(inputs, place), run, place.Title, cancellationToken);
+            await ShowAsync(FilmsOf(inputs, clips.Count, place), run, place.Title, cancellationToken);
             await place.StopAsync();
         }
         catch (DemonstrationException e)
@@ -62,27 +62,29 @@ sealed class VideoDemonstration(IAnsiConsole console)
         return code;
     }
 
-    static async Task<(MediaTree Tree, string Library, IReadOnlyCollection<string> Clips)> PrepareAsync(
+    static async Task<(MediaTree Tree, string Library, IReadOnlyList<string> Clips, IReadOnlyList<string> LongClips)> PrepareAsync(
         IReadOnlyCollection<string> files, IProgress<PreparationProgress> progress, CancellationToken cancellationToken)
     {
         MediaTree tree = await MediaTree.PrepareAsync(progress, cancellationToken);
         string library = await CodecBuild.GetAsync(tree, cancellationToken);
-        List<string> clips = [.. files];
-        foreach (Clip clip in files.Count == 0 ? Clips.Films : [])
+        List<string> clips = [.. files], longClips = [];
+        foreach (Clip film in files.Count == 0 ? Clips.Films : [])
         {
-            clips.Add(await Clips.GetAsync(tree, clip, progress, cancellationToken));
+            clips.Add(await Clips.GetAsync(tree, film, progress, cancellationToken));
+            longClips.Add(await Clips.GetAsync(tree, Clips.ToMeasure(film), progress, cancellationToken));
         }
 
-        return (tree, library, clips);
+        return (tree, library, clips, longClips);
     }
 
-    static IEnumerable<Film> FilmsOf(Inputs inputs, IPlace place)
+    // Behind the clips come those to measure with, if they are others.
+    static IEnumerable<Film> FilmsOf(Inputs inputs, int count, IPlace place)
     {
         // Files of the same name are told apart by the folders that they were copied to.
         bool alike = inputs.Names.DistinctBy(Path.GetFileName).Count() < inputs.Names.Count;
-        return inputs.Names.Select(name => new Film(
-            alike ? name.Replace('/', '-') : Path.GetFileName(name),
-            Path.Combine(inputs.Folder.HostFolder, name), $"{place.FolderOf(inputs.Folder)}/{name}"));
+        FilmFile[] all = [.. inputs.Names.Select(name => new FilmFile(Path.Combine(inputs.Folder.HostFolder, name), $"{place.FolderOf(inputs.Folder)}/{name}"))];
+        return inputs.Names.Take(count).Select((name, number) => new Film(
+            alike ? name.Replace('/', '-') : Path.GetFileName(name), all[number], all[(number + count) % all.Length]));
     }
 
     async Task ShowAsync(IEnumerable<Film> films, FilmRun run, string title, CancellationToken cancellationToken)
@@ -106,7 +108,7 @@ sealed class VideoDemonstration(IAnsiConsole console)
         console.WriteLine();
         console.Profile.Width = Math.Max(console.Profile.Width, TableWidth);
         console.Write(VideoTable.Of(results, title));
-        console.MarkupLineInterpolated($"[grey]Rates are medians of {FilmRun.Rounds} rounds in which ffmpeg and vu-play took turns; the ratio is the median of the rounds' ratios.[/]");
+        console.MarkupLineInterpolated($"[grey]Pictures a second, the median of {FilmRun.Rounds} rounds in which ffmpeg and vu-play took turns over as many pictures as \"timed\" says; the ratio is the median of the rounds' ratios.[/]");
     }
 
     void Done(string what) => console.MarkupLineInterpolated($"[grey]{ConsoleProgress.Seconds(watch.Elapsed),7}[/]  {what}");

@@ -16,7 +16,7 @@ static class VideoTable
         bool alone = results.Any(result => result.Alone is not null);
         Table table = new Table().Border(TableBorder.Simple)
             .AddColumn(Column("clip")).AddColumn(Column("size"))
-            .AddColumn(Column("pictures")).AddColumn(Column("MD5 equal"))
+            .AddColumn(Column("pictures")).AddColumn(Column("MD5 equal")).AddColumn(Column("timed"))
             .AddColumn(Column("pings")).AddColumn(Column("events"))
             .AddColumn(Column("ffmpeg here")).AddColumn(Column($"vu-play {char.ToLowerInvariant(place[0])}{place[1..]}")).AddColumn(Column("ratio"));
         if (alone)
@@ -29,7 +29,7 @@ static class VideoTable
             PlayerSummary last = result.Ours[^1];
             List<string> cells =
             [
-                Markup.Escape(result.Title), Text($"{last.Width}x{last.Height}"), Text($"{result.Proved.Frames}"), Text($"{result.Proved.Equal}"),
+                Markup.Escape(result.Title), Text($"{last.Width}x{last.Height}"), Text($"{result.Proved.Frames}"), Text($"{result.Proved.Equal}"), Text($"{last.Frames}"),
                 Text($"{last.Pings}"), Text($"{last.Events}"), Text($"{result.NativeRate:0}/s"), Text($"{result.OurRate:0}/s"), Text($"{result.Ratio:0.00}"),
             ];
             if (result.Alone is { } guest)

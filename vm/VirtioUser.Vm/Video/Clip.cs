@@ -32,6 +32,9 @@ public sealed record Clip(ClipCodec Codec, int Width, int Height, int Frames)
     /// <summary>The size of the second half of the pictures, if it is another.</summary>
     public (int Width, int Height)? ThenSize { get; init; }
 
+    /// <summary>How many times over the same pictures come, in one file.</summary>
+    public int Times { get; init; } = 1;
+
     /// <summary>The clip's name: codec, size, and what is special; letters, digits and "-".</summary>
     public string Name => string.Join(
         '-',
@@ -42,6 +45,7 @@ public sealed record Clip(ClipCodec Codec, int Width, int Height, int Frames)
             ThenSize is { } then ? "then-" + SizeName(then.Width, then.Height) : "",
             PixelFormat == "yuv420p" ? "" : PixelFormat,
             Interlaced ? "interlaced" : "",
+            Times == 1 ? "" : string.Create(CultureInfo.InvariantCulture, $"x{Times}"),
         }.Where(word => word.Length > 0));
 
     /// <summary>The name of the clip's file.</summary>

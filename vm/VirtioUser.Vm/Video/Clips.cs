@@ -4,6 +4,9 @@ namespace VirtioUser.Vm;
 /// <summary>Makes clips by ffmpeg, once; they are kept in the cache.</summary>
 public static class Clips
 {
+    // What a program does once at its beginning, which takes long under emulation, is a small part of these.
+    const int PicturesToMeasure = 1000;
+
     /// <summary>What the demo decodes: films of ten seconds, and shorter ones where compressing takes long.</summary>
     public static IReadOnlyList<Clip> Films { get; } =
     [
@@ -12,6 +15,14 @@ public static class Clips
         new(ClipCodec.Vp9, 1920, 1080, 150),
         new(ClipCodec.Av1, 1280, 720, 150),
     ];
+
+    /// <summary>The same film several times over: long enough to measure how fast it is decoded.</summary>
+    /// <param name="film">The film.</param>
+    public static Clip ToMeasure(Clip film)
+    {
+        ArgumentNullException.ThrowIfNull(film);
+        return film with { Times = PicturesToMeasure / film.Frames };
+    }
 
     /// <summary>Small ones, which together have all kinds of pictures that a decoder must be able to hand over.</summary>
     public static IReadOnlyList<Clip> Small { get; } =
@@ -46,6 +57,15 @@ public static class Clips
     public static async Task<string> GetAsync(
         MediaTree tree, Clip clip, IProgress<PreparationProgress>? progress = null, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(clip);
+        return clip.Times == 1
+            ? await EncodedAsync(tree, clip, progress, cancellationToken).ConfigureAwait(false)
+            : await RepeatedAsync(tree, clip, await GetAsync(tree, clip with { Times = 1 }, progress, cancellationToken).ConfigureAwait(false), cancellationToken)
+                .ConfigureAwait(false);
+    }
+
+    static async Task<string> EncodedAsync(MediaTree tree, Clip clip, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
+    {
         // A clip that goes on in another size is two, one behind the other.
         Clip[] parts = clip.ThenSize is { } then
             ? [clip with { Frames = clip.Frames / 2 }, clip with { Frames = clip.Frames - clip.Frames / 2, Width = then.Width, Height = then.Height }]
@@ -62,15 +82,27 @@ public static class Clips
             "clip-" + clip.Name, key,
             partial => Step.RunAsync($"clip {clip.Name}", progress, async _ =>
             {
-                if (parts.Length == 1)
+                string[] paths = [.. parts.Select((_, number) => Path.Combine(partial, parts.Length == 1 ? clip.FileName : $"{number}{Path.GetExtension(clip.FileName)}"))];
+                for (int number = 0; number < parts.Length; number++)
                 {
-                    await EncodeAsync(tree, arguments[0], Path.Combine(partial, clip.FileName), cancellationToken).ConfigureAwait(false);
+                    await Ffmpeg.RunAsync(tree, [.. Ffmpeg.Quietly, .. arguments[number], paths[number]], cancellationToken: cancellationToken).ConfigureAwait(false);
                 }
-                else
+
+                if (parts.Length > 1)
                 {
-                    await JoinAsync(tree, arguments, clip, partial, cancellationToken).ConfigureAwait(false);
+                    await ClipJoining.JoinAsync(tree, paths, Path.Combine(partial, clip.FileName), cancellationToken).ConfigureAwait(false);
+                    Array.ForEach(paths, File.Delete);
                 }
             }),
+            cancellationToken).ConfigureAwait(false);
+        return Path.Combine(folder, clip.FileName);
+    }
+
+    static async Task<string> RepeatedAsync(MediaTree tree, Clip clip, string once, CancellationToken cancellationToken)
+    {
+        string folder = await new Cache(ProjectFolders.Cache).GetAsync(
+            "clip-" + clip.Name, Cache.KeyOf([Path.GetDirectoryName(once)!.Split(Path.DirectorySeparatorChar)[^1]]),
+            partial => ClipJoining.JoinAsync(tree, [.. Enumerable.Repeat(once, clip.Times)], Path.Combine(partial, clip.FileName), cancellationToken),
             cancellationToken).ConfigureAwait(false);
         return Path.Combine(folder, clip.FileName);
     }
@@ -80,39 +112,5 @@ public static class Clips
     {
         string[] first = ["LadyBird.jpg", "Dune.jpg", "TwoWings.jpg", "Garden.jpg"];
         return [.. tree.Photographs.OrderBy(path => Array.IndexOf(first, Path.GetFileName(path)) is >= 0 and var place ? place : first.Length)];
-    }
-
-    static Task EncodeAsync(MediaTree tree, IEnumerable<string> arguments, string path, CancellationToken cancellationToken) =>
-        Ffmpeg.RunAsync(tree, [.. Ffmpeg.Quietly, .. arguments, path], cancellationToken: cancellationToken);
-
-    static async Task JoinAsync(MediaTree tree, string[][] arguments, Clip clip, string folder, CancellationToken cancellationToken)
-    {
-        string[] parts = [.. arguments.Select((_, number) => Path.Combine(folder, $"{number}{Path.GetExtension(clip.FileName)}"))];
-        for (int number = 0; number < parts.Length; number++)
-        {
-            await EncodeAsync(tree, arguments[number], parts[number], cancellationToken).ConfigureAwait(false);
-        }
-
-        string path = Path.Combine(folder, clip.FileName);
-        if (clip.Codec == ClipCodec.H264)
-        {
-            await using FileStream whole = File.Create(path);
-            foreach (string part in parts)
-            {
-                await whole.WriteAsync(await File.ReadAllBytesAsync(part, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
-            }
-        }
-        else
-        {
-            string list = Path.Combine(folder, "parts");
-            await File.WriteAllLinesAsync(list, parts.Select(part => $"file {Path.GetFileName(part)}"), cancellationToken).ConfigureAwait(false);
-            await Ffmpeg.RunAsync(tree, [.. Ffmpeg.Quietly, "-f", "concat", "-i", list, "-c", "copy", path], cancellationToken: cancellationToken).ConfigureAwait(false);
-            File.Delete(list);
-        }
-
-        foreach (string part in parts)
-        {
-            File.Delete(part);
-        }
     }
 }
