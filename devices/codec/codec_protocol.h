@@ -61,7 +61,7 @@ enum codec_id {
 };
 
 #define CODEC_RING_ENTRIES 64u
-#define CODEC_PACKET_MAX (64u << 20) /* bytes of one packet */
+#define CODEC_PACKET_MAX (16u << 20) /* bytes of one packet */
 #define CODEC_THREADS_MAX 16u
 
 /* What the guest has written at offset 0 when it sends CODEC_OPEN; read once. */
