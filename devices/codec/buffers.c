@@ -2,6 +2,7 @@
 /* Memory for pictures, when libavcodec asks for it, on any of its threads. */
 #include "decoder.h"
 
+#include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
 
 #define PICTURE_SHARE 4 /* of the area's bytes, how many for a sample of each picture */
@@ -71,29 +72,33 @@ int decoder_get_buffer(AVCodecContext *codec, AVFrame *frame, int flags)
 	if (!picture_layout_for(codec, frame, &layout))
 		return AVERROR(EINVAL);
 	where = picture_is_harmless(frame->format) ? &decoder->shared : &decoder->hidden;
-	return decoder_fill_frame(decoder, where, &layout, frame) ? 0 : AVERROR(ENOMEM);
+	return decoder_fill_frame(decoder, where, &layout, frame) ? 0 : NO_ROOM;
+}
+
+/*
+ * Codecs take memory for what goes with a picture, several bytes for each sample in each thread, before they ask for the picture's.
+ * Where there is no room for two pictures and a half they need not begin.
+ */
+static bool is_too_large(struct decoder *decoder, enum AVPixelFormat format, int width, int height)
+{
+	uint64_t samples = (uint64_t)width * (uint64_t)height;
+	int bytes;
+
+	if (width <= 0 || height <= 0 || samples <= decoder->setup.frames_size / PICTURE_SHARE)
+		return false;
+	bytes = av_image_get_buffer_size(format, width, height, 1);
+	pthread_mutex_lock(&decoder->lock);
+	decoder->needed = bytes > 0 ? (uint64_t)bytes : samples;
+	pthread_mutex_unlock(&decoder->lock);
+	return true;
 }
 
 enum AVPixelFormat decoder_get_format(AVCodecContext *codec, const enum AVPixelFormat *formats)
 {
-	struct decoder *decoder = codec->opaque;
-	uint64_t samples = (uint64_t)codec->coded_width * (uint64_t)codec->coded_height;
-
-	/*
-	 * Codecs take memory for what goes with a picture, several bytes for each sample in each thread, before they ask for the
-	 * picture's. Where there is no room for two pictures and a half they need not begin.
-	 */
-	if (codec->coded_width > 0 && codec->coded_height > 0 && samples > decoder->setup.frames_size / PICTURE_SHARE) {
-		pthread_mutex_lock(&decoder->lock);
-		decoder->needed = samples;
-		pthread_mutex_unlock(&decoder->lock);
-		return AV_PIX_FMT_NONE;
-	}
-
 	/* The first that is not a graphics card's. */
 	for (; *formats != AV_PIX_FMT_NONE; formats++) {
 		if (!(av_pix_fmt_desc_get(*formats)->flags & AV_PIX_FMT_FLAG_HWACCEL))
 			break;
 	}
-	return *formats;
+	return is_too_large(codec->opaque, *formats, codec->coded_width, codec->coded_height) ? AV_PIX_FMT_NONE : *formats;
 }

@@ -26,9 +26,10 @@
  *	CODEC_EVENT_OUTPUT	and outputs_written has reached outputs_at, or
  *	CODEC_EVENT_SPACE	and packets_taken has reached packets_at.
  * "Reached" is a difference below 2^31. So a guest that lets several pictures come together is woken once for all of them. Nothing
- * is kept back for long: before a worker of the device sleeps until the guest does something, it sends the event even if nothing
- * was reached, if outputs are wanted and not all are taken, or space is wanted and the ring of packets is not full. The event
- * names what has happened of that which is wanted. The words are read again each time; a guest can only harm itself with them.
+ * is kept back for long: before a worker of the device sleeps until the guest does something, and after each change while one
+ * sleeps so, the event is sent even if nothing was reached, if outputs are wanted and not all are taken, or space is wanted and
+ * the ring of packets is not full. The event names what has happened of that which is wanted. The words are read again each
+ * time; a guest can only harm itself with them.
  */
 #ifndef CODEC_PROTOCOL_H
 #define CODEC_PROTOCOL_H
@@ -60,7 +61,7 @@ enum codec_id {
 };
 
 #define CODEC_RING_ENTRIES 64u
-#define CODEC_PACKET_MAX (64u << 20) /* bytes of one packet */
+#define CODEC_PACKET_MAX (16u << 20) /* bytes of one packet */
 #define CODEC_THREADS_MAX 16u
 
 /* What the guest has written at offset 0 when it sends CODEC_OPEN; read once. */
@@ -162,7 +163,7 @@ struct codec_output {
 	uint32_t stride[4]; /* bytes from a row to the next */
 	uint32_t reserved; /* 0 */
 	uint64_t plane[4]; /* where each plane's first sample is, in the object */
-	uint64_t needed; /* with CODEC_ERROR_NO_ROOM: bytes of the picture that had no room */
+	uint64_t needed; /* with CODEC_ERROR_NO_ROOM: bytes of the picture that had no room; 0 = not known */
 	uint32_t aspect_num; /* width of a sample divided by its height; 0 to 1 = not known */
 	uint32_t aspect_den;
 	uint64_t reserved2; /* 0 */

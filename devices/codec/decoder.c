@@ -3,6 +3,7 @@
 #include "decoder.h"
 #include "host.h"
 
+#include <libavutil/cpu.h>
 #include <stdlib.h>
 
 /*
@@ -44,9 +45,9 @@ static bool is_area(uint64_t offset, uint64_t size, uint64_t object_size)
 	return offset >= CODEC_AREAS && offset <= object_size && size != 0 && size <= object_size - offset;
 }
 
-static bool is_good(const struct codec_setup *setup, const void *object, uint64_t size)
+static bool is_good(const struct codec_setup *setup, uint64_t size)
 {
-	return (uintptr_t)object % 4096 == 0 && is_area(setup->data_offset, setup->data_size, size) &&
+	return is_area(setup->data_offset, setup->data_size, size) &&
 	       is_area(setup->frames_offset, setup->frames_size, size) && setup->frames_offset % 4096 == 0 &&
 	       (setup->data_offset + setup->data_size <= setup->frames_offset ||
 		setup->frames_offset + setup->frames_size <= setup->data_offset) &&
@@ -55,17 +56,14 @@ static bool is_good(const struct codec_setup *setup, const void *object, uint64_
 
 static const AVCodec *find(uint32_t codec)
 {
-	const AVCodec *found;
-
 	switch (codec) {
 	case CODEC_H264:
 		return avcodec_find_decoder_by_name("h264");
 	case CODEC_VP9:
 		return avcodec_find_decoder_by_name("vp9");
 	case CODEC_AV1:
-		/* Not libavcodec's own: that one needs a graphics card. */
-		found = avcodec_find_decoder_by_name("libdav1d");
-		return found ? found : avcodec_find_decoder_by_name("libaom-av1");
+		/* libavcodec's own needs a graphics card, and it sets libaom no limit for the size of a picture. */
+		return avcodec_find_decoder_by_name("libdav1d");
 	default:
 		return NULL;
 	}
@@ -81,9 +79,12 @@ static AVCodecContext *open_codec(struct decoder *decoder, const AVCodec *codec)
 	context->get_buffer2 = decoder_get_buffer;
 	context->get_format = decoder_get_format;
 	context->thread_count = decoder->setup.threads;
+	/* libdav1d would choose one for each processor, up to 256. */
+	if (context->thread_count == 0 && (codec->capabilities & AV_CODEC_CAP_OTHER_THREADS))
+		context->thread_count = FFMIN(av_cpu_count(), (int)CODEC_THREADS_MAX);
 	context->thread_type = FF_THREAD_FRAME | FF_THREAD_SLICE;
 	if (!(codec->capabilities & AV_CODEC_CAP_DR1) || codec->id == AV_CODEC_ID_AV1)
-		context->max_pixels = room_of(&decoder->setup) / OWN_PICTURES;
+		context->max_pixels = FFMAX(room_of(&decoder->setup) / OWN_PICTURES, 1); /* 0 is no limit for libdav1d */
 #if LIBAVCODEC_VERSION_MAJOR < 60
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* it is needed as long as it is there */
@@ -127,10 +128,10 @@ enum codec_answer decoder_open(uint64_t handle, uint64_t address, void *object, 
 	struct decoder *decoder;
 	const AVCodec *codec;
 
-	if (!object || size < CODEC_AREAS)
+	if (!object || (uintptr_t)object % 4096 != 0 || size < CODEC_AREAS)
 		return CODEC_BAD_LAYOUT;
 	copy_once(&setup, object, sizeof(setup));
-	if (!is_good(&setup, object, size))
+	if (!is_good(&setup, size))
 		return CODEC_BAD_LAYOUT;
 	codec = find(setup.codec);
 	if (!codec)

@@ -46,6 +46,12 @@ struct decoder {
 	bool stopped; /* the instance ends, or the guest broke the protocol */
 };
 
+/*
+ * What libavcodec is told if there is no room for a picture, and hands on, with threads later than the guest heard of it by
+ * struct decoder's needed. libavcodec makes no such error itself.
+ */
+#define NO_ROOM AVERROR(ENOBUFS)
+
 /* What a thread waits for: says whether it has come. Called with the lock held. */
 typedef bool decoder_condition(struct decoder *decoder, void *argument);
 

@@ -16,10 +16,9 @@ static struct decoder_area *area_of(struct decoder *decoder, const AVFrame *fram
 	return NULL;
 }
 
-static void lend(struct decoder *decoder, const AVFrame *frame, int change)
+/* A picture leaves the codec, or was given back. @where: the area in which it lies, null if it is elsewhere */
+static void lend(struct decoder *decoder, struct decoder_area *where, int change)
 {
-	struct decoder_area *where = area_of(decoder, frame);
-
 	if (!where)
 		return;
 	pthread_mutex_lock(&decoder->lock);
@@ -87,9 +86,10 @@ static bool put_picture(struct decoder *decoder, AVFrame *frame)
 	return going;
 }
 
+/* Gives the guest a picture that lies in the object, or frees it. */
 static void put_or_free(struct decoder *decoder, AVFrame *frame)
 {
-	lend(decoder, frame, 1);
+	lend(decoder, &decoder->shared, 1);
 	if (put_picture(decoder, frame))
 		return;
 	av_frame_free(&frame);
@@ -124,9 +124,23 @@ fail:
 	return NULL;
 }
 
+/*
+ * Drops what the stream says beside the picture. That can be as long as a packet, in the host's own memory, and a guest may keep
+ * its pictures for as long as it likes.
+ */
+static void strip(AVFrame *frame)
+{
+	while (frame->nb_side_data > 0)
+		av_frame_remove_side_data(frame, frame->side_data[0]->type);
+	av_dict_free(&frame->metadata);
+}
+
 void decoder_put_frame(struct decoder *decoder)
 {
 	AVFrame *frame = decoder->frame, *sent;
+	struct decoder_area *where;
+
+	strip(frame);
 
 	if (!picture_is_known(frame->format)) {
 		av_frame_unref(frame);
@@ -134,18 +148,22 @@ void decoder_put_frame(struct decoder *decoder)
 		return;
 	}
 
-	if (area_of(decoder, frame) == &decoder->shared) {
+	where = area_of(decoder, frame);
+	if (where == &decoder->shared) {
 		sent = av_frame_alloc();
-		if (sent)
+		if (sent) {
 			av_frame_move_ref(sent, frame);
-		else
+		} else {
+			av_frame_unref(frame);
 			decoder_put_error(decoder, CODEC_ERROR_HOST, 0);
+		}
 	} else {
-		lend(decoder, frame, 1);
+		lend(decoder, where, 1);
 		sent = copy(decoder, frame);
-		lend(decoder, frame, -1);
+		/* The block first: who waits for it must not see that nothing is lent, and no room yet. */
+		av_frame_unref(frame);
+		lend(decoder, where, -1);
 	}
-	av_frame_unref(frame);
 	if (sent)
 		put_or_free(decoder, sent);
 }

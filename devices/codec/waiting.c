@@ -16,7 +16,8 @@ static void tell(struct decoder *decoder, bool sleeps)
 
 void decoder_tell(struct decoder *decoder)
 {
-	tell(decoder, false);
+	/* While a thread sleeps for the guest, libavcodec can make the others wait for it: there may be nothing more to wait for. */
+	tell(decoder, decoder->sleepers != 0);
 }
 
 void decoder_break(struct decoder *decoder, enum codec_broken reason)

@@ -81,7 +81,7 @@ static void report(struct decoder *decoder, int result)
 		decoder_put_error(decoder, CODEC_ERROR_NO_ROOM, needed);
 	else if (result == AVERROR(ENOMEM) || result == AVERROR_EXTERNAL || result == AVERROR_BUG)
 		decoder_put_error(decoder, CODEC_ERROR_HOST, 0);
-	else if (result < 0 && result != AVERROR(EAGAIN) && result != AVERROR_EOF)
+	else if (result < 0 && result != AVERROR(EAGAIN) && result != AVERROR_EOF && result != NO_ROOM)
 		decoder_put_error(decoder, CODEC_ERROR_CORRUPT, 0);
 }
 

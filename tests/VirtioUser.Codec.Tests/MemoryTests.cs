@@ -47,6 +47,37 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
     }
 
     [Theory]
+    [InlineData(ClipCodec.H264, 2)]
+    [InlineData(ClipCodec.H264, 4)]
+    [InlineData(ClipCodec.Vp9, 2)]
+    [InlineData(ClipCodec.Vp9, 4)]
+    public async Task A_guest_that_sleeps_while_the_device_waits_for_pictures_is_woken_for_each_that_comes(ClipCodec codec, uint threads)
+    {
+        const int Rounds = 100; // it takes luck that a thread waits before another one has its picture
+        var sample = await Sample.GetAsync(Clips.Small.First(clip => clip.Codec == codec));
+        for (var round = 0; round < Rounds; round++)
+        {
+            using var decoder = RawDecoder.Open(daemon.Source, sample.Codec, threads, framesSize: (ulong)(5 + (round % 14)) * (16 << 10));
+            decoder.PutAll(sample);
+            Queue<uint> kept = [];
+            while (!TakeAll(decoder, kept))
+            {
+                var patience = Patience.Token();
+                decoder.Sleep();
+                while (!decoder.Device.TryReadEvent(out _))
+                {
+                    patience.ThrowIfCancellationRequested();
+                    if (decoder.Outputs == 0 && decoder.Read(Layout.DeviceWaits) != 0 && kept.TryDequeue(out var token))
+                    {
+                        decoder.Return(token);
+                        decoder.WakeUp();
+                    }
+                }
+            }
+        }
+    }
+
+    [Theory]
     [InlineData(VideoCodec.H264, 4096)]
     [InlineData(VideoCodec.Vp9, 4096)]
     [InlineData(VideoCodec.Av1, 4096)]
@@ -61,8 +92,22 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
 
         Assert.Equal(0, playback.Frames);
         Assert.Contains(playback.Errors, error => error.Error == DecoderError.NoRoom);
-        Assert.All(playback.Errors.Where(error => error.BytesNeeded != 0), error => Assert.InRange(error.BytesNeeded, 4096ul, 64ul << 10));
+        Assert.All(playback.Errors.Where(error => error.BytesNeeded != 0), error => Assert.InRange(error.BytesNeeded, 64ul * 64 * 3 / 2, 64ul << 10));
         Assert.Equal(0, Playback.Run(decoder, sample).Frames);
+    }
+
+    [Fact]
+    public async Task A_few_bytes_for_pictures_are_a_limit_too()
+    {
+        // A codec with memory of its own, which takes what the limit lets it take.
+        var sample = await Sample.GetAsync(Sample.Av1);
+        using var decoder = RawDecoder.Open(daemon.Source, sample.Codec, framesSize: 1);
+        decoder.Put(sample.Packets[0].Bytes);
+
+        decoder.AwaitEvent();
+
+        Assert.True(decoder.TryTake(out var output));
+        Assert.Equal((Layout.Error, (uint)DecoderError.NoRoom), (output.Type, output.Error));
     }
 
     [Fact]
@@ -76,6 +121,20 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         Assert.NotEqual(0, playback.Frames);
         var noRoom = Assert.Single(playback.Errors.Where(error => error.Error == DecoderError.NoRoom).Select(error => error.BytesNeeded).Distinct());
         Assert.InRange(noRoom, 64ul * 64 * 3 / 2, 32ul << 10);
+    }
+
+    [Theory]
+    [InlineData(ClipCodec.H264)]
+    [InlineData(ClipCodec.Vp9)]
+    public async Task No_room_is_not_called_another_fault_of_the_host(ClipCodec codec)
+    {
+        var sample = await Sample.GetAsync(Clips.Small.First(clip => clip.Codec == codec));
+        using var decoder = Playback.Open(daemon.Source, sample.Codec, threads: 4, frameMemory: 32 << 10);
+
+        var playback = Playback.Run(decoder, sample);
+
+        Assert.Contains(playback.Errors, error => error.Error == DecoderError.NoRoom);
+        Assert.DoesNotContain(playback.Errors, error => error.Error == DecoderError.Host);
     }
 
     [Fact]
@@ -146,5 +205,47 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         while (decoder.TryTake(out var output, out var sum) && output.Type == Layout.Frame)
             sums.Add(sum);
         return sums;
+    }
+
+    [Fact]
+    public async Task Pictures_that_are_kept_keep_nothing_else_of_the_stream_on_the_host()
+    {
+        const int Length = 8 << 20;
+        var sample = await Sample.GetAsync(Sample.H264);
+
+        // H.264, 7.3.2.3.1: a message of the user's own, which libavcodec hands on with the picture.
+        byte[] message = [0, 0, 0, 1, 6, 5, .. Enumerable.Repeat<byte>(255, Length / 255), Length % 255, .. Enumerable.Repeat<byte>(0x55, Length), 0x80];
+        using var decoder = VideoDecoder.Open(new(sample.Codec) { Threads = 1, FrameMemory = 4 << 20, PacketMemory = 32 << 20 }, daemon.Source);
+        var before = daemon.OwnMemory;
+        List<DecodedFrame> kept = [];
+        var patience = Patience.Token();
+        foreach (var packet in sample.Packets)
+        {
+            while (!decoder.Send([.. message, .. packet.Bytes], packet.Timestamp, patience))
+                kept.Add(decoder.Take(patience).Frame!);
+        }
+
+        while (!decoder.TrySendEnd())
+            kept.Add(decoder.Take(patience).Frame!);
+        while (decoder.Take(patience).Frame is { } frame)
+            kept.Add(frame);
+
+        // Of what libavcodec itself has let go, the C library keeps some.
+        Assert.Equal(25, kept.Count);
+        Assert.InRange(daemon.OwnMemory - before, long.MinValue, kept.Count * Length / 2);
+    }
+
+    /// <summary>Takes what is there, and keeps the pictures. Returns whether the end was there.</summary>
+    private static bool TakeAll(RawDecoder decoder, Queue<uint> kept)
+    {
+        while (decoder.TryTake(out var output))
+        {
+            if (output.Type == Layout.End)
+                return true;
+            if (output.Type == Layout.Frame)
+                kept.Enqueue(output.Token);
+        }
+
+        return false;
     }
 }

@@ -45,6 +45,6 @@ public readonly record struct DecoderOutput
     /// <summary>What went wrong; <see cref="DecoderError.None"/> if nothing did. A later host may have values that are not named here.</summary>
     public DecoderError Error { get; init; }
 
-    /// <summary>With <see cref="DecoderError.NoRoom"/>: the bytes of the picture that had no room; otherwise 0.</summary>
+    /// <summary>With <see cref="DecoderError.NoRoom"/>: the bytes of the picture that had no room, or 0 if that is not known; otherwise 0.</summary>
     public ulong BytesNeeded { get; init; }
 }

@@ -19,7 +19,7 @@ internal static class Protocol
     public const uint Ok = 1;
 
     public const uint RingEntries = 64;
-    public const int PacketMax = 64 << 20;
+    public const int PacketMax = 16 << 20;
     public const int ThreadsMax = 16;
 
     /// <summary>Offsets of counters and words.</summary>

@@ -54,6 +54,7 @@ internal sealed class Player(VideoReader reader, VideoDecoder decoder, IReadOnly
     private static string Describe(in DecoderOutput output) => output.Error switch
     {
         DecoderError.Corrupt => "a packet can not be decoded",
+        DecoderError.NoRoom when output.BytesNeeded == 0 => "there is no room for pictures of this size: give more --memory",
         DecoderError.NoRoom => $"there is no room for a picture of {output.BytesNeeded} bytes beside those that the decoder needs: give more --memory",
         DecoderError.Format => "pictures are of a kind that the device can not hand over",
         DecoderError.Host => "the host's decoder failed",

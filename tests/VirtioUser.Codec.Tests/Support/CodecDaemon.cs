@@ -1,4 +1,5 @@
 // One daemon with the decoder for all tests of a class.
+using System.Globalization;
 using VirtioUser.Guest;
 using VirtioUser.Vm;
 
@@ -15,6 +16,17 @@ public sealed class CodecDaemon : IAsyncLifetime
 
     /// <summary>For programs that connect themselves: one at a time, and not beside <see cref="Source"/>.</summary>
     internal string SocketPath => _daemon!.SocketPath;
+
+    /// <summary>The memory that the daemon uses beside the guest's, in bytes.</summary>
+    internal long OwnMemory
+    {
+        get
+        {
+            const string Line = "RssAnon:"; // in KiB
+            var line = File.ReadLines($"/proc/{_daemon!.ProcessId}/status").First(line => line.StartsWith(Line, StringComparison.Ordinal));
+            return long.Parse(line[Line.Length..].Trim().Split(' ')[0], CultureInfo.InvariantCulture) << 10;
+        }
+    }
 
     internal IReadOnlyList<string> Lines
     {

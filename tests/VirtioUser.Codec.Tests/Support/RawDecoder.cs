@@ -169,6 +169,17 @@ internal sealed class RawDecoder : IDisposable
         return Device.ReadEvent(Patience.Token());
     }
 
+    /// <summary>How many outputs wait to be taken.</summary>
+    public uint Outputs => Read(Layout.OutputsWritten) - _outputsTaken;
+
+    /// <summary>Says that this guest sleeps, until the device has nothing to do any more but has something for it.</summary>
+    public void Sleep()
+    {
+        Write(Layout.OutputsAt, _outputsTaken + 1000);
+        Write(Layout.GuestWants, Layout.EventOutput);
+        WakeUp();
+    }
+
     /// <summary>Waits until the device says that it has stopped, and why.</summary>
     public uint AwaitBroken()
     {
