@@ -9,6 +9,9 @@ using VirtioUser.Guest;
 
 const int failure = 1, usage = 2;
 
+// Two small reads for each packet would cost a guest more than the packet.
+const int readLength = 256 << 10;
+
 var command = CommandLine.Create(Play).Parse(args);
 if (command.Action is ParseErrorAction)
 {
@@ -39,7 +42,7 @@ static int Play(PlayOptions options)
 static int Decode(PlayOptions options)
 {
     VideoDecoderOptions setup = new(default) { Threads = options.Threads, FrameMemory = options.FrameMemory };
-    using var reader = VideoReader.Open(new FileStream(options.File, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0), (int)setup.PacketMemory);
+    using var reader = VideoReader.Open(new FileStream(options.File, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: readLength), (int)setup.PacketMemory);
     List<IFrameWriter> writers = [];
     try
     {
