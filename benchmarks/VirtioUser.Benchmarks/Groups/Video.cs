@@ -1,5 +1,4 @@
 // Group 7: video that the host decodes.
-using System.Globalization;
 using VirtioUser.Benchmarks.Measuring;
 using VirtioUser.Benchmarks.Reporting;
 using VirtioUser.Vm;
@@ -15,9 +14,6 @@ sealed class Video() : BenchmarkGroup(7, "video")
     const string PlayerFolderInGuest = "/opt/vu-play", ClipFolderInGuest = "/mnt/clip";
     const string Player = "vu-play.dll";
     const int MemoryMiB = 1536;
-
-    // In seconds, with the program's start.
-    const int PatienceWithGuest = 10;
 
     /// <inheritdoc/>
     public override async Task<IReadOnlyList<Figure>> RunAsync(RunContext context, CancellationToken cancellationToken)
@@ -73,7 +69,8 @@ sealed class Video() : BenchmarkGroup(7, "video")
         }
 
         context.BusyWith($"{clip.Name}: ffmpeg in the guest, once");
-        alone.Add(SampleOf(await PlayAloneAsync(machine, inGuest, cancellationToken)));
+        alone.Add(SampleOf(await FfmpegDecoding.MeasureInGuestAsync(
+            MediaTree.FolderInGuest, inGuest, (command, error) => machine.RunAsync(command, error: error, cancellationToken: cancellationToken))));
         Series floor = new("ffmpeg on this machine", native), peer = new("ffmpeg in the guest", alone);
         string name = $"{clip.Codec.ToString().ToUpperInvariant()} {clip.Width} x {clip.Height}";
         return
@@ -106,16 +103,5 @@ sealed class Video() : BenchmarkGroup(7, "video")
         return result.ExitCode == 0 && PlayerSummary.Parse(result.Output) is { } summary
             ? summary.Decoding
             : throw new VirtualMachineException($"vu-play in the guest ended with {result.ExitCode}: {result.Error}");
-    }
-
-    static async Task<Decoding> PlayAloneAsync(VirtualMachine machine, string clip, CancellationToken cancellationToken)
-    {
-        FfmpegDecoding decoding = new();
-
-        // ffmpeg ends in good order when it is asked to, and says what it did.
-        GuestCommandResult result = await machine.RunAsync(
-            ["timeout", PatienceWithGuest.ToString(CultureInfo.InvariantCulture), .. MediaTree.FfmpegIn(MediaTree.FolderInGuest), .. FfmpegDecoding.Arguments(clip)],
-            error: decoding.Hear, cancellationToken: cancellationToken);
-        return decoding.Result is { Frames: > 0 } decoded ? decoded : throw new VirtualMachineException($"ffmpeg in the guest decoded nothing: {result.Error}");
     }
 }

@@ -1,5 +1,4 @@
 // One clip, decoded in all the ways that are compared.
-using System.Globalization;
 using VirtioUser.Vm;
 
 namespace VirtioUser.Demo.Video;
@@ -14,10 +13,6 @@ sealed class FilmRun(IPlace place, Player player, MediaTree tree, Share? media, 
 {
     /// <summary>How often ffmpeg and vu-play take turns.</summary>
     public const int Rounds = 3;
-
-    // How long the guest tries by itself, its program's start included; its processor is emulated where there is no KVM. On a busy
-    // machine the start alone can take longer, then it gets twice the time.
-    const int SecondsAlone = 8, MostSecondsAlone = 64;
 
     /// <summary>Has vu-play write a contact sheet and the MD5 sums of all pictures, and compares those with ffmpeg's.</summary>
     /// <param name="film">The clip.</param>
@@ -58,34 +53,11 @@ sealed class FilmRun(IPlace place, Player player, MediaTree tree, Share? media, 
     /// <param name="film">The clip.</param>
     /// <param name="cancellationToken">Ends it early.</param>
     /// <returns>Null without a VM.</returns>
-    public async Task<Decoding?> MeasureAloneAsync(Film film, CancellationToken cancellationToken)
-    {
-        if (media is null)
-        {
-            return null;
-        }
-
-        List<string> said = [];
-        for (int seconds = SecondsAlone; seconds <= MostSecondsAlone; seconds *= 2)
-        {
-            FfmpegDecoding decoding = new();
-            IReadOnlyList<string> command =
-            [
-                // ffmpeg ends in good order when it is asked to, and says what it did.
-                "timeout", seconds.ToString(CultureInfo.InvariantCulture),
-                .. MediaTree.FfmpegIn(place.FolderOf(media)), .. FfmpegDecoding.Arguments(film.ToMeasure.PlacePath),
-            ];
-            said.Clear();
-            await place.RunAsync(command, _ => { }, said.Add, cancellationToken);
-            said.ForEach(decoding.Hear);
-            if (decoding.Result is { Frames: > 0 } result)
-            {
-                return result;
-            }
-        }
-
-        throw new DemonstrationException($"ffmpeg in the guest decoded nothing of {film.Title} in {MostSecondsAlone} s: {string.Join('\n', said.TakeLast(5))}");
-    }
+    /// <exception cref="VirtualMachineException">Nothing was decoded.</exception>
+    public async Task<Decoding?> MeasureAloneAsync(Film film, CancellationToken cancellationToken) => media is null
+        ? null
+        : await FfmpegDecoding.MeasureInGuestAsync(
+            place.FolderOf(media), film.ToMeasure.PlacePath, (command, error) => place.RunAsync(command, _ => { }, error, cancellationToken));
 
     string InPlace(string name) => $"{place.FolderOf(outputs)}/{name}";
 }

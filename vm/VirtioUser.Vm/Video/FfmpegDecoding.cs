@@ -7,6 +7,10 @@ namespace VirtioUser.Vm;
 /// <summary>A run of ffmpeg, on the host or in a guest, that decodes a clip and drops the pictures.</summary>
 public sealed partial class FfmpegDecoding
 {
+    // How long a guest tries, in seconds, the program's start included; its processor is emulated where there is no KVM. On a busy
+    // machine the start alone can take longer, then it gets twice the time.
+    const int GuestSeconds = 8, MostGuestSeconds = 64;
+
     int? frames;
     double? seconds;
 
@@ -16,6 +20,36 @@ public sealed partial class FfmpegDecoding
 
     /// <summary>What came of it; null if it did not say so.</summary>
     public Decoding? Result => frames is { } count && seconds is > 0 and var time ? new Decoding(count, time) : null;
+
+    /// <summary>Measures ffmpeg in a guest, for as many pictures as there is time for: eight seconds, or a minute if need be.</summary>
+    /// <param name="tree">The media tree, as the guest sees it.</param>
+    /// <param name="clip">The clip's path in the guest.</param>
+    /// <param name="run">Runs a command in the guest, and calls back for each line of its standard error, not at the same time.</param>
+    /// <exception cref="VirtualMachineException">No picture was decoded.</exception>
+    public static async Task<Decoding> MeasureInGuestAsync(string tree, string clip, Func<IReadOnlyList<string>, Action<string>, Task> run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        Tail said = new(5);
+        for (int patience = GuestSeconds; patience <= MostGuestSeconds; patience *= 2)
+        {
+            FfmpegDecoding decoding = new();
+
+            // ffmpeg ends in good order when it is asked to, and says what it did.
+            await run(
+                ["timeout", patience.ToString(CultureInfo.InvariantCulture), .. MediaTree.FfmpegIn(tree), .. Arguments(clip)],
+                line =>
+                {
+                    said.Add(line);
+                    decoding.Hear(line);
+                }).ConfigureAwait(false);
+            if (decoding.Result is { Frames: > 0 } result)
+            {
+                return result;
+            }
+        }
+
+        throw new VirtualMachineException(string.Create(CultureInfo.InvariantCulture, $"ffmpeg in the guest decoded nothing of {clip} in {MostGuestSeconds} s: {said}"));
+    }
 
     /// <summary>Takes a line of its standard error.</summary>
     /// <param name="line">The line.</param>
