@@ -28,7 +28,7 @@ public sealed record GuestTree(string Folder, string KernelRelease)
     // Of the many drivers for networks, the one that a VM has: the benchmarks compare with it.
     static readonly string[] KeptNetworkDrivers = ["virtio_net", "net_failover"];
 
-    /// <summary>The releases that can be booted.</summary>
+    /// <summary>The releases that can be booted, the oldest first.</summary>
     public static IReadOnlyList<string> Suites { get; } = ["bookworm", "trixie"];
 
     static DebianTree Recipe(string suite) => new(

@@ -3,8 +3,8 @@ using System.Security.Cryptography;
 namespace VirtioUser.Vm;
 
 /// <summary>
-/// Builds programs and shared libraries in C by the compiler of the guest's tree: alike wherever this runs, without a
-/// compiler on the host, and linked against a libc that is old enough for every release that the project supports.
+/// Builds programs and shared libraries in C by the compiler of the oldest guest's tree, whichever guest is booted: alike wherever
+/// this runs, without a compiler on the host, and linked against a libc that is old enough for every release that the project supports.
 /// </summary>
 public static class NativeBuild
 {
@@ -24,7 +24,7 @@ public static class NativeBuild
         IReadOnlyDictionary<string, string>? folders = null, IProgress<PreparationProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
-        string suite = new GuestImageOptions().Suite;
+        string suite = GuestTree.Suites[0];
         GuestTree tree = await GuestTree.PrepareAsync(suite, progress, cancellationToken).ConfigureAwait(false);
         string key = Cache.KeyOf(
         [
