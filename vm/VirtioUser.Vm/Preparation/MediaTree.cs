@@ -2,8 +2,8 @@
 namespace VirtioUser.Vm;
 
 /// <summary>
-/// FFmpeg of one Debian release, unpacked into the cache, with photographs to make clips of: the same on every host, and
-/// nothing is installed. The program and the libraries run with the C library of whoever loads them, which may be a newer
+/// FFmpeg of one Debian release, unpacked into the cache, with photographs to make clips of: the same on every host, which
+/// gets no FFmpeg installed. The program and the libraries run with the C library of whoever loads them, which may be a newer
 /// one: ffmpeg on the host and in the guest, and the decoder's plug-in in the daemon.
 /// </summary>
 public sealed class MediaTree
