@@ -23,7 +23,7 @@ command.SetAction(async (parsed, cancellation) =>
             ? await new VideoDemonstration(OpenConsole()).RunAsync(inputs, parsed.GetValue(noVm), cancellation)
             : await new Demonstration(OpenConsole()).RunAsync(inputs, parsed.GetValue(noVm), cancellation);
     }
-    catch (Exception e) when (e is SetupException or VirtualMachineException)
+    catch (Exception e) when (e is SetupException or VirtualMachineException or UnauthorizedAccessException) // artifacts/ may be root's by now
     {
         await Console.Error.WriteLineAsync(e.Message);
         return 2;
