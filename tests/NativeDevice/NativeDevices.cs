@@ -4,7 +4,7 @@ using VirtioUser.Vm;
 
 namespace NativeDevice;
 
-/// <summary>Builds what stands in tests/NativeDevice: in C by the compiler of the guest's tree, in C++ by the host's, if it has one.</summary>
+/// <summary>Builds what stands in tests/NativeDevice: in C by the compiler of Debian 12's tree, in C++ by the host's, if it has one.</summary>
 internal static class NativeDevices
 {
     private static readonly Dictionary<string, string[]> s_products = new()
