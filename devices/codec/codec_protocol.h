@@ -11,8 +11,8 @@
  *	outputs		device	guest		a picture, an error, or the end of the stream
  *	returns		guest	device		a picture that the guest does not need any more
  *
- * Each ring has RING_ENTRIES entries and two counters that only grow and wrap at 2^32: its maker's, of entries written,
- * and its taker's, of entries taken. Entry number n lies at index n modulo RING_ENTRIES. An entry is written before its
+ * Each ring has CODEC_RING_ENTRIES entries and two counters that only grow and wrap at 2^32: its maker's, of entries written,
+ * and its taker's, of entries taken. Entry number n lies at index n modulo CODEC_RING_ENTRIES. An entry is written before its
  * counter (release), a counter read before its entries (acquire).
  *
  * Pings: CODEC_OPEN names the whole object and wants an answer; CODEC_DOORBELL names no memory and wants none.

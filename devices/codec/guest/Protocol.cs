@@ -15,8 +15,8 @@ internal static class Protocol
     /// <summary>Metadata of pings.</summary>
     public const ulong Open = 1, Doorbell = 2;
 
-    /// <summary>The answer to <see cref="Open"/> that means success.</summary>
-    public const uint Ok = 1;
+    /// <summary>Answers to <see cref="Open"/>.</summary>
+    public const uint Ok = 1, BadRequest = 2, BadLayout = 3, UnknownCodec = 4, OpenAlready = 5, NoResources = 6;
 
     public const uint RingEntries = 64;
     public const int PacketMax = 16 << 20;
@@ -34,7 +34,7 @@ internal static class Protocol
     public const int Areas = 0x4000;
 
     /// <summary>Bits of guest_wants and of events.</summary>
-    public const uint EventOutput = 1, EventSpace = 2, EventBroken = 8;
+    public const uint EventOutput = 1, EventSpace = 2;
 
     /// <summary>Flag of a packet: the stream ends.</summary>
     public const uint PacketEnd = 1;

@@ -26,12 +26,6 @@ internal sealed class SharedRings(SharedObject memory)
     /// <summary>Packets that are written and, as far as was seen last, not taken.</summary>
     public uint PacketsPending => _packetsWritten - _packetsTaken;
 
-    /// <summary>Packets that were taken, as far as was seen last.</summary>
-    public uint PacketsSeenTaken => _packetsTaken;
-
-    /// <summary>Outputs that were taken.</summary>
-    public uint OutputsSeenTaken => _outputsTaken;
-
     /// <summary>Why the device has stopped; 0 if it has not.</summary>
     public uint Broken => Volatile.Read(ref Word(Protocol.Broken));
 

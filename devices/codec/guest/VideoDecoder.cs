@@ -229,9 +229,9 @@ public sealed class VideoDecoder : IDisposable
 
     private static string Refusal(uint answer, VideoCodec codec) => answer switch
     {
-        2 or 3 or 5 => $"the device does not understand it (answer {answer})",
-        4 => $"the host can not decode {codec}",
-        6 => "the host has no memory or no thread for it",
+        Protocol.BadRequest or Protocol.BadLayout or Protocol.OpenAlready => $"the device does not understand it (answer {answer})",
+        Protocol.UnknownCodec => $"the host can not decode {codec}",
+        Protocol.NoResources => "the host has no memory or no thread for it",
         _ => $"the device answered {answer}",
     };
 
