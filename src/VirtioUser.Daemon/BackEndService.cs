@@ -84,7 +84,8 @@ internal sealed class BackEndService(
 
     private void Serve(UnixSocket connection)
     {
-        using var backEnd = new BackEnd(connection, device);
+        using var backEnd = new BackEnd(
+            connection, device, new BackEndOptions { MaxGuestMemory = options.MaxGuestMemory, TrustFrontEnd = options.TrustFrontEnd });
         lock (_lock)
         {
             if (_stopping)
