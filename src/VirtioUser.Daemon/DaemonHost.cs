@@ -9,7 +9,6 @@ using Virtio.Linux;
 using VirtioUser.Daemon.Trying;
 using VirtioUser.Host;
 using VirtioUser.Host.Catalog;
-using VirtioUser.Host.State;
 
 namespace VirtioUser.Daemon;
 
@@ -25,16 +24,14 @@ internal static class DaemonHost
         try
         {
             // Everything that can be wrong with what was asked for shows here, before anybody can connect.
-            // The arena and the state are not disposed of: a device's callback may run for longer than the daemon waits, and all
-            // of this is under it. It goes with the process.
-            var arena = new SharedMapping("virtio-user-arena", options.ArenaSize);
-            var plugins = new PluginPlatform(arena);
-            var catalog = new DeviceCatalog(options.Devices.SelectMany(path => DeviceLoader.Load(path, plugins)));
+            new SharedMapping("virtio-user-arena", options.ArenaSize).Dispose();
+            var loader = new PluginLoader();
+            var catalog = new DeviceCatalog(options.Devices.SelectMany(path => DeviceLoader.Load(path, loader)));
             using var socket = ServerSocket.Open(options);
             using var metrics = ShowMetrics(options);
-            var state = new SharedMapping("virtio-user-state", HostState.RequiredLength);
-            var host = Build(options, catalog, socket, arena, state);
+            var host = Build(options, catalog, socket);
             using var loggers = host.Services.GetRequiredService<ILoggerFactory>(); // its end writes the last lines
+            using var budgets = host.Services.GetRequiredService<LogBudgets>();
             await host.StartAsync(cancellation).ConfigureAwait(false);
             await host.WaitForShutdownAsync(cancellation).ConfigureAwait(false);
             return host.Services.GetRequiredService<BackEndService>().Failed ? 1 : host.Services.GetService<ProgramService>()?.ExitCode ?? 0;
@@ -46,7 +43,7 @@ internal static class DaemonHost
         }
     }
 
-    private static IHost Build(DaemonOptions options, DeviceCatalog catalog, ServerSocket socket, SharedMapping arena, SharedMapping state)
+    private static IHost Build(DaemonOptions options, DeviceCatalog catalog, ServerSocket socket)
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.SetMinimumLevel(options.LogLevel);
@@ -78,20 +75,11 @@ internal static class DaemonHost
             .AddSingleton(options)
             .AddSingleton(catalog)
             .AddSingleton(socket)
-            .AddSingleton(new HostState(state))
-            .AddSingleton(arena)
-            .AddSingleton<Host.Memory.IArenaMemory>(arena)
-            .AddSingleton<QueueWaiter>()
-            .AddSingleton<Host.Pings.IQueueWaiter>(services => services.GetRequiredService<QueueWaiter>())
             .AddSingleton(new Host.HostOptions { MaxPollTime = options.MaxPollTime })
-            .AddSingleton<DeviceModel>()
-            .AddSingleton(services => services.GetRequiredService<DeviceModel>().Counters)
+            .AddSingleton<HostTotals>()
             .AddSingleton<HostMetrics>()
-            .AddSingleton<QueueFaults>()
-            .AddSingleton<TransportState>()
-            .AddSingleton<ConfigQueues>()
-            .AddSingleton<ArenaView>()
-            .AddSingleton<UserBackEnd>()
+            .AddSingleton<LogBudgets>()
+            .AddSingleton<VmServices>()
             .AddSingleton<BackEndService>()
             .AddHostedService(services => services.GetRequiredService<BackEndService>());
         if (options.Trace)

@@ -37,7 +37,7 @@ internal static partial class Log
     [LoggerMessage(109, LogLevel.Error, "The arena could not be mapped into the guest, so allocations will fail: {Reason}")]
     public static partial void ArenaFailed(ILogger logger, string reason);
 
-    [LoggerMessage(110, LogLevel.Warning, "The driver broke queue {Queue}, which rests until the driver starts again: {Reason}")]
+    [LoggerMessage(110, LogLevel.Warning, "The driver broke queue {Queue}, which is disabled until the next driver start: {Reason}")]
     public static partial void QueueBroken(ILogger logger, int queue, string reason);
 
     [LoggerMessage(111, LogLevel.Warning, "A config reply buffer has {Length} writable bytes, not {Needed}: it was given back unused")]
@@ -49,6 +49,15 @@ internal static partial class Log
     [LoggerMessage(113, LogLevel.Critical, "No front-end can connect any more: {Reason}")]
     public static partial void SocketFailed(ILogger logger, string reason);
 
-    [LoggerMessage(114, LogLevel.Warning, "The connection could not be ended in time")]
+    [LoggerMessage(114, LogLevel.Warning, "Not everything has ended in time: a callback runs still")]
     public static partial void StoppedTooLate(ILogger logger);
+
+    [LoggerMessage(115, LogLevel.Warning, "The connection ends: it has had no running driver for {Seconds} s, and another front-end waits")]
+    public static partial void Yielded(ILogger logger, double seconds);
+
+    [LoggerMessage(116, LogLevel.Warning, "No front-end can connect at the moment, which is tried again: {Reason}")]
+    public static partial void AcceptFailed(ILogger logger, string reason);
+
+    [LoggerMessage(117, LogLevel.Error, "What a connection had could not be given back")]
+    public static partial void EndFailed(ILogger logger, Exception exception);
 }

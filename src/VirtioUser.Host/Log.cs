@@ -6,8 +6,8 @@ namespace VirtioUser.Host;
 
 internal static partial class Log
 {
-    [LoggerMessage(1, LogLevel.Warning, "{Count} lines about what the guest did were left out")]
-    public static partial void LinesLeftOut(ILogger logger, long count);
+    [LoggerMessage(1, LogLevel.Warning, "{Count} guest-triggered log messages suppressed")]
+    public static partial void LinesSuppressed(ILogger logger, long count);
 
     [LoggerMessage(2, LogLevel.Debug, "Instance {Handle} of {Device} created")]
     public static partial void InstanceCreated(ILogger logger, ulong handle, DeviceIdentity device);

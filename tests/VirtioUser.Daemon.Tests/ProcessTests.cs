@@ -193,28 +193,6 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
-    public async Task A_guest_can_not_flood_the_log()
-    {
-        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
-        var began = Stopwatch.GetTimestamp();
-        for (var i = 0; i < 25; i++)
-        {
-            using var driver = TestDriver.Boot(_folder.SocketPath);
-            for (var j = 0; j < 100; j++)
-            {
-                driver.Ask(ConfigOperation.FreeMemory);
-                driver.Call(0, TestOperation.Echo);
-            }
-        }
-
-        await daemon.AssertStopsAsync();
-
-        // Four sources, each with a burst of 20 lines and 5 a second, instead of more than 5000 lines.
-        var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
-        Assert.InRange(daemon.ErrorLines.Count, 20, 4 * (25 + (6 * seconds)));
-    }
-
-    [Fact]
     public async Task A_daemon_that_may_poll_does_so_under_load()
     {
         var port = DaemonFixture.FreePort();

@@ -5,6 +5,7 @@ using VirtioUser.Host.Config;
 using VirtioUser.Host.Events;
 using VirtioUser.Host.Memory;
 using VirtioUser.Host.Pings;
+using VirtioUser.Host.Plugins;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Instances;
@@ -19,7 +20,8 @@ internal sealed class InstanceLife(
     HostOptions options,
     GuestLog guestLog,
     ILoggerFactory loggers,
-    ILogger logger) : IDisposable
+    ILogger logger,
+    PluginVm? plugins) : IDisposable
 {
     private readonly CallbackThread _callbacks = new();
 
@@ -166,8 +168,8 @@ internal sealed class InstanceLife(
 
             instance.Identity = wanted with { Version = version };
 
-            var log = new InstanceLogger(loggers.CreateLogger(device.GetType().FullName!), instance.Handle);
-            instance.Implementation = device.CreateInstance(new HostInstanceContext(instance, log, events, objects, counters, options))
+            var log = new InstanceLogger(guestLog.For(loggers.CreateLogger(device.GetType().FullName!)), instance.Handle);
+            instance.Implementation = device.CreateInstance(new HostInstanceContext(instance, log, events, objects, counters, options, plugins))
                 ?? throw new InvalidOperationException("CreateInstance returned null.");
             return (instance, "");
         }

@@ -1,5 +1,4 @@
 // All shared-memory objects of a host.
-using Microsoft.Extensions.Logging;
 using VirtioUser.Host.State;
 using VirtioUser.Protocol;
 
@@ -9,13 +8,17 @@ namespace VirtioUser.Host.Memory;
 /// Makes, shares and ends objects. Called for config requests and when an object's last user is done: rare
 /// enough for a lock. The ping path only uses <see cref="SharedObject.TryUse"/> and <see cref="Release"/>.
 /// </summary>
-internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCounters counters, ILogger logger)
+internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCounters counters, GuestLog guestLog)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<ulong, SharedObject> _objects = [];
     private readonly RangeAllocator _ranges = new(arena.Length);
     private readonly SlotPool _objectSlots = new(HostState.MaxObjects);
     private readonly SlotPool _referenceSlots = new(HostState.MaxReferences);
+    private readonly UseCount _inUse = new();
+
+    /// <summary>Complete when nobody can reach the bytes of any object.</summary>
+    public Task WhenNoneIsUsedAsync() => _inUse.WhenNoneAsync();
 
     /// <summary>Makes an object that is all zero, held by one instance.</summary>
     /// <param name="handle">The instance.</param>
@@ -55,6 +58,7 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
             row = new ObjectRow { Offset = offset, Size = size };
             Volatile.Write(ref row.ShmId, made.ShmId);
             _objects.Add(made.ShmId, made);
+            _inUse.Add();
             counters.Add(Counter.ObjectsAllocated);
             counters.Add(Counter.BytesAllocated, (long)size);
             return held;
@@ -114,20 +118,20 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
         }
 
         // Nobody can reach the range now: the pages can be given back outside the lock, before others get it.
-        if (!TryDiscard(shared.Offset, shared.Size))
+        if (TryDiscard(shared.Offset, shared.Size))
         {
-            return;
+            lock (_lock)
+            {
+                state.Objects[shared.Slot] = default;
+                _objectSlots.Return(shared.Slot);
+                _ranges.Return(shared.Offset, shared.Size);
+            }
+
+            counters.Add(Counter.ObjectsFreed);
+            counters.Add(Counter.BytesFreed, (long)shared.Size);
         }
 
-        lock (_lock)
-        {
-            state.Objects[shared.Slot] = default;
-            _objectSlots.Return(shared.Slot);
-            _ranges.Return(shared.Offset, shared.Size);
-        }
-
-        counters.Add(Counter.ObjectsFreed);
-        counters.Add(Counter.BytesFreed, (long)shared.Size);
+        _inUse.Remove();
     }
 
     /// <summary>Gives back what a guest has written outside of any object: the next guest must not see it.</summary>
@@ -156,7 +160,11 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Log.DiscardFailed(logger, offset, size, e);
+            if (guestLog.Allows(out var log))
+            {
+                Log.DiscardFailed(log, offset, size, e);
+            }
+
             return false;
         }
     }

@@ -44,6 +44,36 @@ internal sealed class PluginMemory(
         return reason is null;
     }
 
+    /// <summary>Whether no instance is left, and no mapping either.</summary>
+    public bool IsUnused
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _instances.Count == 0 && _mappings.Count == 0;
+            }
+        }
+    }
+
+    /// <summary>Whether <see cref="Map"/> would find an object there.</summary>
+    public bool HasObject(ulong physicalAddress, ulong size)
+    {
+        lock (_lock)
+        {
+            return FindHolder(physicalAddress - arenaAddress(), size).Shared is not null;
+        }
+    }
+
+    /// <summary>Whether <see cref="Unmap"/> would find a mapping.</summary>
+    public bool HasMapping(ulong physicalAddress, ulong size)
+    {
+        lock (_lock)
+        {
+            return FindMapping(physicalAddress, size) is not null;
+        }
+    }
+
     /// <summary>An instance of the device begins; the library has not heard of it.</summary>
     public void BeginInstance(Instance instance)
     {
@@ -141,11 +171,14 @@ internal sealed class PluginMemory(
     {
         lock (_lock)
         {
-            return _mappings.Find(mapping => mapping.PhysicalAddress == physicalAddress && mapping.Size == size) is { } mapping
+            return FindMapping(physicalAddress, size) is { } mapping
                 ? End(mapping)
                 : "nothing was mapped so";
         }
     }
+
+    private Mapping? FindMapping(ulong physicalAddress, ulong size) =>
+        _mappings.Find(mapping => mapping.PhysicalAddress == physicalAddress && mapping.Size == size);
 
     private string? End(Mapping mapping)
     {

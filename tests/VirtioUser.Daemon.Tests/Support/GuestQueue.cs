@@ -37,6 +37,9 @@ internal sealed class GuestQueue : IDisposable
 
     public DriverQueue Driver { get; }
 
+    /// <summary>Where the rings are, in guest-physical addresses.</summary>
+    public QueueLayout Layout => _layout;
+
     public EventFd Kick { get; } = EventFd.Create();
 
     public EventFd Call { get; } = EventFd.Create();

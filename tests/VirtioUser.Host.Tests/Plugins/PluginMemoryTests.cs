@@ -20,8 +20,7 @@ public sealed class PluginMemoryTests : IDisposable
     public PluginMemoryTests()
     {
         _guestLog = new GuestLog(_log);
-        var state = new HostState(new HeapMemory(HostState.RequiredLength));
-        _objects = new ObjectTable(_arena, state, new HostCounters(state), _log);
+        _objects = new ObjectTable(_arena, new HostState(), new HostCounters(), _guestLog);
         _memory = new PluginMemory(_platform, ScriptedDevice.Default, _objects, () => 0, _guestLog);
     }
 
@@ -99,8 +98,6 @@ public sealed class PluginMemoryTests : IDisposable
         public bool Fails { get; set; }
 
         public int Restored { get; private set; }
-
-        public nint Load(string path) => throw new DllNotFoundException();
 
         public nint GetAddress(ulong arenaOffset) => 0;
 
