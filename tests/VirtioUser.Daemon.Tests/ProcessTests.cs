@@ -32,6 +32,35 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
+    public async Task A_signal_ends_each_instance_before_the_daemon()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
+        string[] marks = [.. Enumerable.Range(0, 5).Select(i => $"{_folder.SocketPath}-{i}")];
+        using (var former = TestDriver.Boot(_folder.SocketPath))
+        {
+            Mark(former, marks[0]); // its connection is over when the signal comes, it is not
+        }
+
+        using var driver = TestDriver.Boot(_folder.SocketPath);
+        foreach (var mark in marks[1..])
+        {
+            Mark(driver, mark);
+        }
+
+        await daemon.AssertStopsAsync();
+
+        Assert.All(marks, mark => Assert.True(File.Exists(mark), mark));
+
+        static void Mark(TestDriver driver, string path)
+        {
+            var instance = driver.Create();
+            var shared = driver.Allocate(instance, 4096);
+            System.Text.Encoding.UTF8.GetBytes(path, driver.Bytes(shared));
+            Assert.Equal(1u, driver.Call(instance, TestOperation.MarkEnd, shared: shared));
+        }
+    }
+
+    [Fact]
     public async Task A_signal_ends_the_daemon_under_callbacks_that_touch_memory()
     {
         await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
@@ -259,7 +288,7 @@ public sealed class ProcessTests : IDisposable
     [InlineData(2, "argument", "--socket-path", "s", "--device", "x.dll", "--max-guest-memory")]
     [InlineData(2, "0 to 86400", "--socket-path", "s", "--device", "x.dll", "--yield-after", "-1")]
     [InlineData(2, "0 to 86400", "--socket-path", "s", "--device", "x.dll", "--yield-after", "soon")]
-    [InlineData(2, "--trust-front-end", "--socket-path", "s", "--device", "x.dll", "--trust-front-end", "maybe")]
+    [InlineData(2, "'maybe'", "--socket-path", "s", "--device", "x.dll", "--trust-front-end", "maybe")]
     [InlineData(2, "--fd -1", "--fd", "-1", "--device", "x.dll")]
     [InlineData(2, "--fd 2", "--fd", "2", "--device", "x.dll")]
     [InlineData(2, "Critical", "--socket-path", "s", "--device", "x.dll", "--log-level", "loud")]
