@@ -1,10 +1,7 @@
 // Puts the daemon together, runs it, and takes it apart.
-using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using OpenTelemetry;
-using OpenTelemetry.Metrics;
 using Virtio.Linux;
 using VirtioUser.Daemon.Trying;
 using VirtioUser.Host;
@@ -28,7 +25,7 @@ internal static class DaemonHost
             var loader = new PluginLoader();
             var catalog = new DeviceCatalog(options.Devices.SelectMany(path => DeviceLoader.Load(path, loader)));
             using var socket = ServerSocket.Open(options);
-            using var metrics = ShowMetrics(options);
+            await MetricsLoader.StartAsync(options.MetricsPort).ConfigureAwait(false);
             var host = Build(options, catalog, socket);
             using var loggers = host.Services.GetRequiredService<ILoggerFactory>(); // its end writes the last lines
             using var budgets = host.Services.GetRequiredService<LogBudgets>();
@@ -93,25 +90,5 @@ internal static class DaemonHost
         }
 
         return builder.Build();
-    }
-
-    private static MeterProvider? ShowMetrics(DaemonOptions options)
-    {
-        if (options.MetricsPort is not { } port)
-        {
-            return null;
-        }
-
-        try
-        {
-            return Sdk.CreateMeterProviderBuilder()
-                .AddMeter(HostMetrics.MeterName)
-                .AddPrometheusHttpListener(listener => (listener.Host, listener.Port, listener.ScrapeResponseCacheDurationMilliseconds) = ("127.0.0.1", port, 0))
-                .Build();
-        }
-        catch (InvalidOperationException e) when (e.InnerException is HttpListenerException)
-        {
-            throw new ArgumentException($"Metrics can not be shown on port {port}: {e.InnerException.Message}.", e);
-        }
     }
 }

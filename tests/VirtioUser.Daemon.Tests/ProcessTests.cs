@@ -270,6 +270,42 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("localhost")]
+    [InlineData("metrics.example.org")]
+    [InlineData("a.tunnel:8080")]
+    public async Task Metrics_are_shown_under_any_name(string name)
+    {
+        var port = DaemonFixture.FreePort();
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, ["--metrics-port", $"{port}", .. Device]);
+        using var client = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"http://127.0.0.1:{port}/metrics");
+        request.Headers.Host = name;
+
+        using var response = await client.SendAsync(request, TestContext.Current.CancellationToken);
+
+        Assert.Equal(System.Net.HttpStatusCode.OK, response.StatusCode);
+        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.Contains("# TYPE virtio_user_connections_total counter\nvirtio_user_connections_total 0\n", text, StringComparison.Ordinal);
+        Assert.Contains("# TYPE virtio_user_memory_bytes gauge\n", text, StringComparison.Ordinal);
+        await daemon.AssertStopsAsync();
+    }
+
+    [Fact]
+    public async Task A_web_server_is_loaded_only_for_metrics()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
+        var files = await File.ReadAllTextAsync($"/proc/{daemon.Id}/maps", TestContext.Current.CancellationToken);
+
+        Assert.Contains("VirtioUser.Host.dll", files, StringComparison.Ordinal);
+        Assert.DoesNotContain("AspNetCore", files, StringComparison.Ordinal);
+        Assert.DoesNotContain("Prometheus", files, StringComparison.Ordinal);
+        Assert.DoesNotContain("VirtioUser.Daemon.Metrics", files, StringComparison.Ordinal);
+        var configuration = await File.ReadAllTextAsync(BuildOutput.Daemon + ".runtimeconfig.json", TestContext.Current.CancellationToken);
+        Assert.DoesNotContain("AspNetCore", configuration, StringComparison.Ordinal); // the daemon starts without it
+    }
+
+    [Theory]
     [InlineData(2, "--socket-path=PATH or --fd=N")]
     [InlineData(2, "--socket-path=PATH or --fd=N", "--device", "x.dll", "--fd", "3", "--socket-path", "s")]
     [InlineData(2, "--device", "--socket-path", "s")]

@@ -118,23 +118,6 @@ public sealed class TurnTests : IDisposable
         await daemon.AssertStopsAsync();
     }
 
-    [Theory]
-    [InlineData(1)]
-    [InlineData(3)]
-    [InlineData(6)]
-    public async Task A_connection_that_gets_too_few_descriptors_ends_and_the_daemon_goes_on(int free)
-    {
-        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, ["--device", BuildOutput.TestDevice]);
-        AssertServes(1);
-        DaemonMemory.WaitForArenas(daemon.Id, 0);
-        LimitDescriptors(daemon.Id, $"{DaemonMemory.LimitFor(daemon.Id, free)}:");
-        Assert.ThrowsAny<Exception>(() => AssertServes(2));
-
-        LimitDescriptors(daemon.Id, "1024:");
-        AssertServes(3);
-        await daemon.AssertStopsAsync();
-    }
-
     private static void LimitDescriptors(int process, string limit)
     {
         using var prlimit = System.Diagnostics.Process.Start("prlimit", ["--pid", $"{process}", $"--nofile={limit}"]);

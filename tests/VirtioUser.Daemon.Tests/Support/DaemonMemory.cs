@@ -36,13 +36,6 @@ internal static class DaemonMemory
     /// <summary>How many descriptors are open.</summary>
     public static int OpenDescriptors(int process) => Descriptors(process).Count();
 
-    /// <summary>The limit for the numbers of descriptors that leaves a process so many.</summary>
-    public static int LimitFor(int process, int free)
-    {
-        var used = Descriptors(process).Select(link => int.Parse(Path.GetFileName(link.Path), CultureInfo.InvariantCulture)).ToHashSet();
-        return Enumerable.Range(0, int.MaxValue).Where(number => !used.Contains(number)).ElementAt(free);
-    }
-
     /// <summary>How many sockets are open.</summary>
     public static int Sockets(int process) => Descriptors(process).Count(link => link.Target.StartsWith("socket:", StringComparison.Ordinal));
 
