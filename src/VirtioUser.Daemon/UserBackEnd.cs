@@ -150,7 +150,6 @@ internal sealed class UserBackEnd : BackEndDevice
         if (Device is { } device)
         {
             device.ArenaView.Stop();
-            device.Model.ArenaAddress = 0;
             _ = EndDriver(device);
         }
     }

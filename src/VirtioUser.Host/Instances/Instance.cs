@@ -37,8 +37,8 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
     /// <summary>What the guest calls it. Each device model counts for itself.</summary>
     public ulong Handle { get; } = handle;
 
-    /// <summary>What devices call it: never 0, and never used twice in a process, whichever guest's it is.</summary>
-    public ulong Id { get; } = (ulong)Interlocked.Increment(ref s_lastId);
+    /// <summary>What devices call it: never 0, and never used twice in a process, whichever guest's it is. No device knows the stranger.</summary>
+    public ulong Id { get; } = handle == 0 ? 0 : (ulong)Interlocked.Increment(ref s_lastId);
 
     /// <summary>Vendor and device, and the version that was agreed on. Set before the instance can be found.</summary>
     public DeviceIdentity Identity { get; set; } = identity;
