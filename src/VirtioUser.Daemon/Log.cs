@@ -60,4 +60,10 @@ internal static partial class Log
 
     [LoggerMessage(117, LogLevel.Error, "What a connection had could not be given back")]
     public static partial void EndFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(118, LogLevel.Warning, "The front-end has mapped the arena, but did not list it in its memory table within {Milliseconds} ms. QEMU does so where the VM's memory is in 8 parts already: if the guest gets no memory, use fewer memory devices")]
+    public static partial void ArenaNotListed(ILogger logger, double milliseconds);
+
+    [LoggerMessage(119, LogLevel.Warning, "The guest's requests wait: it does not see the arena after {Seconds} s. The front-end has not answered the request to map it, or has taken it out of its memory table; see its own messages, and use fewer memory devices")]
+    public static partial void ArenaAwaited(ILogger logger, double seconds);
 }

@@ -27,7 +27,7 @@ internal sealed class VmDevice
             services.Catalog, arena, Waiter, services.Bounds, Counters, guestLog, loggers, new PluginPlatform(arena));
         _faults = new QueueFaults(loggers.CreateLogger<QueueFaults>(), guestLog, Counters);
         Config = new ConfigQueues(Model, services.Bounds, _faults, guestLog, loggers.CreateLogger<ConfigQueues>(), services.Trace);
-        ArenaView = new ArenaView(Model, Config);
+        ArenaView = new ArenaView(Model, Config, guestLog.For(loggers.CreateLogger<ArenaView>()));
         try
         {
             Model.Start();
