@@ -193,7 +193,7 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
                 _waiter.Wake();
                 break;
             case Limits.EventQueue:
-                var events = new EventQueue(queue, _faults, _model.Counters);
+                var events = new EventQueue(queue, _faults, _model.Counters, _waiter);
                 _model.AttachEvents(_trace is null ? events : new TracedEventQueue(events, _trace));
                 _waiter.Add(queue.Index, queue.Kick);
                 break;

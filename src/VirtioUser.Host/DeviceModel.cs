@@ -46,7 +46,7 @@ public sealed class DeviceModel : IDisposable
         _objects = new ObjectTable(arena, state, Counters, logger);
         var instances = new InstanceTable(state, options.MaxInstances);
         var pings = new PingTable(state);
-        var returns = new PingReturns();
+        var returns = new PingReturns(pings);
         _events = new EventSender(pings, instances, Counters);
         _runner = new PingRunner(pings, returns, _events, instances, _objects, arena, Counters, options, _guestLog, logger);
         _pump = new PingPump(waiter, pings, returns, _runner, _events, instances, Counters, options, _guestLog, logger);
@@ -74,6 +74,9 @@ public sealed class DeviceModel : IDisposable
         get => _config.ArenaUsable;
         set => _config.ArenaUsable = value;
     }
+
+    /// <summary>Whether the thread that takes pings has noticed that no queue is attached. For tests.</summary>
+    internal bool IsAtRest => _pump.IsAtRest;
 
     /// <summary>Starts the threads.</summary>
     public void Start() => _pump.Start();

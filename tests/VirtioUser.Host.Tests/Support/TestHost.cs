@@ -77,6 +77,13 @@ internal sealed class TestHost : IDisposable
         return ended;
     }
 
+    /// <summary>Waits until the leader has noticed that the ping queue is detached.</summary>
+    public void WaitForDetachedLeader() => Assert.True(SpinWait.SpinUntil(() => Model.IsAtRest, Patience.Limit), "The leader does not wait for a queue.");
+
+    /// <summary>Waits until something was counted as often as that.</summary>
+    public void WaitForCount(Counter counter, long count) =>
+        Assert.True(SpinWait.SpinUntil(() => this[counter] >= count, Patience.Limit), $"{counter} is {this[counter]}, not {count}.");
+
     public ConfigMessage Config(in ConfigMessage request)
     {
         var bytes = new byte[ConfigMessage.Size];
