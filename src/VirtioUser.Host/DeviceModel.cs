@@ -43,7 +43,7 @@ public sealed class DeviceModel : IDisposable
         var logger = loggers.CreateLogger<DeviceModel>();
         Counters = new HostCounters(state);
         _guestLog = new GuestLog(logger);
-        _objects = new ObjectTable(arena, state, Counters, logger);
+        _objects = new ObjectTable(arena, state, Counters, _guestLog);
         var instances = new InstanceTable(state, options.MaxInstances);
         var pings = new PingTable(state);
         var returns = new PingReturns(pings);
@@ -79,7 +79,12 @@ public sealed class DeviceModel : IDisposable
     internal bool IsAtRest => _pump.IsAtRest;
 
     /// <summary>Starts the threads.</summary>
-    public void Start() => _pump.Start();
+    /// <exception cref="InvalidOperationException">The system has no thread left.</exception>
+    public void Start()
+    {
+        _life.Start();
+        _pump.Start();
+    }
 
     /// <summary>
     /// Answers a config request; may run a device's callback and so take as long as

@@ -52,8 +52,9 @@ internal sealed class SharedLibraryDevice : Device
     /// <summary>The device model exists: memory can be mapped and held from now on, and what was logged before has a place to go.</summary>
     public void Attach(ObjectTable objects, Func<ulong> arenaAddress, GuestLog guestLog, ILoggerFactory loggers)
     {
-        Volatile.Write(ref _memory, new PluginMemory(_platform, Identity, objects, arenaAddress, guestLog));
-        Volatile.Write(ref _holds, new PluginHolds(_platform, Identity, objects, arenaAddress, guestLog));
+        var arena = new ArenaAddress(arenaAddress);
+        Volatile.Write(ref _memory, new PluginMemory(_platform, Identity, objects, arena, guestLog));
+        Volatile.Write(ref _holds, new PluginHolds(_platform, Identity, objects, arena, guestLog));
         var logger = loggers.CreateLogger(Path.GetFileName(_path));
         lock (_early)
         {
