@@ -10,6 +10,7 @@ internal sealed class TestInstance(InstanceContext context) : DeviceInstance
 {
     private readonly List<Thread> _raising = [];
     private uint _count;
+    private ulong? _releasedAtEnd;
 
     public override uint OnPing(in Ping ping)
     {
@@ -38,6 +39,9 @@ internal sealed class TestInstance(InstanceContext context) : DeviceInstance
             case TestOperation.Release:
                 Gate.Open(argument);
                 return 1;
+            case TestOperation.ReleaseAtEnd:
+                _releasedAtEnd = argument;
+                return 1;
             case TestOperation.RaiseEvents:
                 var thread = new Thread(() => RaiseEvents((uint)argument)) { IsBackground = true, Name = "raise events" };
                 _raising.Add(thread);
@@ -64,6 +68,16 @@ internal sealed class TestInstance(InstanceContext context) : DeviceInstance
             default:
                 throw new NotSupportedException($"No operation {ping.Metadata >> 56}.");
         }
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (_releasedAtEnd is { } gate)
+        {
+            Gate.Open(gate);
+        }
+
+        base.Dispose(disposing);
     }
 
     private void RaiseEvents(uint count)
