@@ -14,7 +14,7 @@ public class BackgroundTests
 
     [Theory]
     [InlineData("aGVsbG8=", Done)]
-    [InlineData("no base64", Failed)]
+    [InlineData("!no base64!", Failed)]
     public void The_guest_hears_how_the_work_came_out_and_the_bytes_are_given_back(string text, uint expected)
     {
         var context = new Context(text);
