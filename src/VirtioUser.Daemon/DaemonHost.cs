@@ -55,13 +55,14 @@ internal static class DaemonHost
             });
         if (options.LogJson)
         {
-            builder.Logging.AddJsonConsole(console => console.TimestampFormat = "O");
+            builder.Logging.AddJsonConsole(console => (console.TimestampFormat, console.IncludeScopes) = ("O", true));
         }
         else
         {
             builder.Logging.AddSimpleConsole(console =>
             {
                 console.SingleLine = true;
+                console.IncludeScopes = true; // tells the instance of a device's line
                 console.TimestampFormat = "HH:mm:ss.fff ";
             });
         }

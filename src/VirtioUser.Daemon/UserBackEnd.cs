@@ -180,7 +180,7 @@ internal sealed class UserBackEnd : BackEndDevice
                 device.Waiter.Wake();
                 break;
             case Limits.EventQueue:
-                var events = new EventQueue(queue, device.Faults, device.Counters);
+                var events = new EventQueue(queue, device.Faults, device.Counters, device.Waiter);
                 device.Model.AttachEvents(trace is null ? events : new TracedEventQueue(events, trace));
                 device.Waiter.Add(queue.Index, queue.Kick);
                 break;

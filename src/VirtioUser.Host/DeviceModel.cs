@@ -49,7 +49,7 @@ public sealed class DeviceModel : IDisposable
         _objects = new ObjectTable(arena, State, Counters, guestLog);
         _instances = new InstanceTable(State, options.MaxInstances);
         var pings = new PingTable(State);
-        var returns = new PingReturns();
+        var returns = new PingReturns(pings);
         _events = new EventSender(pings, _instances, Counters);
         _runner = new PingRunner(pings, returns, _events, _instances, _objects, arena, Counters, options, guestLog, logger);
         _pump = new PingPump(waiter, pings, returns, _runner, _events, _instances, Counters, options, guestLog, logger);
@@ -78,8 +78,16 @@ public sealed class DeviceModel : IDisposable
         set => _config.ArenaUsable = value;
     }
 
+    /// <summary>Whether the thread that takes pings has noticed that no queue is attached. For tests.</summary>
+    internal bool IsAtRest => _pump.IsAtRest;
+
     /// <summary>Starts the threads.</summary>
-    public void Start() => _pump.Start();
+    /// <exception cref="InvalidOperationException">The system has no thread left.</exception>
+    public void Start()
+    {
+        _life.Start();
+        _pump.Start();
+    }
 
     /// <summary>
     /// Answers a config request; may run a device's callback and so take as long as

@@ -12,6 +12,7 @@ internal sealed class TestInstance(InstanceContext context) : DeviceInstance
     private readonly List<Thread> _raising = [];
     private uint _count;
     private string? _endMark;
+    private ulong? _releasedAtEnd;
 
     public override uint OnPing(in Ping ping)
     {
@@ -39,6 +40,9 @@ internal sealed class TestInstance(InstanceContext context) : DeviceInstance
                 return 1;
             case TestOperation.Release:
                 Gate.Open(argument);
+                return 1;
+            case TestOperation.ReleaseAtEnd:
+                _releasedAtEnd = argument;
                 return 1;
             case TestOperation.RaiseEvents:
                 var thread = new Thread(() => RaiseEvents((uint)argument)) { IsBackground = true, Name = "raise events" };
@@ -73,6 +77,11 @@ internal sealed class TestInstance(InstanceContext context) : DeviceInstance
 
     protected override void Dispose(bool disposing)
     {
+        if (_releasedAtEnd is { } gate)
+        {
+            Gate.Open(gate);
+        }
+
         if (_endMark is not null)
         {
             // What a device has to finish before it goes: it may take its time.

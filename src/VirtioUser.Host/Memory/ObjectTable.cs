@@ -10,9 +10,16 @@ namespace VirtioUser.Host.Memory;
 /// </summary>
 internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCounters counters, GuestLog guestLog)
 {
+    // The most that is overwritten when it cannot be given back: that takes memory where there was none.
+    private const ulong MaxOverwritten = 1UL << 30;
+    private const int Step = 1 << 24;
+
     private readonly Lock _lock = new();
     private readonly Dictionary<ulong, SharedObject> _objects = [];
     private readonly RangeAllocator _ranges = new(arena.Length);
+
+    // Ranges that could not be given back: never given out again. The guest sees them like all of the arena, and can write there.
+    private readonly List<(ulong Offset, ulong Size)> _unusable = [];
     private readonly SlotPool _objectSlots = new(HostState.MaxObjects);
     private readonly SlotPool _referenceSlots = new(HostState.MaxReferences);
     private readonly UseCount _inUse = new();
@@ -130,6 +137,14 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
             counters.Add(Counter.ObjectsFreed);
             counters.Add(Counter.BytesFreed, (long)shared.Size);
         }
+        else
+        {
+            Overwrite(shared.Offset, shared.Size);
+            lock (_lock)
+            {
+                _unusable.Add((shared.Offset, shared.Size));
+            }
+        }
 
         _inUse.Remove();
     }
@@ -139,11 +154,21 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
     {
         lock (_lock)
         {
+            foreach (var (start, size) in _unusable)
+            {
+                if (!TryDiscard(start, size))
+                {
+                    Overwrite(start, size);
+                }
+            }
+
             foreach (var (start, size) in _ranges.Free.ToList())
             {
                 if (!TryDiscard(start, size))
                 {
+                    Overwrite(start, size);
                     _ranges.Withdraw(start, size);
+                    _unusable.Add((start, size));
                 }
             }
         }
@@ -166,6 +191,32 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
             }
 
             return false;
+        }
+    }
+
+    /// <summary>Writes zeros where pages could not be given back: another driver sees the same arena.</summary>
+    private void Overwrite(ulong offset, ulong size)
+    {
+        try
+        {
+            if (size > MaxOverwritten)
+            {
+                throw new IOException($"That is more than the {MaxOverwritten} bytes that are overwritten.");
+            }
+
+            for (ulong done = 0; done < size; done += Step)
+            {
+                arena.GetSpan(offset + done, (int)Math.Min(Step, size - done)).Clear();
+            }
+        }
+#pragma warning disable CA1031 // as above
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            if (guestLog.Allows(out var log))
+            {
+                Log.NotEmptied(log, offset, size, e);
+            }
         }
     }
 

@@ -10,7 +10,7 @@ namespace VirtioUser.Host.Plugins;
 /// frees, until it is unmapped or until no instance of this plug-in's device that holds the object is left. Any thread.
 /// </summary>
 internal sealed class PluginMemory(
-    IPluginPlatform platform, DeviceIdentity device, ObjectTable objects, Func<ulong> arenaAddress, GuestLog guestLog)
+    IPluginPlatform platform, DeviceIdentity device, ObjectTable objects, ArenaAddress arena, GuestLog guestLog)
 {
     private readonly Lock _lock = new();
     private readonly List<Mapping> _mappings = [];
@@ -61,7 +61,7 @@ internal sealed class PluginMemory(
     {
         lock (_lock)
         {
-            return FindHolder(physicalAddress - arenaAddress(), size).Shared is not null;
+            return arena.TryGetOffset(physicalAddress, out var offset) && FindHolder(offset, size).Shared is not null;
         }
     }
 
@@ -133,7 +133,11 @@ internal sealed class PluginMemory(
             return $"addresses and size must be multiples of {Limits.PageSize}, and the size not 0";
         }
 
-        var offset = physicalAddress - arenaAddress();
+        if (!arena.TryGetOffset(physicalAddress, out var offset))
+        {
+            return ArenaAddress.Unknown;
+        }
+
         lock (_lock)
         {
             if (FindHolder(offset, size) is not ({ } holder, { } shared))

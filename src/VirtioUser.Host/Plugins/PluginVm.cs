@@ -14,6 +14,7 @@ namespace VirtioUser.Host.Plugins;
 /// <param name="guestLog">Its budget of log lines.</param>
 internal sealed class PluginVm(IPluginPlatform platform, ObjectTable objects, Func<ulong> arenaAddress, GuestLog guestLog)
 {
+    private readonly ArenaAddress _arena = new(arenaAddress);
     private readonly ConcurrentDictionary<SharedLibraryDevice, (PluginMemory Memory, PluginHolds Holds)> _devices = new();
 
     /// <summary>The VM's budget of log lines.</summary>
@@ -23,6 +24,6 @@ internal sealed class PluginVm(IPluginPlatform platform, ObjectTable objects, Fu
     public (PluginMemory Memory, PluginHolds Holds) Of(SharedLibraryDevice device) => _devices.GetOrAdd(
         device,
         added => (
-            new PluginMemory(platform, added.Identity, objects, arenaAddress, guestLog),
-            new PluginHolds(platform, added.Identity, objects, arenaAddress, guestLog)));
+            new PluginMemory(platform, added.Identity, objects, _arena, guestLog),
+            new PluginHolds(platform, added.Identity, objects, _arena, guestLog)));
 }

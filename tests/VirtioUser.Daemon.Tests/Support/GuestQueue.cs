@@ -37,12 +37,12 @@ internal sealed class GuestQueue : IDisposable
 
     public DriverQueue Driver { get; }
 
-    /// <summary>Where the rings are, in guest-physical addresses.</summary>
-    public QueueLayout Layout => _layout;
-
     public EventFd Kick { get; } = EventFd.Create();
 
     public EventFd Call { get; } = EventFd.Create();
+
+    /// <summary>Where the rings are in the guest's memory.</summary>
+    public QueueLayout Layout => _layout;
 
     public QueueLayout UserLayout => GuestRam.ToUserAddresses(_layout);
 
@@ -75,6 +75,13 @@ internal sealed class GuestQueue : IDisposable
 
         Add(slot, [], [_buffers[slot] with { Length = length }]);
         return true;
+    }
+
+    /// <summary>Offers room for a message of the device and does not tell it.</summary>
+    public void PostSilently()
+    {
+        Assert.True(_free.TryPop(out var slot));
+        Assert.True(Driver.TryAdd([], [_buffers[slot]], (ulong)slot));
     }
 
     /// <summary>Offers a chain of any shape, with the first buffers of the queue's own as far as these reach.</summary>

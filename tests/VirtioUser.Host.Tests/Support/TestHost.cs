@@ -79,6 +79,17 @@ internal sealed class TestHost : IDisposable
         return ended;
     }
 
+    /// <summary>Waits until the leader has noticed that the ping queue is detached.</summary>
+    public void WaitForDetachedLeader() => Assert.True(SpinWait.SpinUntil(() => Model.IsAtRest, Patience.Limit), "The leader does not wait for a queue.");
+
+    /// <summary>Waits until a line with this text was logged.</summary>
+    public void WaitForLine(string text) =>
+        Assert.True(SpinWait.SpinUntil(() => Log.Lines.Any(line => line.Contains(text, StringComparison.Ordinal)), Patience.Limit), $"Nobody said: {text}");
+
+    /// <summary>Waits until something was counted as often as that.</summary>
+    public void WaitForCount(Counter counter, long count) =>
+        Assert.True(SpinWait.SpinUntil(() => this[counter] >= count, Patience.Limit), $"{counter} is {this[counter]}, not {count}.");
+
     public ConfigMessage Config(in ConfigMessage request)
     {
         var bytes = new byte[ConfigMessage.Size];
