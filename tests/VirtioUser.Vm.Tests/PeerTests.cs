@@ -59,7 +59,7 @@ public sealed class PeerTests(VsockVm vm) : IClassFixture<VsockVm>
     private const uint Port = 5001;
 
     // AF_VSOCK, SOCK_STREAM; struct sockaddr_vm with the host's CID.
-    private const string Connect = "socket(my $s, 40, 1, 0) && connect($s, pack('SSLLx4', 40, 0, $ARGV[0], 2)) or die $!;";
+    private const string Connect = "my $s; socket($s, 40, 1, 0) && connect($s, pack('SSLLx4', 40, 0, $ARGV[0], 2)) or die $!;";
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
