@@ -19,6 +19,9 @@ static class BenchmarkDevices
     /// <summary>Writes what the daemon has allocated so far into the named bytes, as a 64-bit number.</summary>
     public const uint Allocated = 4;
 
+    /// <summary>The first one of the project ManyDevices; answers as <see cref="Echo"/> does.</summary>
+    public const uint FirstNumbered = 5;
+
     /// <summary>The version of all of them.</summary>
     public const uint Version = 1;
 

@@ -16,7 +16,8 @@ namespace VirtioUser.Benchmarks;
 sealed record GuestTurn(int Length, string Contender, bool WarmUp, double Value, long Operations, double P50 = 0, double P99 = 0, double P999 = 0)
 {
     /// <summary>The names of the contenders.</summary>
-    public const string Ours = "virtio-user", OursCopied = "virtio-user, copied in", Serial = "a virtio-serial port", Tcp = "TCP over virtio-net", Memcpy = "memcpy in the guest";
+    public const string Ours = "virtio-user", OursSleeping = "virtio-user, the host sleeping", OursCopied = "virtio-user, copied in", Vsock = "a vsock",
+        Serial = "a virtio-serial port", Tcp = "TCP over virtio-net", Memcpy = "memcpy in the guest";
 
     /// <summary>As a line.</summary>
     public string ToLine() => JsonSerializer.Serialize(this, GuestTurnContext.Default.GuestTurn);

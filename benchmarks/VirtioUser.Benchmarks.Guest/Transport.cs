@@ -32,45 +32,59 @@ abstract class Transport(string name) : IDisposable
 }
 
 /// <summary>A virtio-user device. The message lies in shared memory already, or is copied there first.</summary>
-sealed class UserTransport : Transport
+internal sealed class UserTransport : Transport
 {
-    readonly VirtioUserDevice echo = VirtioUserDevice.Open(BenchmarkDevices.Vendor, BenchmarkDevices.Echo);
-    readonly VirtioUserDevice checksum = VirtioUserDevice.Open(BenchmarkDevices.Vendor, BenchmarkDevices.Checksum);
-    readonly SharedObject memory;
-    readonly Payload payload;
-    readonly bool copies;
-    uint number;
+    private readonly VirtioUserDevice _echo;
+    private readonly VirtioUserDevice? _checksum;
+    private readonly SharedObject? _memory;
+    private readonly Payload? _payload;
+    private readonly bool _copies;
+    private readonly int _place;
+    private uint _number;
 
-    public UserTransport(Payload payload, bool copies)
-        : base(copies ? GuestTurn.OursCopied : GuestTurn.Ours)
+    /// <summary>For round trips only.</summary>
+    /// <param name="name">What people see.</param>
+    /// <param name="echo">The device that answers.</param>
+    public UserTransport(string name, uint echo)
+        : base(name) => _echo = VirtioUserDevice.Open(BenchmarkDevices.Vendor, echo);
+
+    /// <summary>For messages too.</summary>
+    /// <param name="name">What people see.</param>
+    /// <param name="echo">The device that answers round trips.</param>
+    /// <param name="payload">What is sent.</param>
+    /// <param name="copies">Whether it is copied into the shared memory for each message.</param>
+    public UserTransport(string name, uint echo, Payload payload, bool copies)
+        : this(name, echo)
     {
-        this.payload = payload;
-        this.copies = copies;
-        memory = checksum.Allocate((ulong)payload.Length);
-        payload.Bytes(payload.Length).CopyTo(memory.Span);
+        _payload = payload;
+        _copies = copies;
+        _checksum = VirtioUserDevice.Open(BenchmarkDevices.Vendor, BenchmarkDevices.Checksum);
+        _memory = _checksum.Allocate((ulong)(payload.Length + Placing.Slack));
+        _place = Placing.OffsetIn(_memory.Span, payload.Bytes(payload.Length));
+        payload.Bytes(payload.Length).CopyTo(_memory.Span[_place..]);
     }
 
     public override void RoundTrip()
     {
-        number = (number + 1) & 0xffff;
-        Check(echo.Ping(new PingRequest(number)), number);
+        _number = (_number + 1) & 0xffff;
+        Check(_echo.Ping(new PingRequest(_number)), _number);
     }
 
     public override uint Send(int length)
     {
-        if (copies)
+        if (_copies)
         {
-            payload.Bytes(length).CopyTo(memory.Span);
+            _payload!.Bytes(length).CopyTo(_memory!.Span[_place..]);
         }
 
-        return checksum.Ping(new PingRequest(memory, 0, (ulong)length));
+        return _checksum!.Ping(new PingRequest(_memory!, (ulong)_place, (ulong)length));
     }
 
     public override void Dispose()
     {
-        memory.Dispose();
-        checksum.Dispose();
-        echo.Dispose();
+        _memory?.Dispose();
+        _checksum?.Dispose();
+        _echo.Dispose();
     }
 }
 

@@ -26,13 +26,15 @@ sealed class BenchmarkRun(IAnsiConsole console, string folder, bool quick)
     {
         ResultFile results = new(Path.Combine(folder, "latest.json"), machine, quick);
         console.MarkupLineInterpolated(
-            $"{machine.Processor}, {machine.Cores} cores{(machine.Virtualized ? ", itself a VM" : "")}; Linux {machine.Kernel}, {machine.Runtime}; the benchmarks' VM runs by {machine.Guest}");
+            $"{machine.Processor}, {machine.Cores} cores{(machine.Virtualized ? ", itself a VM" : "")}; Linux {machine.Kernel}, {machine.Runtime}; the benchmarks' VM runs by {machine.Guest}, -cpu {machine.GuestProcessor}");
         ProgressLine progress = new(console);
-        RunContext context = new(quick, progress.Show);
+        List<LeftOut> leftOut = [];
+        RunContext context = new(quick, progress.Show, leftOut.Add);
         int failed = 0;
         foreach (BenchmarkGroup group in groups)
         {
             IReadOnlyList<Figure> figures = [];
+            leftOut.Clear();
             try
             {
                 figures = await group.RunAsync(context, cancellationToken);
@@ -46,7 +48,12 @@ sealed class BenchmarkRun(IAnsiConsole console, string folder, bool quick)
                 console.MarkupLineInterpolated($"[red]Group {group.Number}, {group.Title}, could not be measured:[/] {e}");
             }
 
-            results.Replace(group.Number, figures);
+            foreach (var left in leftOut)
+            {
+                console.MarkupLineInterpolated($"[yellow]Left out: {left.Name}.[/] {left.Reason}");
+            }
+
+            results.Replace(group.Number, figures, leftOut);
         }
 
         console.MarkupLineInterpolated(

@@ -27,7 +27,7 @@ public sealed class ResultTests
             Assert.Equal(Group, (int)figure["group"]!);
             Assert.True((double)figure["ours"]! >= 0);
             Assert.Equal(figure["goal"] is null, figure["holds"] is null);
-            Assert.Equal(["processor", "cores", "kernel", "runtime", "virtualized", "guest", "affinity"], figure["machine"]!.AsObject().Select(member => member.Key));
+            Assert.Equal(["processor", "cores", "kernel", "runtime", "virtualized", "guest", "guestProcessor", "affinity"], figure["machine"]!.AsObject().Select(member => member.Key));
         });
         Assert.Equal(figures.Length, figures.Select(figure => (string)figure["name"]!).Distinct().Count());
         Assert.Equal("svg", XDocument.Load(Assert.Single(Directory.GetFiles(folder.Path, "*.svg"))).Root!.Name.LocalName);

@@ -7,7 +7,8 @@ namespace VirtioUser.Benchmarks.Groups;
 /// <summary>What a group needs of the run that it is part of.</summary>
 /// <param name="Quick">Whether it is to be over soon: figures are noisier then.</param>
 /// <param name="BusyWith">Told what goes on, for people.</param>
-sealed record RunContext(bool Quick, Action<string> BusyWith)
+/// <param name="LeaveOut">Told what the group does without.</param>
+internal sealed record RunContext(bool Quick, Action<string> BusyWith, Action<LeftOut> LeaveOut)
 {
     /// <summary>Rounds for things of which thousands fit into a turn. Many short turns: where Linux puts processes changes between turns.</summary>
     public Rounds Rounds => Quick

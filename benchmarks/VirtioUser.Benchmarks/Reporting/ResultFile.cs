@@ -23,12 +23,14 @@ sealed class ResultFile(string path, Machine machine, bool quick)
     /// <summary>Replaces the figures of a group; those of other groups stay.</summary>
     /// <param name="group">The group's number.</param>
     /// <param name="figures">Its figures; none for a group that could not be run.</param>
-    public void Replace(int group, IEnumerable<Figure> figures)
+    /// <param name="leftOut">What it did without.</param>
+    public void Replace(int group, IEnumerable<Figure> figures, IEnumerable<LeftOut> leftOut)
     {
         IEnumerable<JsonNode?> others = File.Exists(path) ? JsonNode.Parse(File.ReadAllText(path))!.AsArray() : [];
         JsonNode[] all =
         [
             .. others.Where(entry => (int)entry!["group"]! != group).Select(entry => entry!.DeepClone()).Concat(figures.Select(figure => Describe(group, figure)))
+                .Concat(leftOut.Select(left => Describe(group, left)))
                 .OrderBy(entry => (int)entry["group"]!),
         ];
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
@@ -48,6 +50,16 @@ sealed class ResultFile(string path, Machine machine, bool quick)
         ["holds"] = figure.Holds,
         ["oursDetails"] = Describe(figure.OursDetails),
         ["otherDetails"] = Describe(figure.OtherDetails),
+        ["quick"] = quick,
+        ["time"] = time,
+        ["machine"] = JsonSerializer.SerializeToNode(machine, Format),
+    };
+
+    private JsonObject Describe(int group, LeftOut left) => new()
+    {
+        ["group"] = group,
+        ["name"] = left.Name,
+        ["leftOut"] = left.Reason,
         ["quick"] = quick,
         ["time"] = time,
         ["machine"] = JsonSerializer.SerializeToNode(machine, Format),

@@ -20,7 +20,7 @@ static class QemuCommandLine
         List<string> qemu =
         [
             // The rings lie in the guest's memory, so the back-end must be able to map it: share=on.
-            "-machine", $"q35,accel={(HostTools.HasKvm() ? "kvm" : "tcg")},memory-backend=memory", "-cpu", "max",
+            "-machine", $"q35,accel={(HostTools.HasKvm() ? "kvm" : "tcg")},memory-backend=memory", "-cpu", GuestProcessor.Model,
             "-smp", $"{options.Processors}", "-m", $"{options.MemoryMiB}",
             "-object", $"memory-backend-memfd,id=memory,size={options.MemoryMiB}M,share=on",
             "-nodefaults", "-no-user-config", "-display", "none",

@@ -16,6 +16,12 @@ sealed record DebianTree(IReadOnlyList<string> Suites, IReadOnlyList<string> Pac
         for folder in bin sbin lib lib64; do mkdir -p "$1/usr/$folder"; ln -sT "usr/$folder" "$1/$folder"; done
         """;
 
+    /// <summary>
+    /// Whether an index will do whose date says that a newer one must be there. Its signature is checked all the same; what an
+    /// attacker could do is offer packages that were Debian's some time ago.
+    /// </summary>
+    public bool MayBeExpired { get; init; }
+
     /// <summary>What defines the tree, for the cache; the mirror does not, since all carry the same packages.</summary>
     public IEnumerable<string> Definition => [.. Suites, .. Packages, .. Unwanted, MergedUsr];
 
@@ -32,6 +38,7 @@ sealed record DebianTree(IReadOnlyList<string> Suites, IReadOnlyList<string> Pac
                 "--setup-hook=" + MergedUsr,
                 "--aptopt=APT::Default-Release \"" + Suites[^1] + "\"",
                 .. mirror.AptOptions.Select(option => "--aptopt=" + option),
+                .. MayBeExpired ? ["--aptopt=Acquire::Check-Valid-Until \"false\""] : (string[])[],
                 "--include=" + string.Join(',', Packages),
                 Suites[0], folder,
                 .. Suites.Select(suite => $"deb {mirror.Uri} {suite} main"),
@@ -39,7 +46,7 @@ sealed record DebianTree(IReadOnlyList<string> Suites, IReadOnlyList<string> Pac
             new() { Output = Hear, Error = Hear }, cancellationToken).ConfigureAwait(false);
         if (code != 0)
         {
-            throw new SetupException($"Debian packages could not be unpacked; check the network and apt's sources. mmdebstrap said:\n{said}");
+            throw new SetupException($"Debian packages could not be unpacked; check the network and apt's sources.\nmmdebstrap said:\n{said}");
         }
 
         foreach (string path in Unwanted)
