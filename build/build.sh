@@ -118,7 +118,9 @@ run_build() { # NAME TARGET [ARGUMENT...]
 				done_projects[${BASH_REMATCH[1]}]=1
 				built+=${BASH_REMATCH[2]%/*}$'\n'
 				text=${BASH_REMATCH[1]}
-			elif [[ -n $line && ! $line =~ ^' '*(Restored' '|'All projects are '|'Determining projects'|'Build '(succeeded|FAILED)|[0-9]+' '(Warning|Error)|'Time Elapsed') ]]; then
+			elif [[ $line =~ (^' '*'Restored '|'up-to-date for restore') ]]; then
+				((count > 0)) || text="compiling"
+			elif [[ -n $line && ! $line =~ ^' '*('Determining projects'|'Build '(succeeded|FAILED)|[0-9]+' '(Warning|Error)|'Time Elapsed') ]]; then
 				said+=$line$'\n'
 			fi
 		elif (($? > 128)); then
