@@ -71,7 +71,7 @@ count_projects() { # PROJECT-FILE...
 		((${#found[@]} > 0)) || break
 		# A reference is relative to the file that it stands in.
 		mapfile -t files < <(grep -oHE '(<ProjectReference Include|<Import Project|<Project Path|<TryProject>)[="]*[^"<]*\.(csproj|targets)' "${found[@]}" |
-			sed -e 's/\$(MSBuildThisFileDirectory)//' -e 's/\\/\//g' -e 's/^\(.*\/\)\{0,1\}[^/:]*:.*[">]/\1/' |
+			sed -e 's/[$](MSBuildThisFileDirectory)//' -e 's/\\/\//g' -e 's/^\(.*\/\)\{0,1\}[^/:]*:.*[">]/\1/' |
 			tr '\n' '\0' | xargs --null --no-run-if-empty realpath --canonicalize-missing --relative-to=.)
 	done
 	echo "$projects"
