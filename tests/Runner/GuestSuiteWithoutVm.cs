@@ -25,7 +25,12 @@ static class GuestSuiteWithoutVm
     static readonly string[] Devices = ["TestDevice", "TestDevice.Second", "VirtioUser.Devices.Gzip", "VirtioUser.Devices.Digest"];
 
     /// <summary>Starts a daemon, runs the tests against it, and reports by their classes those that were left out.</summary>
-    public static async Task RunAsync(Action<Outcome> report, Action<string> busyWith, CancellationToken cancellationToken)
+    /// <param name="report">Gets each outcome.</param>
+    /// <param name="busyWith">Gets what goes on in between.</param>
+    /// <param name="choice">A choice among the tests, as arguments of the test program; null for all, and a report of what was left out.</param>
+    /// <param name="cancellationToken">Ends it early.</param>
+    public static async Task RunAsync(
+        Action<Outcome> report, Action<string> busyWith, IReadOnlyList<string>? choice = null, CancellationToken cancellationToken = default)
     {
         busyWith("devices in C");
         string[] devices = [.. Devices.Select(BuildOutput.ProgramOf), .. await NativeDevices.GetForGuestAsync()];
@@ -33,13 +38,13 @@ static class GuestSuiteWithoutVm
         {
             await new TestProgram(Project, outcome => Report(outcome.Test, outcome.Verdict, outcome.Message), busyWith)
             {
-                Arguments = [.. LeftOut.Keys.SelectMany(need => new[] { "-trait-", $"{Needs}={need}" })],
+                Arguments = [.. choice ?? [], .. LeftOut.Keys.SelectMany(need => new[] { "-trait-", $"{Needs}={need}" })],
                 Environment = new Dictionary<string, string?> { ["VIRTIO_USER"] = $"unix:{daemon.SocketPath}" },
             }.RunAsync(cancellationToken);
             await CheckNothingIsLeftAsync(daemon);
         }
 
-        foreach ((string need, string reason) in LeftOut)
+        foreach ((string need, string reason) in choice is null ? LeftOut : [])
         {
             foreach (IGrouping<string, string> group in (await ListAsync(need)).GroupBy(test => test[..test.LastIndexOf('.')]))
             {

@@ -38,7 +38,7 @@ sealed class TestProgram
         string program = BuildOutput.ProgramOf(project);
         if (!File.Exists(program))
         {
-            Fail($"{program} was not built: the project must be in VirtioUser.slnx.");
+            Fail($"{program} was not built.");
             return;
         }
 

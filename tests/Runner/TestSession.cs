@@ -17,7 +17,11 @@ sealed class TestSession(IAnsiConsole console)
     const int LinesShown = 80;
 
     /// <summary>Runs the groups one after the other and returns the exit code: 0 if something passed and nothing failed.</summary>
-    public async Task<int> RunAsync(IReadOnlyList<ITestGroup> groups, bool build, CancellationToken cancellationToken)
+    /// <param name="groups">The groups.</param>
+    /// <param name="build">Whether to build what they need first.</param>
+    /// <param name="everything">Whether to build the whole solution.</param>
+    /// <param name="cancellationToken">Ends it early.</param>
+    public async Task<int> RunAsync(IReadOnlyList<ITestGroup> groups, bool build, bool everything, CancellationToken cancellationToken)
     {
         if (!console.Profile.Out.IsTerminal)
         {
@@ -29,8 +33,17 @@ sealed class TestSession(IAnsiConsole console)
         {
             await RunGroupAsync("build", async (report, busyWith) =>
             {
-                busyWith("the solution");
-                built = await BuildOutput.BuildAsync(report, cancellationToken);
+                // Into a file or a pipe too: a build is not silent.
+                void Say(string line)
+                {
+                    busyWith(line);
+                    if (!console.Profile.Capabilities.Interactive)
+                    {
+                        console.WriteLine("  " + line);
+                    }
+                }
+
+                built = await BuildOutput.BuildAsync(groups, everything, report, Say, cancellationToken);
             });
         }
 

@@ -73,13 +73,46 @@ public sealed class TryTests
     }
 
     [Fact]
+    public async Task A_device_outside_of_the_repository_takes_the_project_that_the_page_shows()
+    {
+        var folder = Directory.CreateTempSubdirectory("virtio-user-outside-");
+        try
+        {
+            var targets = Path.GetFullPath(Path.Combine(BuildOutput.ReverseProject, "../../../src/VirtioUser.Devices/Device.targets"));
+            var project = await File.ReadAllTextAsync(Path.Combine(BuildOutput.ReverseProject, "Reverse.csproj"), TestContext.Current.CancellationToken);
+            Assert.Contains("../../../src/VirtioUser.Devices/Device.targets", project, StringComparison.Ordinal);
+            await File.WriteAllTextAsync(
+                Path.Combine(folder.FullName, "Reverse.csproj"),
+                project.Replace("../../../src/VirtioUser.Devices/Device.targets", targets, StringComparison.Ordinal),
+                TestContext.Current.CancellationToken);
+            File.Copy(Path.Combine(BuildOutput.ReverseProject, "ReverseDevice.cs"), Path.Combine(folder.FullName, "ReverseDevice.cs"));
+
+            // Without the daemon and the program, which are built already; and not where running daemons have their files.
+            using var build = Process.Start(new ProcessStartInfo(
+                "dotnet",
+                ["build", folder.FullName, "--artifacts-path", Path.Combine(folder.FullName, "artifacts"), "--property:TryProject=", "--nologo", "-nodeReuse:false"])
+            {
+                RedirectStandardOutput = true,
+            })!;
+            var output = await build.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+            await build.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+            Assert.True(build.ExitCode == 0, output);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task Dotnet_run_of_a_device_tries_it()
     {
         // As its author does, but with what is built already.
         string[] words =
         [
             "run", "--no-build", "--project", BuildOutput.ReverseProject, "--configuration", BuildOutput.Configuration,
-            "--artifacts-path", BuildOutput.Artifacts, $"--property:TryProgram=dotnet {BuildOutput.ReverseGuest}",
+            "--artifacts-path", BuildOutput.Artifacts,
         ];
         using var run = Process.Start(new ProcessStartInfo("dotnet", words) { RedirectStandardOutput = true })!;
         var output = await run.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);

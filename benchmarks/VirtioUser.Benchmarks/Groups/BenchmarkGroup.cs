@@ -13,7 +13,7 @@ internal sealed record RunContext(bool Quick, Action<string> BusyWith, Action<Le
     /// <summary>Rounds for things of which thousands fit into a turn. Many short turns: where Linux puts processes changes between turns.</summary>
     public Rounds Rounds => Quick
         ? new Rounds(3, TimeSpan.FromMilliseconds(100), TimeSpan.FromMilliseconds(100))
-        : new Rounds(11, TimeSpan.FromMilliseconds(300), TimeSpan.FromSeconds(1));
+        : new Rounds(9, TimeSpan.FromMilliseconds(250), TimeSpan.FromMilliseconds(500));
 
     /// <summary>Rounds where there are many contenders.</summary>
     public Rounds ShortRounds => Quick

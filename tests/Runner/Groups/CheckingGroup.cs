@@ -9,6 +9,8 @@ abstract class CheckingGroup : ITestGroup
 
     public abstract string Description { get; }
 
+    public IEnumerable<string> Projects => [];
+
     public abstract Task RunAsync(Action<Outcome> report, Action<string> busyWith, CancellationToken cancellationToken);
 
     /// <summary>Runs one check and reports it; <paramref name="run"/> gets what hears the program's lines and returns its exit code.</summary>

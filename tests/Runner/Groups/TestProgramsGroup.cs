@@ -1,11 +1,9 @@
-using VirtioUser.Vm;
-
 namespace Runner;
 
-/// <summary>Groups that are made of xunit test programs: the folders under tests/ whose names end with "Tests".</summary>
-sealed class TestProgramsGroup(string name, string description, Func<string, bool> isMember) : ITestGroup
+/// <summary>Groups that are made of xunit test programs.</summary>
+internal sealed class TestProgramsGroup(string name, string description, Func<string, bool> isMember) : ITestGroup
 {
-    const string Daemon = "VirtioUser.Daemon.Tests", Codec = "VirtioUser.Codec.Tests", Foreign = "Virtio.ForeignDevice.Tests", Vm = "VirtioUser.Vm.Tests";
+    private const string Daemon = "VirtioUser.Daemon.Tests", Codec = "VirtioUser.Codec.Tests", Foreign = "Virtio.ForeignDevice.Tests", Vm = "VirtioUser.Vm.Tests";
 
     public static ITestGroup Units { get; } = new TestProgramsGroup(
         "unit", "rings, messages, device model and guest library, each by itself",
@@ -14,7 +12,8 @@ sealed class TestProgramsGroup(string name, string description, Func<string, boo
     public static ITestGroup DaemonOverSocket { get; } = new TestProgramsGroup(
         "daemon", "virtio-userd over a real socket, and guest programs without a VM", project => project == Daemon)
     {
-        After = GuestSuiteWithoutVm.RunAsync,
+        Also = [GuestSuiteWithoutVm.Project],
+        After = (report, busyWith, cancellationToken) => GuestSuiteWithoutVm.RunAsync(report, busyWith, cancellationToken: cancellationToken),
     };
 
     public static ITestGroup Decoder { get; } = new TestProgramsGroup(
@@ -30,12 +29,19 @@ sealed class TestProgramsGroup(string name, string description, Func<string, boo
 
     public string Description => description;
 
+    public IEnumerable<string> Projects => [.. Members, .. Also];
+
+    /// <summary>Projects that are to be built besides the test programs of the group.</summary>
+    private IReadOnlyList<string> Also { get; init; } = [];
+
     /// <summary>What belongs to the group besides its test programs.</summary>
-    Func<Action<Outcome>, Action<string>, CancellationToken, Task>? After { get; init; }
+    private Func<Action<Outcome>, Action<string>, CancellationToken, Task>? After { get; init; }
+
+    private IEnumerable<string> Members => TestProjects.All.Where(isMember);
 
     public async Task RunAsync(Action<Outcome> report, Action<string> busyWith, CancellationToken cancellationToken)
     {
-        foreach (string project in Projects())
+        foreach (var project in Members)
         {
             await new TestProgram(project, report, busyWith).RunAsync(cancellationToken);
         }
@@ -45,10 +51,4 @@ sealed class TestProgramsGroup(string name, string description, Func<string, boo
             await After(report, busyWith, cancellationToken);
         }
     }
-
-    IEnumerable<string> Projects() =>
-        Directory.EnumerateDirectories(Path.Combine(ProjectFolders.Root, "tests"), "*Tests")
-            .Select(folder => Path.GetFileName(folder))
-            .Where(project => isMember(project) && File.Exists(Path.Combine(ProjectFolders.Root, "tests", project, project + ".csproj")))
-            .Order(StringComparer.Ordinal);
 }

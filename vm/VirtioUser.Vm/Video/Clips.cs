@@ -5,7 +5,7 @@ namespace VirtioUser.Vm;
 public static class Clips
 {
     // What a program does once at its beginning, which takes long under emulation, is a small part of these.
-    const int PicturesToMeasure = 1000;
+    const int PicturesToMeasure = 750;
 
     /// <summary>What the demo decodes: films of ten seconds, and shorter ones where compressing takes long.</summary>
     public static IReadOnlyList<Clip> Films { get; } =
