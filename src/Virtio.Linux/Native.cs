@@ -8,7 +8,7 @@ internal static unsafe partial class Native
     const string LibC = "libc";
 
     internal const int O_RDWR = 2, O_NONBLOCK = 0x800, O_CLOEXEC = 0x80000;
-    internal const int F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, F_ADD_SEALS = 1033, F_GET_SEALS = 1034;
+    internal const int F_GETFD = 1, F_SETFD = 2, FD_CLOEXEC = 1, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, F_ADD_SEALS = 1033, F_GET_SEALS = 1034;
     internal const uint MFD_CLOEXEC = 1, MFD_ALLOW_SEALING = 2;
     internal const int FALLOC_FL_KEEP_SIZE = 1, FALLOC_FL_PUNCH_HOLE = 2;
     internal const int PROT_NONE = 0, PROT_READ = 1, PROT_WRITE = 2;
@@ -65,13 +65,23 @@ internal static unsafe partial class Native
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     internal struct StatX
     {
-        [FieldOffset(4)] internal uint BlockSize;
         [FieldOffset(28)] internal ushort Mode;
         [FieldOffset(32)] internal ulong Inode;
         [FieldOffset(40)] internal ulong Size;
         [FieldOffset(136)] internal uint DeviceMajor;
         [FieldOffset(140)] internal uint DeviceMinor;
     }
+
+    /// <summary>The fields that we read of <c>struct statfs</c> of 64-bit Linux.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 120)]
+    internal struct StatFs
+    {
+        [FieldOffset(0)] internal long Type;
+        [FieldOffset(8)] internal long BlockSize;
+    }
+
+    [LibraryImport(LibC, EntryPoint = "fstatfs", SetLastError = true)]
+    internal static partial int GetFileSystem(FileDescriptor descriptor, StatFs* result);
 
     [LibraryImport(LibC, EntryPoint = "close", SetLastError = true)]
     internal static partial int Close(int descriptor);

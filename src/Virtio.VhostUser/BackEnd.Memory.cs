@@ -9,7 +9,7 @@ public sealed partial class BackEnd
     void SetMemoryTable(ReadOnlySpan<byte> payload)
     {
         MemoryRegionMessage[] messages = MemoryTableMessage.Read(payload, _channel.Descriptors.Count);
-        MemoryRegion[] next = _state.Memory.Map(messages, _channel.Descriptors, _options.RequireSealedMemory);
+        MemoryRegion[] next = _state.Memory.Map(messages, _channel.Descriptors, _memoryRules);
         // Front-ends send a new table whenever anything is mapped into the guest, our own regions too. While nothing is
         // taken away, the queues need not know.
         if (_state.Started && _state.Memory.LosesMappings(next))

@@ -22,7 +22,7 @@ public sealed partial class BackEnd : IDisposable
 
     readonly MessageChannel _channel;
     readonly BackEndDevice _device;
-    readonly BackEndOptions _options;
+    readonly MemoryRules _memoryRules;
     readonly ConnectionState _state;
     readonly SharedMemoryMapper _mapper;
     volatile bool _stopping;
@@ -45,7 +45,7 @@ public sealed partial class BackEnd : IDisposable
             throw new ArgumentException($"A device has at most {SharedMemoryConfigMessage.MaximumRegions} shared memory regions.", nameof(device));
         _channel = new MessageChannel(connection);
         _device = device;
-        _options = options ?? new BackEndOptions();
+        _memoryRules = new MemoryRules(options ?? new BackEndOptions(), device);
         _state = new ConnectionState(device.QueueCount);
         _mapper = new SharedMemoryMapper(device);
     }
