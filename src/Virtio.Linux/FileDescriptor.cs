@@ -28,11 +28,7 @@ public sealed class FileDescriptor : SafeHandle
     /// <exception cref="LinuxException">The descriptor cannot be examined.</exception>
     public FileIdentity Identity
     {
-        get
-        {
-            Native.StatX status = GetStatus();
-            return new FileIdentity((ulong)status.DeviceMajor << 32 | status.DeviceMinor, status.Inode);
-        }
+        get => GetStatus().Identity;
     }
 
     /// <summary>The size of the file in bytes.</summary>

@@ -20,4 +20,10 @@ public sealed record BackEndOptions
     /// when they are touched, which ends this process with SIGBUS.
     /// </summary>
     public bool TrustFrontEnd { get; init; }
+
+    /// <summary>
+    /// How long, in total, the rest of a message may take once its first byte is there, the front-end to read an answer or a
+    /// request, and to answer a request. Settable for tests, which have no time.
+    /// </summary>
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(10);
 }
