@@ -48,31 +48,42 @@ public sealed unsafe partial class UnixSocket
                 return null;
             }
 
-            var number = Native.Accept(Descriptor, null, null, Native.SOCK_CLOEXEC);
-            if (number >= 0)
+            if (TryAccept(out var exhausted) is { } connection)
             {
-                return new UnixSocket(new FileDescriptor(number));
+                return connection;
             }
 
-            switch (LinuxException.LastErrno)
+            if (!exhausted)
             {
-                case Errno.EINTR or Errno.EAGAIN or Errno.ECONNABORTED:
-                    break;
-                case Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM:
-                    if (cancel is null)
-                    {
-                        Thread.Sleep(RetryMilliseconds);
-                    }
-                    else if (cancel.Wait(RetryMilliseconds))
-                    {
-                        return null;
-                    }
+                continue;
+            }
 
-                    break;
-                default:
-                    LinuxException.ThrowLast("accept");
-                    break;
+            if (cancel is null)
+            {
+                Thread.Sleep(RetryMilliseconds);
+            }
+            else if (cancel.Wait(RetryMilliseconds))
+            {
+                return null;
             }
         }
+    }
+
+    /// <summary>Takes a connection that is there.</summary>
+    /// <param name="exhausted">Whether the system has no descriptor or memory left for it: it is still there then.</param>
+    /// <returns>The connection; the caller owns it. Null if there is none, or none can be had.</returns>
+    /// <exception cref="LinuxException">The socket does not listen.</exception>
+    public UnixSocket? TryAccept(out bool exhausted)
+    {
+        exhausted = false;
+        var number = Native.Accept(Descriptor, null, null, Native.SOCK_CLOEXEC);
+        if (number >= 0)
+        {
+            return new UnixSocket(new FileDescriptor(number));
+        }
+
+        var errno = LinuxException.LastErrno;
+        exhausted = errno is Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM;
+        return exhausted || errno is Errno.EINTR or Errno.EAGAIN or Errno.ECONNABORTED ? null : throw new LinuxException("accept", errno);
     }
 }

@@ -90,6 +90,42 @@ public sealed unsafe partial class UnixSocket
         }
     }
 
+    /// <summary>Looks at what could be received now, and leaves it there. Does not wait.</summary>
+    /// <param name="limit">How many bytes to look at; at most 4096.</param>
+    /// <returns>How many bytes are there, up to the limit; null if there are none; 0 if the other side has closed the connection.
+    /// Whether descriptors are among them: their number is not told.</returns>
+    /// <exception cref="LinuxException">The connection failed.</exception>
+    public (int? Count, bool HasDescriptors) Peek(int limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 4096);
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        var control = stackalloc byte[ControlSize];
+        var bytes = stackalloc byte[limit];
+        var vector = new Native.IoVec { Base = bytes, Length = (nuint)limit };
+        Native.MessageHeader message = default;
+        message.Vectors = &vector;
+        message.VectorCount = 1;
+        message.Control = control;
+        message.ControlLength = ControlSize;
+        nint received;
+        while ((received = Native.ReceiveMessage(Descriptor, &message, Native.MSG_PEEK | Native.MSG_CMSG_CLOEXEC | Native.MSG_DONTWAIT)) < 0)
+        {
+            if (LinuxException.LastErrno == Errno.EAGAIN)
+            {
+                return (null, false);
+            }
+
+            if (LinuxException.LastErrno != Errno.EINTR)
+            {
+                LinuxException.ThrowLast("recvmsg");
+            }
+        }
+
+        using var none = new ReceivedDescriptors(0); // the kernel makes duplicates, which are closed
+        var noneCame = TakeDescriptors(message, none) && (message.Flags & Native.MSG_CTRUNC) == 0;
+        return ((int)received, !noneCame);
+    }
+
     private void SendHeld(ReadOnlySpan<byte> bytes, byte* control, int descriptorCount, Deadline deadline)
     {
         fixed (byte* start = bytes)

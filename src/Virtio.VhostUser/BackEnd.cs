@@ -77,6 +77,7 @@ public sealed partial class BackEnd : IDisposable
             throw new InvalidOperationException("A back-end runs once.");
         try
         {
+            _state.Signals.Own();
             _channel.Socket.EnsureName();
             while (_channel.TryReceive(out MessageHeader header, out ReadOnlySpan<byte> payload))
                 Answer(header, payload);

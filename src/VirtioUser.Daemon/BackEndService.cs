@@ -25,6 +25,13 @@ internal sealed class BackEndService(
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
+        socket.TurnedAway = reason =>
+        {
+            if (_guestLog.Allows(out var log))
+            {
+                Log.TurnedAway(log, reason);
+            }
+        };
         _ = metrics; // made here, so that the instruments are there from the start
         model.Start();
         config.Start();

@@ -51,4 +51,7 @@ internal static partial class Log
 
     [LoggerMessage(114, LogLevel.Warning, "The connection could not be ended in time")]
     public static partial void StoppedTooLate(ILogger logger);
+
+    [LoggerMessage(115, LogLevel.Warning, "A front-end that waited for its turn was turned away: {Reason}")]
+    public static partial void TurnedAway(ILogger logger, string reason);
 }

@@ -9,7 +9,7 @@ internal static class Syscalls
     internal const int OpenReadOnly = 0, OpenWriteOnly = 1, OpenReadWrite = 2, OpenPathOnly = 0x200000;
     internal const uint AllowSealing = 2, HugePages = 4;
 
-    private const int AddSeals = 1033, SecretMemory = 447, OpenCloseOnExec = 0x80000;
+    private const int SetDescriptorFlags = 2, AddSeals = 1033, SecretMemory = 447, OpenCloseOnExec = 0x80000;
 
     /// <summary>Makes a memfd with any flags.</summary>
     internal static FileDescriptor NewMemFd(string name, uint flags, ulong size, Seals seals)
@@ -41,6 +41,9 @@ internal static class Syscalls
     internal static void Truncate(FileDescriptor descriptor, ulong size) => Assert(FTruncate(descriptor, (long)size) == 0);
 
     internal static bool TrySeal(FileDescriptor descriptor, Seals seals) => FCntl(descriptor, AddSeals, (nint)seals) == 0;
+
+    /// <summary>Lets programs that this process starts have a descriptor.</summary>
+    internal static void MakeInheritable(FileDescriptor descriptor) => Assert(FCntl(descriptor, SetDescriptorFlags, 0) == 0);
 
     /// <summary>Opens what a descriptor shows once more, with other access.</summary>
     internal static FileDescriptor OpenAgain(FileDescriptor descriptor, int access) => Open($"/proc/self/fd/{descriptor.DangerousGetHandle()}", access);
