@@ -156,6 +156,11 @@ internal sealed class WaitingRoom : IDisposable
     {
         lock (_lock)
         {
+            if (_waiting.Count == Capacity)
+            {
+                RemoveEnded();
+            }
+
             if (_waiting.Count < Capacity)
             {
                 // Edge-triggered: what it has said stays there to be received.
@@ -168,6 +173,22 @@ internal sealed class WaitingRoom : IDisposable
 
         connection.Dispose();
         TurnedAway?.Invoke($"{Capacity} others wait already");
+    }
+
+    /// <summary>Makes room: who has left may not have been looked at yet. Under the lock.</summary>
+    private void RemoveEnded()
+    {
+        for (var node = _waiting.First; node is not null;)
+        {
+            var next = node.Next;
+            if (node.Value.Socket.HasEnded)
+            {
+                node.Value.Socket.Dispose();
+                _waiting.Remove(node);
+            }
+
+            node = next;
+        }
     }
 
     private void LookAt(ulong token, PollEvents events)

@@ -29,11 +29,12 @@ public class SignalTests
             frontEnd.SetVringError(0, blocked);
         }
 
+        ushort[] bases = [];
         for (var i = 0; i < 3; i++)
         {
-            guest.Start(frontEnd);
+            guest.Start(frontEnd, bases);
             Assert.Equal([2], guest.Echo(1, [2]));
-            Guest.Stop(frontEnd);
+            bases = Guest.Stop(frontEnd);
         }
     }
 
