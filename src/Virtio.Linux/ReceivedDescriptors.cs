@@ -50,7 +50,12 @@ public sealed class ReceivedDescriptors : IDisposable
     {
         for (int i = 0; i < Count; i++)
         {
-            _descriptors[i]?.Dispose();
+            if (_descriptors[i] is { } descriptor)
+            {
+                UnixSocket.DropLinger(descriptor);
+                descriptor.Dispose();
+            }
+
             _descriptors[i] = null;
         }
         Count = 0;

@@ -168,6 +168,17 @@ public sealed unsafe partial class UnixSocket : IDisposable
         Descriptor.Dispose();
     }
 
+    /// <summary>
+    /// Lets a socket that somebody sent be closed at once. Whoever made it can have its last close wait, for hours, until the
+    /// other side has read everything.
+    /// </summary>
+    internal static void DropLinger(FileDescriptor descriptor)
+    {
+        // struct linger: off. What is no socket has nothing to switch off.
+        long off = 0;
+        _ = Native.SetSocketOption(descriptor, Native.SOL_SOCKET, Native.SO_LINGER, &off, sizeof(long));
+    }
+
     private static TimeSpan Check(TimeSpan time)
     {
         if (time != Timeout.InfiniteTimeSpan)
