@@ -196,7 +196,7 @@ public sealed unsafe partial class UnixSocket
                     var descriptor = new FileDescriptor(numbers[i]);
                     if (!descriptors.TryAdd(descriptor))
                     {
-                        descriptor.Dispose();
+                        ForeignDescriptor.Close(descriptor);
                         all = false;
                     }
                 }

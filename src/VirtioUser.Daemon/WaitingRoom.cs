@@ -99,7 +99,7 @@ internal sealed class WaitingRoom : IDisposable
         _thread.Join();
         foreach (var (_, socket) in _waiting)
         {
-            socket.Dispose();
+            socket.Discard();
         }
 
         _waiting.Clear();
@@ -171,7 +171,7 @@ internal sealed class WaitingRoom : IDisposable
             }
         }
 
-        connection.Dispose();
+        connection.Discard();
         TurnedAway?.Invoke($"{Capacity} others wait already");
     }
 
@@ -183,7 +183,7 @@ internal sealed class WaitingRoom : IDisposable
             var next = node.Next;
             if (node.Value.Socket.HasEnded)
             {
-                node.Value.Socket.Dispose();
+                node.Value.Socket.Discard();
                 _waiting.Remove(node);
             }
 
@@ -213,7 +213,7 @@ internal sealed class WaitingRoom : IDisposable
             _waiting.Remove(node);
         }
 
-        socket.Dispose();
+        socket.Discard();
         if (reason is not null)
         {
             TurnedAway?.Invoke(reason);
