@@ -7,6 +7,11 @@
 # file that may be an input, of the list of these files, and of the list of installed SDKs and runtimes. What was built
 # must be there as it was written. Anything else than equality calls MSBuild.
 
+# What is built and run puts files and sockets there; a socket's path has at most 107 bytes.
+if [[ ! -d ${TMPDIR:=/tmp} || ! -w $TMPDIR || ${#TMPDIR} -gt 48 ]]; then
+	export TMPDIR=/tmp
+fi
+
 # Where the project is; the script that sources this may have said so.
 root=${root:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
 

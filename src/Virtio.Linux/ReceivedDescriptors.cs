@@ -2,12 +2,13 @@
 namespace Virtio.Linux;
 
 /// <summary>
-/// Owns the descriptors that <see cref="UnixSocket.Receive"/> received, until someone takes them. Disposing or clearing
+/// Owns the descriptors that <see cref="UnixSocket"/> received, until someone takes them. Disposing or clearing
 /// it closes the rest, so that no descriptor of a refused message leaks. Not for several threads at once.
 /// </summary>
 public sealed class ReceivedDescriptors : IDisposable
 {
     readonly FileDescriptor?[] _descriptors;
+    private readonly int _depth;
 
     /// <summary>Makes an empty collection.</summary>
     /// <param name="capacity">How many descriptors a message may carry, 0 to 253 (the kernel's limit).</param>
@@ -50,14 +51,22 @@ public sealed class ReceivedDescriptors : IDisposable
     {
         for (int i = 0; i < Count; i++)
         {
-            _descriptors[i]?.Dispose();
-            _descriptors[i] = null;
+            if (_descriptors[i] is { } descriptor)
+            {
+                _descriptors[i] = null;
+                ForeignDescriptor.Close(descriptor, _depth);
+            }
         }
         Count = 0;
     }
 
     /// <summary>Closes what was not taken.</summary>
     public void Dispose() => Clear();
+
+    /// <param name="capacity">How many.</param>
+    /// <param name="depth">In how many sockets the one lies that they come from.</param>
+    internal ReceivedDescriptors(int capacity, int depth)
+        : this(capacity) => _depth = depth;
 
     internal bool TryAdd(FileDescriptor descriptor)
     {

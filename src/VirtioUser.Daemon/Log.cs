@@ -55,8 +55,8 @@ internal static partial class Log
     [LoggerMessage(115, LogLevel.Warning, "The connection ends: it has had no running driver for {Seconds} s, and another front-end waits")]
     public static partial void Yielded(ILogger logger, double seconds);
 
-    [LoggerMessage(116, LogLevel.Warning, "No front-end can connect at the moment, which is tried again: {Reason}")]
-    public static partial void AcceptFailed(ILogger logger, string reason);
+    [LoggerMessage(116, LogLevel.Warning, "No front-end can connect at the moment, which is tried again: no descriptor or memory is left")]
+    public static partial void AcceptFailed(ILogger logger);
 
     [LoggerMessage(117, LogLevel.Error, "What a connection had could not be given back")]
     public static partial void EndFailed(ILogger logger, Exception exception);
@@ -66,4 +66,7 @@ internal static partial class Log
 
     [LoggerMessage(119, LogLevel.Warning, "The guest's requests wait: it does not see the arena after {Seconds} s. The front-end has not answered the request to map it, or has taken it out of its memory table; see its own messages, and use fewer memory devices")]
     public static partial void ArenaAwaited(ILogger logger, double seconds);
+
+    [LoggerMessage(120, LogLevel.Warning, "A front-end that waited for its turn was turned away: {Reason}")]
+    public static partial void TurnedAway(ILogger logger, string reason);
 }

@@ -1,5 +1,6 @@
 // Runs the pings of an instance: check, call back, answer.
 using Microsoft.Extensions.Logging;
+using Virtio;
 using VirtioUser.Devices;
 using VirtioUser.Host.Events;
 using VirtioUser.Host.Instances;
@@ -124,6 +125,7 @@ internal sealed class PingRunner(
         counters.Add(Counter.InstancesEnded);
         Log.InstanceEnded(logger, instance.Handle, instance.Identity);
         instance.MarkEnded();
+        instances.NoteEnded(); // last: whoever waits for this takes away what is used above
     }
 
     /// <summary>Who answers pings that no instance takes, for the present driver.</summary>
@@ -205,7 +207,7 @@ internal sealed class PingRunner(
         var shared = held.Object;
         try
         {
-            if (message.ShmOffset > shared.Size || message.ShmSize > shared.Size - message.ShmOffset)
+            if (!Bounds.Contains(shared.Size, message.ShmOffset, message.ShmSize))
             {
                 Reject(in message, "the bytes are not inside the object");
                 return Revents.Failed;

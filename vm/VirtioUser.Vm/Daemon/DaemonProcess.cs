@@ -11,7 +11,7 @@ public sealed class DaemonProcess : IAsyncDisposable
     // The line that the daemon writes when front-ends can connect.
     const string ReadyLine = "Listening on ";
 
-    readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("virtio-userd-");
+    readonly DirectoryInfo folder = SocketFolder.Create("virtio-userd-");
     readonly HttpClient http = new();
     readonly Tail lines = new(20);
     readonly int metricsPort;
@@ -82,7 +82,7 @@ public sealed class DaemonProcess : IAsyncDisposable
         {
             if (line.StartsWith(name, StringComparison.Ordinal) && line[name.Length] is '{' or ' ')
             {
-                return (long)double.Parse(line[(line.LastIndexOf('}') + 1)..].TrimStart().Split(' ')[0], CultureInfo.InvariantCulture);
+                return (long)double.Parse(line[(line.LastIndexOf('}') + 1)..].Split(' ')[1], CultureInfo.InvariantCulture);
             }
         }
 
