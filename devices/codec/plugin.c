@@ -30,7 +30,7 @@ bool virtio_user_plugin_init(const struct virtio_user_host *offered)
 	}
 	host = offered;
 	/* What a guest sends would fill the daemon's standard error. */
-	av_log_set_level(AV_LOG_QUIET);
+	av_log_set_callback(decoder_hear);
 	return true;
 }
 
