@@ -20,12 +20,11 @@ internal enum Errors
 /// <param name="Errors">Whether vu-play must say that something is wrong.</param>
 internal sealed record CorpusCase(string Name, Recipe File, Errors Errors = Errors.None)
 {
-    /// <summary>What comes out depends on the threads, so ffmpeg is asked with as many.</summary>
-    public bool ByThreads => Errors != Errors.None;
+    /// <summary>What comes out depends on the threads, so ffmpeg is asked with as many: if something is wrong, and where rates are beyond what it calculates with.</summary>
+    public bool ByThreads { get; init; } = Errors != Errors.None;
 
     /// <summary>
-    /// How many lines come out is compared, not what they say: <c>null</c> is never, a number is with more threads than that,
-    /// where ffmpeg itself lists other sums from run to run.
+    /// With several threads only the number of pictures is compared, as ffmpeg itself lists other sums from run to run.
     /// </summary>
-    public int? CountOnlyAbove { get; init; }
+    public bool CountOnly { get; init; }
 }

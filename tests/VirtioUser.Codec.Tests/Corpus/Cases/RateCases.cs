@@ -12,7 +12,7 @@ internal static class RateCases
 
     public static IReadOnlyList<CorpusCase> All { get; } =
     [
-        .. s_rates.Select(rate => new CorpusCase("rate-" + rate.Replace('/', '-'), Recipe.H264(rate: rate))),
+        .. s_rates.Select(rate => new CorpusCase("rate-" + rate.Replace('/', '-'), Recipe.H264(rate: rate)) { ByThreads = rate == "1000" }),
         new("rate-not-said", Recipe.H264(rate: "30").Vui(vui => vui! with { Timing = null })),
         new("rate-no-vui", Recipe.H264(rate: "30").Vui(_ => null)),
         new("rate-units-0", Timing(0, 60, true)),
@@ -23,10 +23,10 @@ internal static class RateCases
         new("rate-30-in-frames", Timing(1, 30, true)),
         new("rate-1001-units", Timing(1001, 48000, false)),
         new("rate-90000-units", Timing(3003, 180000, true)),
-        new("rate-largest-scale", Timing(1, uint.MaxValue, true)),
+        new("rate-largest-scale", Timing(1, uint.MaxValue, true)) { ByThreads = true },
         new("rate-largest-units", Timing(uint.MaxValue, 1, true)),
         new("rate-both-largest", Timing(uint.MaxValue, uint.MaxValue, true)),
-        new("rate-above-2-31", Timing(0x80000000, 0xfffffffe, true)),
+        new("rate-above-2-31", Timing(0x80000000, 0xfffffffe, true)) { ByThreads = true },
         new("rate-microseconds", Timing(33333, 2000000, false)),
         new("rate-interlaced-25", Recipe.H264("interlaced=1", rate: "25")),
         new("rate-interlaced-30000-1001", Recipe.H264("interlaced=1", rate: "30000/1001")),

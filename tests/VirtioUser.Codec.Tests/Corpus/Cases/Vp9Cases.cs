@@ -10,7 +10,7 @@ internal static class Vp9Cases
 
     public static IReadOnlyList<CorpusCase> All { get; } =
     [
-        .. new[] { "1x1", "2x2", "7x5", "17x33", "65x63", "178x98", "1x100", "321x17" }.Select(size => new CorpusCase("vp9-size-" + size, Recipe.Vp9(size: size))),
+        .. new[] { "1x1", "2x2", "7x5", "17x33", "65x63", "178x98", "1x100", "321x17" }.Select(size => new CorpusCase("vp9-size-" + size, Recipe.Vp9("-vf scale=" + size.Replace('x', ':')))),
         .. new[] { "yuv422p", "yuv444p", "yuv440p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv420p12le", "yuv444p12le", "gbrp" }.Select(format => new CorpusCase(
             "vp9-samples-" + format, Recipe.Vp9("-pix_fmt " + format))),
         new("vp9-samples-yuv444p-odd", Recipe.Vp9("-pix_fmt yuv444p", size: "65x33")),
