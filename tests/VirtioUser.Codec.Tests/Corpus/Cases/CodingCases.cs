@@ -42,7 +42,8 @@ internal static class CodingCases
         new("fields", Fields(null, "tb")),
         new("fields-bottom-first", Fields(null, "bt")),
         new("fields-reorder-said", Fields(new() { Timing = (1, 50, true), Restriction = (0, 8) }, "tb")),
-        new("fields-and-frames", Recipe.Plain(new() { Fields = true }, [.. Enumerable.Range(0, 10).SelectMany(order => order % 2 == 0 ? Frame(order) : Pair(order, "tb"))])),
+        // With several threads libavcodec marks the pairs of fields as damaged, which they are not.
+        new("fields-and-frames", Recipe.Plain(new() { Fields = true }, [.. Enumerable.Range(0, 10).SelectMany(order => order % 2 == 0 ? Frame(order) : Pair(order, "tb"))]), Errors.Any),
         new("fields-backward-3", Recipe.Plain(
             new() { Fields = true }, [.. Pair(0, "tb"), .. new[] { 4, 3, 2, 1, 8, 7, 6, 5 }.SelectMany(order => Pair(order, "tb"))])),
         new("fields-one-only", Recipe.Plain(new() { Fields = true }, [.. Enumerable.Range(0, 8).SelectMany(order => Pair(order, "tb").Take(order == 4 ? 1 : 2))]), Errors.Any),

@@ -27,7 +27,7 @@ internal static class UnitCases
         new("delimiters-twice", Recipe.H264("aud=1:bframes=2").Each(unit => Nal.Type(unit) == Nal.Delimiter ? [unit, unit] : [unit])),
         new("delimiters-of-some", Recipe.H264("aud=1:bframes=2").Pictures(pictures => pictures.Select((picture, i) => i % 3 == 1 ? [.. picture.Where(unit => Nal.Type(unit) != Nal.Delimiter)] : picture))),
         new("delimiters-between-slices", Usual.Each(unit => Nal.IsSlice(unit) ? [[Nal.Delimiter, 0xf0], unit] : [unit]), Errors.Any),
-        new("delimiters-at-the-end", Usual.Units(units => [.. units, [Nal.Delimiter, 0xf0], [Nal.Delimiter, 0xf0]])),
+        new("delimiters-at-the-end", Usual.Units(units => [.. units, [Nal.Delimiter, 0xf0], [Nal.Delimiter, 0xf0]]), Errors.Any),
         new("end-of-sequence-at-the-end", Usual.Units(units => units.Append([Nal.EndOfSequence]))),
         new("end-of-stream-at-the-end", Usual.Units(units => units.Append([Nal.EndOfStream]))),
         new("end-of-sequence-before-idr", Recipe.H264("keyint=4:bframes=1").Pictures(BeforeIdr([Nal.EndOfSequence]))),
