@@ -157,7 +157,7 @@ fail:
 	return NULL;
 }
 
-enum codec_error stream_open(struct decoder *decoder)
+enum codec_error stream_open(struct decoder *decoder, uint64_t *enough)
 {
 	struct stream *stream = &decoder->stream;
 	const AVCodec *codec;
@@ -174,6 +174,8 @@ enum codec_error stream_open(struct decoder *decoder)
 	if (!codec)
 		return CODEC_ERROR_UNKNOWN;
 	stream->codec = open_codec(decoder, codec);
+	if (!stream->codec && decoder_has_own_memory(codec) && decoder_own_is_too_large(decoder, enough))
+		return CODEC_ERROR_NO_ROOM;
 	if (!stream->codec)
 		return CODEC_ERROR_HOST;
 	timing_start(&stream->timing, stream->format);

@@ -27,8 +27,12 @@ struct stream {
 	bool probing;
 };
 
-/* Finds out what the stream is, and opens what it takes. Returns what went wrong, or 0. stream_close is needed in any case. */
-enum codec_error stream_open(struct decoder *decoder);
+/*
+ * Finds out what the stream is, and opens what it takes. Returns what went wrong, or 0. stream_close is needed in any case.
+ *
+ * @enough: with CODEC_ERROR_NO_ROOM set to the room that would do
+ */
+enum codec_error stream_open(struct decoder *decoder, uint64_t *enough);
 
 void stream_close(struct decoder *decoder);
 

@@ -55,9 +55,9 @@ void timing_packet(struct timing *timing, const AVStream *stream, const AVCodecC
 
 	if (!timing->begun) {
 		/* What is shown first is decoded as much earlier as pictures are held back. */
-		timing->dts = stream->avg_frame_rate.num ?
-				      -codec->has_b_frames * AV_TIME_BASE / av_q2d(stream->avg_frame_rate) :
-				      0;
+		timing->dts = stream->avg_frame_rate.num
+				      ? -codec->has_b_frames * AV_TIME_BASE / av_q2d(stream->avg_frame_rate)
+				      : 0;
 		timing->begun = true;
 	}
 	if (timing->next_dts == AV_NOPTS_VALUE)
@@ -81,7 +81,8 @@ int64_t timing_step(struct timing *timing, const AVStream *stream, bool drains)
 static int ticks_of(const AVCodecContext *codec)
 {
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* newer versions tell it by the codec's properties, to the same effect */
+#pragma GCC diagnostic ignored \
+	"-Wdeprecated-declarations" /* newer versions tell it by the codec's properties, to the same effect */
 	return codec->ticks_per_frame > 0 ? codec->ticks_per_frame : 1;
 #pragma GCC diagnostic pop
 }
@@ -96,10 +97,11 @@ void timing_advance(struct timing *timing, const AVStream *stream, const AVCodec
 	} else if (codec->framerate.num != 0 && codec->framerate.den != 0) {
 		int ticks = parser ? parser->repeat_pict + 1 : ticks_of(codec);
 
-		duration = (int64_t)AV_TIME_BASE * codec->framerate.den * ticks / codec->framerate.num / ticks_of(codec);
+		duration =
+			(int64_t)AV_TIME_BASE * codec->framerate.den * ticks / codec->framerate.num / ticks_of(codec);
 	}
-	timing->next_dts = timing->dts != AV_NOPTS_VALUE && duration != 0 ? plus(timing->next_dts, duration) :
-									     AV_NOPTS_VALUE;
+	timing->next_dts = timing->dts != AV_NOPTS_VALUE && duration != 0 ? plus(timing->next_dts, duration)
+									  : AV_NOPTS_VALUE;
 }
 
 void timing_picture(struct timing *timing, AVFrame *frame, bool drains)
