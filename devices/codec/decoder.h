@@ -124,8 +124,8 @@ int64_t decoder_samples_max(const struct decoder *decoder, enum AVCodecID codec)
 /* Room with which a picture of so many samples is not too large; 0 if there is none. */
 uint64_t decoder_enough_for_samples(enum AVCodecID codec, uint64_t samples);
 
-/* Whether the stream's pictures are known to be too large for a codec with memory of its own. @enough: set to what is, or 0 */
-bool decoder_own_is_too_large(const struct decoder *decoder, uint64_t *enough);
+/* Whether the stream's pictures are too large for a codec with memory of its own. @enough: set to room that would do, or 0 */
+bool decoder_own_is_too_large(const struct decoder *decoder, const AVCodec *codec, uint64_t *enough);
 
 /*
  * Room with which a block for a picture would have been found, while the guest keeps as many pictures. The lock is held.

@@ -53,19 +53,23 @@ uint64_t decoder_enough_for_samples(enum AVCodecID codec, uint64_t samples)
 	return samples * OWN_PICTURES <= ROOM_COUNTED ? samples * OWN_PICTURES : 0;
 }
 
-bool decoder_own_is_too_large(const struct decoder *decoder, uint64_t *enough)
+bool decoder_own_is_too_large(const struct decoder *decoder, const AVCodec *codec, uint64_t *enough)
 {
-	const AVStream *video = decoder->stream.video;
-	const AVCodecParserContext *parser = av_stream_get_parser(video);
-	uint64_t samples = (uint64_t)FFMAX(video->codecpar->width, 0) * (uint64_t)FFMAX(video->codecpar->height, 0);
+	const struct stream *stream = &decoder->stream;
+	const AVCodecParameters *known = stream->video->codecpar;
+	const AVCodecParserContext *parser = av_stream_get_parser(stream->video);
+	uint64_t samples = FFMAX(stream->said, (uint64_t)FFMAX(known->width, 0) * (uint64_t)FFMAX(known->height, 0));
 
-	/* A container's header may say anything. */
+	*enough = 0;
+	if (!decoder_has_own_memory(codec))
+		return false;
 	if (parser && parser->width > 0 && parser->height > 0)
 		samples = FFMAX(samples, (uint64_t)parser->width * (uint64_t)parser->height);
-	*enough = 0;
-	if (samples <= (uint64_t)decoder_samples_max(decoder, AV_CODEC_ID_AV1))
+	if (samples > (uint64_t)decoder_samples_max(decoder, codec->id))
+		*enough = decoder_enough_for_samples(codec->id, samples);
+	else if (known->width > 0)
 		return false;
-	*enough = decoder_enough_for_samples(AV_CODEC_ID_AV1, samples);
+	/* Where nobody knows the size, that is what the limit has led to. */
 	return true;
 }
 

@@ -16,6 +16,7 @@ struct stream {
 	AVFormatContext *format;
 	AVStream *video; /* its only one */
 	AVCodecContext *codec;
+	uint64_t said; /* samples of a picture, as the container's header says */
 	struct timing timing;
 	struct codec_stream told; /* what the guest knows of it */
 	int width; /* of the last picture */

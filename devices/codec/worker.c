@@ -74,7 +74,7 @@ static bool report(struct decoder *decoder, int result)
 	case NO_ROOM: /* the guest knows */
 		return false;
 	case AVERROR(ERANGE): /* libdav1d: larger than max_pixels */
-		decoder_own_is_too_large(decoder, &enough);
+		decoder_own_is_too_large(decoder, decoder->stream.codec->codec, &enough);
 		decoder_put_error(decoder, CODEC_ERROR_NO_ROOM, enough);
 		break;
 	case AVERROR(ENOMEM):

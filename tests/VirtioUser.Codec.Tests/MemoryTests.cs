@@ -251,7 +251,7 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         Assert.Equal(!isShared, untouched.SequenceEqual(painted));
     }
 
-    /// <summary>Decodes a part of a clip, then maybe writes to all memory for pictures, then decodes the rest and returns the sums of that.</summary>
+    /// <summary>Decodes a part of a clip, then maybe writes to all memory for pictures, then decodes the rest and returns the sums of the last pictures.</summary>
     private List<string> DecodeSecondHalf(Sample sample, bool paint)
     {
         using var decoder = RawDecoder.Open(daemon.Source);
@@ -262,15 +262,15 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
             decoder.Put(piece);
         }
 
-        decoder.WakeUp();
-        var patience = Patience.Token();
-        while (decoder.Outputs > 0 || decoder.Read(Layout.ChunksTaken) < first || decoder.Read(Layout.DeviceWaits) == 0)
+        // Not all of them: the device may be at work on those that are missing. It has those that they are made from.
+        const int Before = 155, Compared = 30;
+        for (var shown = 0; shown < Before;)
         {
-            patience.ThrowIfCancellationRequested();
+            decoder.AwaitEvent();
             while (decoder.TryTake(out var output))
             {
+                shown++;
                 decoder.Return(output.Token);
-                decoder.WakeUp();
             }
         }
 
@@ -301,7 +301,7 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
             }
         }
 
-        return sums;
+        return sums[^Compared..];
     }
 
     [Fact]

@@ -71,7 +71,7 @@ public readonly record struct DecoderOutput
     {
         DecoderError.None => "",
         DecoderError.Corrupt => "a packet cannot be decoded",
-        DecoderError.NoRoom when BytesNeeded == 0 => Text($"there is no room for a picture: {BytesThere} bytes are too few, and the host gives no more to pictures of this size"),
+        DecoderError.NoRoom when BytesNeeded == 0 => Text($"there is no room for a picture: {BytesThere} bytes are too few; how many are enough the host cannot tell"),
         DecoderError.NoRoom => Text($"there is no room for a picture: there are {BytesThere} bytes for pictures, {BytesNeeded} would do"),
         DecoderError.Format => "pictures are of a kind that the device cannot hand over",
         DecoderError.Host => "the host's decoder failed",
