@@ -14,6 +14,14 @@ static int64_t plus(int64_t left, int64_t right)
 	return __builtin_add_overflow(left, right, &sum) ? AV_NOPTS_VALUE : sum;
 }
 
+/* ffmpeg multiplies each time by a number, which is 1: of more than 53 bits the last are lost, and there may be nothing left. */
+static int64_t scaled(int64_t time)
+{
+	double value = (double)time;
+
+	return value < 0x1p63 ? (int64_t)value : AV_NOPTS_VALUE;
+}
+
 static bool jumps(int64_t from, int64_t to)
 {
 	int64_t step;
@@ -41,9 +49,9 @@ void timing_packet(struct timing *timing, const AVStream *stream, const AVCodecC
 	int64_t dts = AV_NOPTS_VALUE;
 
 	if (packet && packet->dts != AV_NOPTS_VALUE)
-		packet->dts = plus(packet->dts, offset);
+		packet->dts = scaled(plus(packet->dts, offset));
 	if (packet && packet->pts != AV_NOPTS_VALUE)
-		packet->pts = plus(packet->pts, offset);
+		packet->pts = scaled(plus(packet->pts, offset));
 	if (packet)
 		dts = to_microseconds(packet->dts, stream);
 	if (dts != AV_NOPTS_VALUE && timing->next_dts != AV_NOPTS_VALUE) {
