@@ -27,7 +27,8 @@ static void lose(struct decoder *decoder, uint64_t enough)
 	decoder->enough = FFMAX(decoder->enough, enough);
 }
 
-static unsigned char *take(struct decoder *decoder, struct decoder_area *where, const AVCodecContext *codec, uint64_t size)
+static unsigned char *take(struct decoder *decoder, struct decoder_area *where, const AVCodecContext *codec,
+			   uint64_t size)
 {
 	struct request request = { .where = where, .size = size };
 	bool met;
@@ -91,8 +92,8 @@ static bool is_too_large(struct decoder *decoder, const AVCodecContext *codec)
 		return false;
 	pthread_mutex_lock(&decoder->lock);
 	/* As many pictures as the codec needs take more than that: two bytes for each sample are those of most. */
-	lose(decoder, FFMAX(decoder_enough_for_samples(decoder, codec->codec_id, samples),
-			    decoder_enough(decoder, codec, samples * 2)));
+	lose(decoder,
+	     FFMAX(decoder_enough_for_samples(codec->codec_id, samples), decoder_enough(decoder, codec, samples * 2)));
 	pthread_mutex_unlock(&decoder->lock);
 	return true;
 }

@@ -56,7 +56,8 @@ static bool start(struct decoder *decoder)
 {
 	decoder->packet = av_packet_alloc();
 	decoder->frame = av_frame_alloc();
-	if (!decoder->packet || !decoder->frame || !frame_area_reserve(&decoder->hidden.area, decoder_room(&decoder->setup)))
+	if (!decoder->packet || !decoder->frame ||
+	    !frame_area_reserve(&decoder->hidden.area, decoder_room(&decoder->setup)))
 		return false;
 	return pthread_create(&decoder->worker, NULL, decoder_work, decoder) == 0;
 }

@@ -55,6 +55,7 @@ struct decoder {
 	uint32_t sleepers; /* threads that wait for the guest */
 	uint32_t lost; /* pictures that had no room, of which the guest was not told yet */
 	uint64_t enough; /* room that would have done for them */
+	bool starved; /* a thread has waited for returns in vain, and none came since */
 	uint32_t progress; /* grows with all that happens to the rings and the room */
 	bool error_news; /* the guest was not told yet that there was an error */
 	bool stopped; /* the instance ends, or the guest broke the protocol */
@@ -120,11 +121,11 @@ bool decoder_has_own_memory(const AVCodec *codec);
 /* The most samples of a picture that a codec may decode. */
 int64_t decoder_samples_max(const struct decoder *decoder, enum AVCodecID codec);
 
-/* Room with which a picture of so many samples is not too large. */
-uint64_t decoder_enough_for_samples(const struct decoder *decoder, enum AVCodecID codec, uint64_t samples);
+/* Room with which a picture of so many samples is not too large; 0 if there is none. */
+uint64_t decoder_enough_for_samples(enum AVCodecID codec, uint64_t samples);
 
-/* The same for the stream's pictures, as far as their size is known; otherwise 0. */
-uint64_t decoder_enough_for_own(const struct decoder *decoder);
+/* Whether the stream's pictures are too large for a codec with memory of its own. @enough: set to room that would do, or 0 */
+bool decoder_own_is_too_large(const struct decoder *decoder, const AVCodec *codec, uint64_t *enough);
 
 /*
  * Room with which a block for a picture would have been found, while the guest keeps as many pictures. The lock is held.

@@ -40,32 +40,37 @@ bool decoder_has_own_memory(const AVCodec *codec)
 
 int64_t decoder_samples_max(const struct decoder *decoder, enum AVCodecID codec)
 {
-	uint64_t samples = codec == AV_CODEC_ID_AV1 ? decoder_room(&decoder->setup) / OWN_PICTURES :
-						      decoder->setup.frames_size / SHARE;
+	uint64_t samples = codec == AV_CODEC_ID_AV1 ? decoder_room(&decoder->setup) / OWN_PICTURES
+						    : decoder->setup.frames_size / SHARE;
 
 	return (int64_t)FFMAX(samples, 1u); /* 0 is no limit for libdav1d */
 }
 
-uint64_t decoder_enough_for_samples(const struct decoder *decoder, enum AVCodecID codec, uint64_t samples)
+uint64_t decoder_enough_for_samples(enum AVCodecID codec, uint64_t samples)
 {
-	(void)decoder;
 	if (codec != AV_CODEC_ID_AV1)
 		return samples * SHARE;
 	return samples * OWN_PICTURES <= ROOM_COUNTED ? samples * OWN_PICTURES : 0;
 }
 
-uint64_t decoder_enough_for_own(const struct decoder *decoder)
+bool decoder_own_is_too_large(const struct decoder *decoder, const AVCodec *codec, uint64_t *enough)
 {
-	const AVStream *video = decoder->stream.video;
-	const AVCodecParserContext *parser = av_stream_get_parser(video);
-	uint64_t samples = (uint64_t)FFMAX(video->codecpar->width, 0) * (uint64_t)FFMAX(video->codecpar->height, 0);
+	const struct stream *stream = &decoder->stream;
+	const AVCodecParameters *known = stream->video->codecpar;
+	const AVCodecParserContext *parser = av_stream_get_parser(stream->video);
+	uint64_t samples = FFMAX(stream->said, (uint64_t)FFMAX(known->width, 0) * (uint64_t)FFMAX(known->height, 0));
 
-	/* A container's header may say anything. */
+	*enough = 0;
+	if (!decoder_has_own_memory(codec))
+		return false;
 	if (parser && parser->width > 0 && parser->height > 0)
 		samples = FFMAX(samples, (uint64_t)parser->width * (uint64_t)parser->height);
-	if (samples <= (uint64_t)decoder_samples_max(decoder, AV_CODEC_ID_AV1))
-		return 0;
-	return decoder_enough_for_samples(decoder, AV_CODEC_ID_AV1, samples);
+	if (samples > (uint64_t)decoder_samples_max(decoder, codec->id))
+		*enough = decoder_enough_for_samples(codec->id, samples);
+	else if (known->width > 0)
+		return false;
+	/* Where nobody knows the size, that is what the limit has led to. */
+	return true;
 }
 
 /* How many pictures a codec may have at the same time. */

@@ -224,6 +224,7 @@ bool decoder_take_returns(struct decoder *decoder)
 		av_frame_free(&returned[index]);
 	pthread_mutex_lock(&decoder->lock);
 	decoder->shared.area.lent -= count;
+	decoder->starved = false;
 	pthread_cond_broadcast(&decoder->changed);
 	return true;
 }

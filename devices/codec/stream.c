@@ -93,6 +93,8 @@ static enum codec_error find_out(struct decoder *decoder)
 	int result;
 
 	stream->video = stream->format->streams[0];
+	stream->said = (uint64_t)FFMAX(stream->video->codecpar->width, 0) *
+		       (uint64_t)FFMAX(stream->video->codecpar->height, 0);
 	input_allow(decoder, (uint64_t)stream->format->probesize + CODEC_PACKET_MAX);
 	av_dict_set_int(&options, "max_pixels", decoder_samples_max(decoder, stream->video->codecpar->codec_id), 0);
 	stream->probing = true;
@@ -157,7 +159,7 @@ fail:
 	return NULL;
 }
 
-enum codec_error stream_open(struct decoder *decoder)
+enum codec_error stream_open(struct decoder *decoder, uint64_t *enough)
 {
 	struct stream *stream = &decoder->stream;
 	const AVCodec *codec;
@@ -175,7 +177,7 @@ enum codec_error stream_open(struct decoder *decoder)
 		return CODEC_ERROR_UNKNOWN;
 	stream->codec = open_codec(decoder, codec);
 	if (!stream->codec)
-		return CODEC_ERROR_HOST;
+		return decoder_own_is_too_large(decoder, codec, enough) ? CODEC_ERROR_NO_ROOM : CODEC_ERROR_HOST;
 	timing_start(&stream->timing, stream->format);
 	stream_tell(decoder, NULL);
 	return 0;

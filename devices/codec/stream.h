@@ -16,6 +16,7 @@ struct stream {
 	AVFormatContext *format;
 	AVStream *video; /* its only one */
 	AVCodecContext *codec;
+	uint64_t said; /* samples of a picture, as the container's header says */
 	struct timing timing;
 	struct codec_stream told; /* what the guest knows of it */
 	int width; /* of the last picture */
@@ -27,8 +28,12 @@ struct stream {
 	bool probing;
 };
 
-/* Finds out what the stream is, and opens what it takes. Returns what went wrong, or 0. stream_close is needed in any case. */
-enum codec_error stream_open(struct decoder *decoder);
+/*
+ * Finds out what the stream is, and opens what it takes. Returns what went wrong, or 0. stream_close is needed in any case.
+ *
+ * @enough: with CODEC_ERROR_NO_ROOM set to the room that would do
+ */
+enum codec_error stream_open(struct decoder *decoder, uint64_t *enough);
 
 void stream_close(struct decoder *decoder);
 

@@ -14,6 +14,14 @@ static int64_t plus(int64_t left, int64_t right)
 	return __builtin_add_overflow(left, right, &sum) ? AV_NOPTS_VALUE : sum;
 }
 
+/* ffmpeg multiplies each time by a number, which is 1: of more than 53 bits the last are lost, and there may be nothing left. */
+static int64_t scaled(int64_t time)
+{
+	double value = (double)time;
+
+	return value < 0x1p63 ? (int64_t)value : AV_NOPTS_VALUE;
+}
+
 static bool jumps(int64_t from, int64_t to)
 {
 	int64_t step;
@@ -41,9 +49,9 @@ void timing_packet(struct timing *timing, const AVStream *stream, const AVCodecC
 	int64_t dts = AV_NOPTS_VALUE;
 
 	if (packet && packet->dts != AV_NOPTS_VALUE)
-		packet->dts = plus(packet->dts, offset);
+		packet->dts = scaled(plus(packet->dts, offset));
 	if (packet && packet->pts != AV_NOPTS_VALUE)
-		packet->pts = plus(packet->pts, offset);
+		packet->pts = scaled(plus(packet->pts, offset));
 	if (packet)
 		dts = to_microseconds(packet->dts, stream);
 	if (dts != AV_NOPTS_VALUE && timing->next_dts != AV_NOPTS_VALUE) {
@@ -55,9 +63,9 @@ void timing_packet(struct timing *timing, const AVStream *stream, const AVCodecC
 
 	if (!timing->begun) {
 		/* What is shown first is decoded as much earlier as pictures are held back. */
-		timing->dts = stream->avg_frame_rate.num ?
-				      -codec->has_b_frames * AV_TIME_BASE / av_q2d(stream->avg_frame_rate) :
-				      0;
+		timing->dts = stream->avg_frame_rate.num
+				      ? -codec->has_b_frames * AV_TIME_BASE / av_q2d(stream->avg_frame_rate)
+				      : 0;
 		timing->begun = true;
 	}
 	if (timing->next_dts == AV_NOPTS_VALUE)
@@ -81,7 +89,8 @@ int64_t timing_step(struct timing *timing, const AVStream *stream, bool drains)
 static int ticks_of(const AVCodecContext *codec)
 {
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* newer versions tell it by the codec's properties, to the same effect */
+#pragma GCC diagnostic ignored \
+	"-Wdeprecated-declarations" /* newer versions tell it by the codec's properties, to the same effect */
 	return codec->ticks_per_frame > 0 ? codec->ticks_per_frame : 1;
 #pragma GCC diagnostic pop
 }
@@ -96,10 +105,11 @@ void timing_advance(struct timing *timing, const AVStream *stream, const AVCodec
 	} else if (codec->framerate.num != 0 && codec->framerate.den != 0) {
 		int ticks = parser ? parser->repeat_pict + 1 : ticks_of(codec);
 
-		duration = (int64_t)AV_TIME_BASE * codec->framerate.den * ticks / codec->framerate.num / ticks_of(codec);
+		duration =
+			(int64_t)AV_TIME_BASE * codec->framerate.den * ticks / codec->framerate.num / ticks_of(codec);
 	}
-	timing->next_dts = timing->dts != AV_NOPTS_VALUE && duration != 0 ? plus(timing->next_dts, duration) :
-									     AV_NOPTS_VALUE;
+	timing->next_dts = timing->dts != AV_NOPTS_VALUE && duration != 0 ? plus(timing->next_dts, duration)
+									  : AV_NOPTS_VALUE;
 }
 
 void timing_picture(struct timing *timing, AVFrame *frame, bool drains)

@@ -33,7 +33,7 @@ void decoder_break(struct decoder *decoder, enum codec_broken reason)
 }
 
 /* How long a thread sleeps before it looks whether the guest sleeps as well: nobody rings for that. */
-#define LOOK_MILLISECONDS 100
+#define LOOK_MILLISECONDS 50
 
 /*
  * How often it looks before it believes that nothing goes on elsewhere. The worker need not wait: while it does not go on, nobody
@@ -76,11 +76,15 @@ static bool is_over(struct decoder *decoder, struct patience *patience)
 	/* What it has returned before it went to sleep was taken before we looked: it may be there by now. */
 	if (rings_returns(&decoder->rings) != 0)
 		return false;
-	return pthread_equal(pthread_self(), decoder->worker) || ++patience->looks > LOOKS;
+	if (!pthread_equal(pthread_self(), decoder->worker) && !decoder->starved && ++patience->looks <= LOOKS)
+		return false;
+	decoder->starved = true;
+	return true;
 }
 
 /* Returns false if the decoder has stopped. */
-static bool wait_with(struct decoder *decoder, decoder_condition *met, void *argument, struct patience patience, bool *come)
+static bool wait_with(struct decoder *decoder, decoder_condition *met, void *argument, struct patience patience,
+		      bool *come)
 {
 	bool over = false;
 

@@ -62,6 +62,8 @@ static void report_complaints(struct decoder *decoder, bool told)
 /* Tells the guest what went wrong in libavcodec, if something did. Returns whether it is told something. */
 static bool report(struct decoder *decoder, int result)
 {
+	uint64_t enough;
+
 	if (report_lost(decoder))
 		return true;
 	if (result >= 0)
@@ -72,7 +74,8 @@ static bool report(struct decoder *decoder, int result)
 	case NO_ROOM: /* the guest knows */
 		return false;
 	case AVERROR(ERANGE): /* libdav1d: larger than max_pixels */
-		decoder_put_error(decoder, CODEC_ERROR_NO_ROOM, decoder_enough_for_own(decoder));
+		decoder_own_is_too_large(decoder, decoder->stream.codec->codec, &enough);
+		decoder_put_error(decoder, CODEC_ERROR_NO_ROOM, enough);
 		break;
 	case AVERROR(ENOMEM):
 	case AVERROR_EXTERNAL:
@@ -196,12 +199,13 @@ static void decode_all(struct decoder *decoder)
 
 static void decode_stream(struct decoder *decoder)
 {
-	enum codec_error wrong = stream_open(decoder);
+	uint64_t enough = 0;
+	enum codec_error wrong = stream_open(decoder, &enough);
 
 	if (wrong == 0)
 		decode_all(decoder);
 	else
-		decoder_put_error(decoder, wrong, 0);
+		decoder_put_error(decoder, wrong, enough);
 	stream_close(decoder);
 }
 

@@ -237,9 +237,10 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
     [InlineData(ClipCodec.Av1, "yuv420p", false)] // libdav1d has memory of its own
     public async Task A_picture_of_8_bits_is_the_one_that_the_codec_goes_on_from_and_others_are_copies(ClipCodec codec, string pixelFormat, bool isShared)
     {
-        // The host looks at the first pictures of a stream before it decodes: here are enough of them.
+        // The host looks at the first five seconds of a stream before it decodes: here are eight.
+        const int Pictures = 200;
         var clip = Clips.Small.First(clip => clip.Codec == codec && clip.PixelFormat == pixelFormat && clip.ThenSize is null && !clip.Interlaced);
-        var sample = await Sample.GetAsync(clip with { Times = 3 });
+        var sample = await Sample.GetAsync(clip with { Times = (Pictures + clip.Frames - 1) / clip.Frames });
 
         var untouched = DecodeSecondHalf(sample, paint: false);
         var painted = DecodeSecondHalf(sample, paint: true);
@@ -250,27 +251,28 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         Assert.Equal(!isShared, untouched.SequenceEqual(painted));
     }
 
-    /// <summary>Decodes a part of a clip, then maybe writes to all memory for pictures, then decodes the rest and returns the sums of that.</summary>
+    /// <summary>Decodes a part of a clip, then maybe writes to all memory for pictures, then decodes the rest and returns the sums of the last pictures.</summary>
     private List<string> DecodeSecondHalf(Sample sample, bool paint)
     {
         using var decoder = RawDecoder.Open(daemon.Source);
         var pieces = sample.Pieces(40);
-        var first = pieces.Count * 21 / 40; // in the middle of the second time
+        var first = pieces.Count * 33 / 40; // in the middle of a time
         foreach (var piece in pieces.Take(first))
         {
             decoder.Put(piece);
         }
 
-        decoder.WakeUp();
-        var patience = Patience.Token();
-        while (decoder.Read(Layout.ChunksTaken) < first || decoder.Read(Layout.DeviceWaits) == 0)
+        // Not all of them: the device may be at work on those that are missing. It has those that they are made from.
+        const int Before = 155;
+        List<string> sums = [];
+        while (sums.Count < Before)
         {
-            patience.ThrowIfCancellationRequested();
-        }
-
-        while (decoder.TryTake(out var output))
-        {
-            decoder.Return(output.Token);
+            decoder.AwaitEvent();
+            while (decoder.TryTake(out var output, out var sum))
+            {
+                sums.Add(sum);
+                decoder.Return(output.Token);
+            }
         }
 
         if (paint)
@@ -284,7 +286,6 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         }
 
         decoder.PutEnd();
-        List<string> sums = [];
         var ended = false;
         while (!ended)
         {
@@ -300,7 +301,7 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
             }
         }
 
-        return sums;
+        return sums[Before..];
     }
 
     [Fact]

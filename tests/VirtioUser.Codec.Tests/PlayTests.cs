@@ -2,7 +2,6 @@
 using System.Globalization;
 using System.Text.Json;
 using VirtioUser.Codec.Tests.Support;
-using VirtioUser.Guest;
 using VirtioUser.Vm;
 
 namespace VirtioUser.Codec.Tests;
@@ -94,7 +93,7 @@ public sealed class PlayTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>, 
         Assert.Equal((1, "vu-play: there is no picture in it"), (code, said[0]));
         Assert.Equal(1, (await RunAsync(path + ".missing")).Code);
         Assert.Equal(2, (await RunAsync(sample.Path, "--every", "0")).Code);
-        Assert.Equal(1, (await RunAsync(path + ".socket", [sample.Path])).Code);
+        Assert.Equal(1, (await VuPlay.RunAsync(path + ".socket", sample.Path)).Code);
         Assert.Equal(1, (await RunAsync(sample.Path, "--framemd5", Path.Combine(_folder.FullName, "no", "folder"))).Code);
     }
 
@@ -106,7 +105,7 @@ public sealed class PlayTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>, 
         var path = Path.Combine(_folder.FullName, "pipe");
         Assert.Equal(0, await ChildProcess.RunAsync("mkfifo", [path], cancellationToken: TestContext.Current.CancellationToken));
         var film = await File.ReadAllBytesAsync((await Sample.GetAsync(Sample.H264)).Path, TestContext.Current.CancellationToken);
-        var playing = RunAsync(doomed.SocketPath, [path]);
+        var playing = VuPlay.RunAsync(doomed.SocketPath, path);
         await using (FileStream pipe = new(path, FileMode.Open, FileAccess.Write))
         {
             // It waits for the rest of the film, until the daemon is gone.
@@ -125,22 +124,5 @@ public sealed class PlayTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>, 
 
     private static bool IsNotAboutSoftware(string line) => !line.StartsWith("#software", StringComparison.Ordinal);
 
-    private static async Task<(int Code, List<string> Output, List<string> Said)> RunAsync(string socketPath, string[] arguments)
-    {
-        List<string> output = [], said = [];
-        var code = await ChildProcess.RunAsync(
-            "dotnet",
-            [BuildOutput.PathOf("vu-play", "vu-play.dll"), .. arguments],
-            new()
-            {
-                Output = output.Add,
-                Error = said.Add,
-                Environment = new Dictionary<string, string?> { [DeviceSource.EnvironmentVariable] = "unix:" + socketPath },
-            },
-            Patience.Token());
-        Assert.DoesNotContain(said, line => line.Contains("Unhandled exception", StringComparison.Ordinal));
-        return (code, output, said);
-    }
-
-    private Task<(int Code, List<string> Output, List<string> Said)> RunAsync(params string[] arguments) => RunAsync(daemon.SocketPath, arguments);
+    private Task<(int Code, List<string> Output, List<string> Said)> RunAsync(params string[] arguments) => VuPlay.RunAsync(daemon.SocketPath, arguments);
 }

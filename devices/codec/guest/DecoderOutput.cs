@@ -71,11 +71,11 @@ public readonly record struct DecoderOutput
     {
         DecoderError.None => "",
         DecoderError.Corrupt => "a packet cannot be decoded",
-        DecoderError.NoRoom when BytesNeeded == 0 => Text($"there is no room for a picture: {BytesThere} bytes are too few, and the host gives no more to pictures of this size"),
+        DecoderError.NoRoom when BytesNeeded == 0 => Text($"there is no room for a picture: {BytesThere} bytes are too few; how many are enough the host cannot tell"),
         DecoderError.NoRoom => Text($"there is no room for a picture: there are {BytesThere} bytes for pictures, {BytesNeeded} would do"),
         DecoderError.Format => "pictures are of a kind that the device cannot hand over",
         DecoderError.Host => "the host's decoder failed",
-        DecoderError.Input => "the stream ends within a packet, or is damaged so that nothing behind can be found",
+        DecoderError.Input => "the stream ends within a packet, has one of more than 16 MiB, or is damaged so that nothing behind it can be found",
         DecoderError.Unknown => "the stream is neither IVF (of H.264, VP9 or AV1) nor H.264 as a byte stream (Annex B)",
         DecoderError.Kept => Text($"{Protocol.RingEntries} pictures are kept, and no more can be: one is lost"),
         _ => Text($"error {(int)Error} of the device"),

@@ -24,8 +24,8 @@ namespace VirtioUser.Codec;
 ///         decoder.Wait();
 /// }
 /// </code>
-/// <para>The first picture comes out after some of those that follow it, or the end, were sent: the host looks at up to 5 MB, most often at
-/// 20 pictures, to find out what a stream is.</para>
+/// <para>The first picture comes out after some of those that follow it, or the end, were sent. To find out what a stream is the host looks
+/// at a few packets of IVF, and at five seconds of H.264 as a byte stream, which does not say it; at no more than 5 MB.</para>
 /// <para>Pictures that are not given back use up the room of the decoder. A program that waits for the next picture while it keeps
 /// all the others gets <see cref="DecoderError.NoRoom"/> where there is not <see cref="VideoDecoderOptions.FrameMemory"/> enough: who waits
 /// says by it that nothing is given back before.</para>
