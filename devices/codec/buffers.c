@@ -2,10 +2,7 @@
 /* Memory for pictures, when libavcodec asks for it, on any of its threads. */
 #include "decoder.h"
 
-#include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
-
-#define PICTURE_SHARE 4 /* of the area's bytes, how many for a sample of each picture */
 
 struct request {
 	struct decoder_area *where;
@@ -17,18 +14,28 @@ static bool has_room(struct decoder *decoder, void *argument)
 {
 	struct request *request = argument;
 
-	(void)decoder;
 	request->block = frame_area_take(&request->where->area, request->size);
+	if (request->block)
+		decoder->progress++;
 	return request->block || request->where->area.lent == 0 || request->size > request->where->area.size;
 }
 
-static unsigned char *take(struct decoder *decoder, struct decoder_area *where, uint64_t size)
+/* A picture is lost: the worker tells the guest. The lock is held. */
+static void lose(struct decoder *decoder, uint64_t enough)
+{
+	decoder->lost++;
+	decoder->enough = FFMAX(decoder->enough, enough);
+}
+
+static unsigned char *take(struct decoder *decoder, struct decoder_area *where, const AVCodecContext *codec,
+			   uint64_t size)
 {
 	struct request request = { .where = where, .size = size };
+	bool met;
 
 	pthread_mutex_lock(&decoder->lock);
-	if (decoder_wait(decoder, has_room, &request) && !request.block)
-		decoder->needed = size;
+	if (decoder_wait_for_returns(decoder, has_room, &request, &met) && !request.block)
+		lose(decoder, decoder_enough(decoder, codec, size));
 	pthread_mutex_unlock(&decoder->lock);
 	return request.block;
 }
@@ -40,14 +47,15 @@ static void give_back(void *area, uint8_t *block)
 
 	pthread_mutex_lock(&where->decoder->lock);
 	frame_area_give_back(&where->area, block);
+	where->decoder->progress++;
 	pthread_cond_broadcast(&where->decoder->changed);
 	pthread_mutex_unlock(&where->decoder->lock);
 }
 
-bool decoder_fill_frame(struct decoder *decoder, struct decoder_area *where,
+bool decoder_fill_frame(struct decoder *decoder, struct decoder_area *where, const AVCodecContext *codec,
 			const struct picture_layout *layout, AVFrame *frame)
 {
-	unsigned char *block = take(decoder, where, layout->size);
+	unsigned char *block = take(decoder, where, codec, layout->size);
 
 	if (!block)
 		return false;
@@ -72,23 +80,20 @@ int decoder_get_buffer(AVCodecContext *codec, AVFrame *frame, int flags)
 	if (!picture_layout_for(codec, frame, &layout))
 		return AVERROR(EINVAL);
 	where = picture_is_harmless(frame->format) ? &decoder->shared : &decoder->hidden;
-	return decoder_fill_frame(decoder, where, &layout, frame) ? 0 : NO_ROOM;
+	return decoder_fill_frame(decoder, where, codec, &layout, frame) ? 0 : NO_ROOM;
 }
 
-/*
- * Codecs take memory for what goes with a picture, several bytes for each sample in each thread, before they ask for the picture's.
- * Where there is no room for two pictures and a half they need not begin.
- */
-static bool is_too_large(struct decoder *decoder, enum AVPixelFormat format, int width, int height)
+static bool is_too_large(struct decoder *decoder, const AVCodecContext *codec)
 {
-	uint64_t samples = (uint64_t)width * (uint64_t)height;
-	int bytes;
+	uint64_t samples = (uint64_t)codec->coded_width * (uint64_t)codec->coded_height;
 
-	if (width <= 0 || height <= 0 || samples <= decoder->setup.frames_size / PICTURE_SHARE)
+	if (codec->coded_width <= 0 || codec->coded_height <= 0 ||
+	    samples <= (uint64_t)decoder_samples_max(decoder, codec->codec_id))
 		return false;
-	bytes = av_image_get_buffer_size(format, width, height, 1);
 	pthread_mutex_lock(&decoder->lock);
-	decoder->needed = bytes > 0 ? (uint64_t)bytes : samples;
+	/* As many pictures as the codec needs take more than that: two bytes for each sample are those of most. */
+	lose(decoder,
+	     FFMAX(decoder_enough_for_samples(codec->codec_id, samples), decoder_enough(decoder, codec, samples * 2)));
 	pthread_mutex_unlock(&decoder->lock);
 	return true;
 }
@@ -100,5 +105,5 @@ enum AVPixelFormat decoder_get_format(AVCodecContext *codec, const enum AVPixelF
 		if (!(av_pix_fmt_desc_get(*formats)->flags & AV_PIX_FMT_FLAG_HWACCEL))
 			break;
 	}
-	return is_too_large(codec->opaque, *formats, codec->coded_width, codec->coded_height) ? AV_PIX_FMT_NONE : *formats;
+	return is_too_large(codec->opaque, codec) ? AV_PIX_FMT_NONE : *formats;
 }

@@ -28,6 +28,11 @@ void frame_area_unreserve(struct frame_area *area)
 		munmap(area->base, area->size);
 }
 
+static uint64_t aligned(uint64_t size)
+{
+	return (size + ALIGNMENT - 1) & -(uint64_t)ALIGNMENT;
+}
+
 unsigned char *frame_area_take(struct frame_area *area, uint64_t size)
 {
 	uint64_t offset = 0;
@@ -35,7 +40,7 @@ unsigned char *frame_area_take(struct frame_area *area, uint64_t size)
 
 	if (size == 0 || size > area->size || area->count == FRAME_AREA_BLOCKS)
 		return NULL;
-	size = (size + ALIGNMENT - 1) & -(uint64_t)ALIGNMENT;
+	size = aligned(size);
 	for (index = 0; index < area->count; index++) {
 		if (area->blocks[index].offset - offset >= size)
 			break;
@@ -60,6 +65,26 @@ void frame_area_give_back(struct frame_area *area, const unsigned char *block)
 			(area->count - index) * sizeof(area->blocks[0]));
 		return;
 	}
+}
+
+uint64_t frame_area_largest(const struct frame_area *area)
+{
+	uint64_t largest = 0;
+
+	for (uint32_t index = 0; index < area->count; index++) {
+		if (area->blocks[index].size > largest)
+			largest = area->blocks[index].size;
+	}
+	return largest;
+}
+
+bool frame_area_is_even(const struct frame_area *area, uint64_t size)
+{
+	for (uint32_t index = 0; index < area->count; index++) {
+		if (area->blocks[index].size != aligned(size))
+			return false;
+	}
+	return true;
 }
 
 bool frame_area_contains(const struct frame_area *area, const unsigned char *address)

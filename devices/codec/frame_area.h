@@ -42,6 +42,12 @@ unsigned char *frame_area_take(struct frame_area *area, uint64_t size);
 /* Gives a block back. */
 void frame_area_give_back(struct frame_area *area, const unsigned char *block);
 
+/* The bytes of the largest block that is in use; 0 if there is none. */
+uint64_t frame_area_largest(const struct frame_area *area);
+
+/* Whether all blocks that are in use are as large as a new one would be. */
+bool frame_area_is_even(const struct frame_area *area, uint64_t size);
+
 bool frame_area_contains(const struct frame_area *area, const unsigned char *address);
 
 #endif

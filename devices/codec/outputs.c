@@ -43,44 +43,59 @@ static bool has_space_and_token(struct decoder *decoder, void *unused)
 	return has_space(decoder, unused) && decoder->out_count < CODEC_RING_ENTRIES;
 }
 
-static void put(struct decoder *decoder, const struct codec_output *output)
+/* The lock is held. */
+static void write_output(struct decoder *decoder, const void *output)
+{
+	rings_put_output(&decoder->rings, output);
+	decoder->progress++;
+	decoder_tell(decoder);
+}
+
+static void put(struct decoder *decoder, const void *output, bool is_error)
 {
 	pthread_mutex_lock(&decoder->lock);
 	if (decoder_wait(decoder, has_space, NULL)) {
-		rings_put_output(&decoder->rings, output);
-		if (output->type == CODEC_OUTPUT_ERROR)
-			decoder->error_news = true;
-		decoder_tell(decoder);
+		decoder->error_news |= is_error;
+		write_output(decoder, output);
 	}
 	pthread_mutex_unlock(&decoder->lock);
 }
 
 void decoder_put_error(struct decoder *decoder, enum codec_error error, uint64_t needed)
 {
-	put(decoder, &(struct codec_output){ .type = CODEC_OUTPUT_ERROR, .error = error, .needed = needed });
+	put(decoder, &(struct codec_output){ .type = CODEC_OUTPUT_ERROR, .error = error, .needed = needed }, true);
 }
 
 void decoder_put_end(struct decoder *decoder)
 {
-	put(decoder, &(struct codec_output){ .type = CODEC_OUTPUT_END });
+	put(decoder, &(struct codec_output){ .type = CODEC_OUTPUT_END }, false);
 }
 
-/* Gives the guest a picture that lies in the object. Returns false if the decoder has stopped. */
-static bool put_picture(struct decoder *decoder, AVFrame *frame)
+void decoder_put_stream(struct decoder *decoder, const struct codec_stream *stream)
+{
+	put(decoder, stream, false);
+}
+
+/*
+ * Gives the guest a picture that lies in the object. Returns false if the decoder has stopped.
+ *
+ * @kept: set if the guest keeps as many as there can be, and waits for another: it does not get this one
+ */
+static bool put_picture(struct decoder *decoder, AVFrame *frame, bool *kept)
 {
 	struct codec_output output;
-	bool going;
+	bool going, can;
 
 	picture_describe(frame, decoder->object, &output);
 	pthread_mutex_lock(&decoder->lock);
-	going = decoder_wait(decoder, has_space_and_token, NULL);
-	if (going) {
+	going = decoder_wait_for_returns(decoder, has_space_and_token, NULL, &can);
+	*kept = going && !can;
+	if (going && can) {
 		while (decoder->out[output.token])
 			output.token++;
 		decoder->out[output.token] = frame;
 		decoder->out_count++;
-		rings_put_output(&decoder->rings, &output);
-		decoder_tell(decoder);
+		write_output(decoder, &output);
 	}
 	pthread_mutex_unlock(&decoder->lock);
 	return going;
@@ -89,11 +104,15 @@ static bool put_picture(struct decoder *decoder, AVFrame *frame)
 /* Gives the guest a picture that lies in the object, or frees it. */
 static void put_or_free(struct decoder *decoder, AVFrame *frame)
 {
+	bool kept;
+
 	lend(decoder, &decoder->shared, 1);
-	if (put_picture(decoder, frame))
+	if (put_picture(decoder, frame, &kept) && !kept)
 		return;
 	av_frame_free(&frame);
-	/* The decoder has stopped: nobody asks any more how many are lent. */
+	lend(decoder, &decoder->shared, -1);
+	if (kept)
+		decoder_put_error(decoder, CODEC_ERROR_KEPT, 0);
 }
 
 /* Copies a picture into the object. Returns null, and says so to the guest, if that is not possible. */
@@ -113,7 +132,7 @@ static AVFrame *copy(struct decoder *decoder, const AVFrame *frame)
 		decoder_put_error(decoder, CODEC_ERROR_HOST, 0);
 		goto fail;
 	}
-	if (!decoder_fill_frame(decoder, &decoder->shared, &layout, copied))
+	if (!decoder_fill_frame(decoder, &decoder->shared, NULL, &layout, copied))
 		goto fail; /* the worker says why */
 	av_image_copy(copied->data, copied->linesize, (const uint8_t **)frame->data, frame->linesize, frame->format,
 		      frame->width, frame->height);
@@ -205,6 +224,7 @@ bool decoder_take_returns(struct decoder *decoder)
 		av_frame_free(&returned[index]);
 	pthread_mutex_lock(&decoder->lock);
 	decoder->shared.area.lent -= count;
+	decoder->starved = false;
 	pthread_cond_broadcast(&decoder->changed);
 	return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a picture's bytes look like: how many it needs, and how the protocol describes it. */
 #include "picture.h"
+#include "timing.h"
 
 #include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
@@ -106,6 +107,11 @@ static bool is_key(const AVFrame *frame)
 #endif
 }
 
+bool picture_is_corrupt(const AVFrame *frame)
+{
+	return frame->decode_error_flags || (frame->flags & AV_FRAME_FLAG_CORRUPT);
+}
+
 /* Formats with J in their names are older than color_range. */
 static bool is_full_range(const AVFrame *frame)
 {
@@ -128,6 +134,7 @@ void picture_describe(const AVFrame *frame, const unsigned char *object, struct 
 	*output = (struct codec_output){
 		.type = CODEC_OUTPUT_FRAME,
 		.pts = frame->pts,
+		.duration = timing_duration(frame),
 		.width = frame->width,
 		.height = frame->height,
 		.planes = format->nb_components,
@@ -135,12 +142,12 @@ void picture_describe(const AVFrame *frame, const unsigned char *object, struct 
 		.chroma_shift_x = format->log2_chroma_w,
 		.chroma_shift_y = format->log2_chroma_h,
 		.matrix = frame->colorspace,
-		.aspect_num = aspect.num > 0 && aspect.den > 0 ? aspect.num : 0,
-		.aspect_den = aspect.num > 0 && aspect.den > 0 ? aspect.den : 1,
+		.aspect_num = aspect.num >= 0 && aspect.den > 0 ? aspect.num : 0,
+		.aspect_den = aspect.num >= 0 && aspect.den > 0 ? aspect.den : 1,
 	};
 	if (is_key(frame))
 		output->flags |= CODEC_FRAME_KEY;
-	if (frame->decode_error_flags || (frame->flags & AV_FRAME_FLAG_CORRUPT))
+	if (picture_is_corrupt(frame))
 		output->flags |= CODEC_FRAME_CORRUPT;
 	if (is_full_range(frame))
 		output->flags |= CODEC_FRAME_FULL_RANGE;

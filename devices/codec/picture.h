@@ -33,6 +33,9 @@ bool picture_layout_of(const AVFrame *frame, struct picture_layout *layout);
 /* Points a frame without memory to its planes. */
 void picture_place(AVFrame *frame, const struct picture_layout *layout, unsigned char *block);
 
+/* Whether parts of a picture are missing, or were concealed. */
+bool picture_is_corrupt(const AVFrame *frame);
+
 /*
  * Describes a picture of a known format.
  *

@@ -25,12 +25,13 @@ void register_memory_mapping_funcs(virtio_user_map_fn *map, virtio_user_unmap_fn
 bool virtio_user_plugin_init(const struct virtio_user_host *offered)
 {
 	if (offered->size < offsetof(struct virtio_user_host, release_memory) + sizeof(offered->release_memory)) {
-		offered->log(VIRTIO_USER_LOG_ERROR, "The decoder needs a virtio-userd that has hold_memory.");
+		offered->log(VIRTIO_USER_LOG_ERROR, "The decoder needs a virtio-userd that has "
+						    "hold_memory.");
 		return false;
 	}
 	host = offered;
 	/* What a guest sends would fill the daemon's standard error. */
-	av_log_set_level(AV_LOG_QUIET);
+	av_log_set_callback(decoder_hear);
 	return true;
 }
 
@@ -49,8 +50,8 @@ bool on_create_instance(uint64_t handle)
 	if (__atomic_add_fetch(&instances, 1, __ATOMIC_RELAXED) > INSTANCES_MAX) {
 		/* Once: a guest can try again and again. */
 		if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
-			host->log(VIRTIO_USER_LOG_WARNING,
-				  "A guest wants more than 16 decoders at the same time; no more are made.");
+			host->log(VIRTIO_USER_LOG_WARNING, "A guest wants more than 16 decoders at the "
+							   "same time; no more are made.");
 		goto fail;
 	}
 	instance = calloc(1, sizeof(*instance));

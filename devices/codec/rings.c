@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define OUTPUT_SIZE sizeof(struct codec_output)
+
 static uint32_t *word(const struct rings *rings, uint32_t offset)
 {
 	return (uint32_t *)(rings->object + offset);
@@ -15,7 +17,7 @@ static uint32_t acquire(const struct rings *rings, uint32_t offset)
 	return __atomic_load_n(word(rings, offset), __ATOMIC_ACQUIRE);
 }
 
-/* Pairs with the guest's acquire before it reads entries, or uses the bytes of packets again. */
+/* Pairs with the guest's acquire before it reads entries, or uses the bytes of chunks again. */
 static void release(const struct rings *rings, uint32_t offset, uint32_t value)
 {
 	__atomic_store_n(word(rings, offset), value, __ATOMIC_RELEASE);
@@ -25,7 +27,7 @@ void rings_start(struct rings *rings, unsigned char *object)
 {
 	memset(rings, 0, sizeof(*rings));
 	rings->object = object;
-	release(rings, CODEC_PACKETS_TAKEN, 0);
+	release(rings, CODEC_CHUNKS_TAKEN, 0);
 	release(rings, CODEC_RETURNS_TAKEN, 0);
 	release(rings, CODEC_OUTPUTS_WRITTEN, 0);
 	release(rings, CODEC_DEVICE_WAITS, 0);
@@ -44,9 +46,9 @@ void copy_once(void *to, const void *from, size_t size)
 	}
 }
 
-uint32_t rings_packets(const struct rings *rings)
+uint32_t rings_chunks(const struct rings *rings)
 {
-	return acquire(rings, CODEC_PACKETS_WRITTEN) - rings->packets_taken;
+	return acquire(rings, CODEC_CHUNKS_WRITTEN) - rings->chunks_taken;
 }
 
 uint32_t rings_returns(const struct rings *rings)
@@ -59,16 +61,16 @@ uint32_t rings_outputs(const struct rings *rings)
 	return rings->outputs_written - acquire(rings, CODEC_OUTPUTS_TAKEN);
 }
 
-void rings_peek_packet(const struct rings *rings, struct codec_packet *packet)
+void rings_peek_chunk(const struct rings *rings, struct codec_chunk *chunk)
 {
-	uint32_t index = rings->packets_taken % CODEC_RING_ENTRIES;
+	uint32_t index = rings->chunks_taken % CODEC_RING_ENTRIES;
 
-	copy_once(packet, rings->object + CODEC_PACKETS + index * sizeof(*packet), sizeof(*packet));
+	copy_once(chunk, rings->object + CODEC_CHUNKS + index * sizeof(*chunk), sizeof(*chunk));
 }
 
-void rings_take_packet(struct rings *rings)
+void rings_take_chunk(struct rings *rings)
 {
-	release(rings, CODEC_PACKETS_TAKEN, ++rings->packets_taken);
+	release(rings, CODEC_CHUNKS_TAKEN, ++rings->chunks_taken);
 }
 
 uint32_t rings_take_return(struct rings *rings)
@@ -80,11 +82,11 @@ uint32_t rings_take_return(struct rings *rings)
 	return token;
 }
 
-void rings_put_output(struct rings *rings, const struct codec_output *output)
+void rings_put_output(struct rings *rings, const void *output)
 {
 	uint32_t index = rings->outputs_written % CODEC_RING_ENTRIES;
 
-	memcpy(rings->object + CODEC_OUTPUTS + index * sizeof(*output), output, sizeof(*output));
+	memcpy(rings->object + CODEC_OUTPUTS + index * OUTPUT_SIZE, output, OUTPUT_SIZE);
 	release(rings, CODEC_OUTPUTS_WRITTEN, ++rings->outputs_written);
 }
 
@@ -112,12 +114,18 @@ uint32_t rings_news(struct rings *rings, bool sleeps)
 		return 0;
 	if (reached(rings->outputs_written, acquire(rings, CODEC_OUTPUTS_AT)) || (sleeps && rings_outputs(rings) != 0))
 		news |= wants & CODEC_EVENT_OUTPUT;
-	if (reached(rings->packets_taken, acquire(rings, CODEC_PACKETS_AT)) ||
-	    (sleeps && rings_packets(rings) < CODEC_RING_ENTRIES))
+	if (reached(rings->chunks_taken, acquire(rings, CODEC_CHUNKS_AT)) ||
+	    (sleeps && rings_chunks(rings) < CODEC_RING_ENTRIES))
 		news |= wants & CODEC_EVENT_SPACE;
 	if (news != 0)
 		__atomic_exchange_n(word(rings, CODEC_GUEST_WANTS), 0, __ATOMIC_SEQ_CST);
 	return news;
+}
+
+bool rings_guest_sleeps(const struct rings *rings)
+{
+	/* The word first: what the guest did before it said so is seen by who looks after this. */
+	return (acquire(rings, CODEC_GUEST_WANTS) & CODEC_EVENT_OUTPUT) && rings_outputs(rings) == 0;
 }
 
 void rings_break(struct rings *rings, uint32_t reason)

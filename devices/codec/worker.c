@@ -1,151 +1,224 @@
 /* SPDX-License-Identifier: MIT */
-/* The decoder's thread: packets into libavcodec, pictures out of it. */
+/* The decoder's thread: the stream into libavformat, its packets into libavcodec, pictures out of that. */
 #define _GNU_SOURCE
 #include "decoder.h"
 
-#include <string.h>
+#define ERRORS_MAX 64 /* that libavcodec may return at the end of a stream before it is not asked any more */
 
-#define ERRORS_MAX 64 /* that libavcodec may return one after the other before it is not asked any more */
-
-static bool has_packet(struct decoder *decoder, void *unused)
+/* Tells the guest of pictures that had no room. Returns whether there were any. */
+static bool report_lost(struct decoder *decoder)
 {
-	uint32_t packets = rings_packets(&decoder->rings);
-
-	(void)unused;
-	if (packets > CODEC_RING_ENTRIES)
-		decoder_break(decoder, CODEC_BROKEN_PACKETS);
-	return packets != 0;
-}
-
-static bool is_end(const struct codec_packet *packet)
-{
-	return packet->flags & CODEC_PACKET_END;
-}
-
-static bool is_good(const struct codec_setup *setup, const struct codec_packet *packet)
-{
-	if (is_end(packet))
-		return packet->size == 0;
-	return packet->size != 0 && packet->size <= CODEC_PACKET_MAX && packet->size <= setup->data_size &&
-	       packet->offset >= setup->data_offset &&
-	       packet->offset - setup->data_offset <= setup->data_size - packet->size;
-}
-
-/* Waits for a packet's entry, which stays in the ring. Returns false if the decoder has stopped. */
-static bool next_packet(struct decoder *decoder, struct codec_packet *packet)
-{
-	bool going;
+	uint32_t lost;
+	uint64_t enough;
 
 	pthread_mutex_lock(&decoder->lock);
-	going = decoder_wait(decoder, has_packet, NULL);
-	if (going) {
-		rings_peek_packet(&decoder->rings, packet);
-		if (!is_good(&decoder->setup, packet)) {
-			decoder_break(decoder, CODEC_BROKEN_PACKET);
-			going = false;
-		}
-	}
+	lost = decoder->lost;
+	enough = decoder->enough;
+	decoder->lost = 0;
+	decoder->enough = 0;
 	pthread_mutex_unlock(&decoder->lock);
-	return going;
+	for (uint32_t number = 0; number < lost; number++)
+		decoder_put_error(decoder, CODEC_ERROR_NO_ROOM, enough);
+	return lost != 0;
 }
 
-static void packet_taken(struct decoder *decoder)
+void decoder_hear(void *context, int level, const char *format, va_list arguments)
 {
-	pthread_mutex_lock(&decoder->lock);
-	rings_take_packet(&decoder->rings);
-	decoder_tell(decoder);
-	pthread_mutex_unlock(&decoder->lock);
+	AVCodecContext *codec = context;
+	struct decoder *decoder;
+
+	(void)format, (void)arguments;
+	if (level > AV_LOG_ERROR || !codec || codec->av_class != avcodec_get_class() ||
+	    codec->get_buffer2 != decoder_get_buffer)
+		return;
+	decoder = codec->opaque;
+	__atomic_add_fetch(&decoder->complaints, 1, __ATOMIC_RELAXED);
 }
 
-static bool has_stopped(struct decoder *decoder)
+/* What has no size may be no video at all, and then that is what is wrong with it. */
+static bool is_doubtful(const struct stream *stream)
 {
-	bool stopped;
-
-	pthread_mutex_lock(&decoder->lock);
-	stopped = decoder->stopped;
-	pthread_mutex_unlock(&decoder->lock);
-	return stopped;
+	return stream->pictures == 0 && stream->video->codecpar->width == 0;
 }
 
-/* Tells the guest what went wrong in libavcodec, if something did. */
-static void report(struct decoder *decoder, int result)
+static void corrupt(struct decoder *decoder)
 {
-	uint64_t needed;
-
-	pthread_mutex_lock(&decoder->lock);
-	needed = decoder->needed;
-	decoder->needed = 0;
-	pthread_mutex_unlock(&decoder->lock);
-
-	if (needed != 0 || result == AVERROR(ERANGE)) /* libdav1d: larger than max_pixels */
-		decoder_put_error(decoder, CODEC_ERROR_NO_ROOM, needed);
-	else if (result == AVERROR(ENOMEM) || result == AVERROR_EXTERNAL || result == AVERROR_BUG)
-		decoder_put_error(decoder, CODEC_ERROR_HOST, 0);
-	else if (result < 0 && result != AVERROR(EAGAIN) && result != AVERROR_EOF && result != NO_ROOM)
+	if (is_doubtful(&decoder->stream))
+		decoder->stream.untold = true;
+	else
 		decoder_put_error(decoder, CODEC_ERROR_CORRUPT, 0);
 }
 
-/* Sends all pictures to the guest that libavcodec can give at the moment. */
-static void receive(struct decoder *decoder)
+/* Tells the guest that something was missing, where it hears of it by nothing else. @told: it has heard */
+static void report_complaints(struct decoder *decoder, bool told)
+{
+	uint32_t complaints = __atomic_load_n(&decoder->complaints, __ATOMIC_RELAXED);
+
+	if (complaints != decoder->complaints_told && !told)
+		corrupt(decoder);
+	decoder->complaints_told = complaints;
+}
+
+/* Tells the guest what went wrong in libavcodec, if something did. Returns whether it is told something. */
+static bool report(struct decoder *decoder, int result)
+{
+	uint64_t enough;
+
+	if (report_lost(decoder))
+		return true;
+	if (result >= 0)
+		return false;
+	switch (result) {
+	case AVERROR(EAGAIN):
+	case AVERROR_EOF:
+	case NO_ROOM: /* the guest knows */
+		return false;
+	case AVERROR(ERANGE): /* libdav1d: larger than max_pixels */
+		decoder_own_is_too_large(decoder, decoder->stream.codec->codec, &enough);
+		decoder_put_error(decoder, CODEC_ERROR_NO_ROOM, enough);
+		break;
+	case AVERROR(ENOMEM):
+	case AVERROR_EXTERNAL:
+	case AVERROR_BUG:
+		decoder_put_error(decoder, CODEC_ERROR_HOST, 0);
+		break;
+	default:
+		corrupt(decoder);
+	}
+	return true;
+}
+
+/* Gives libavcodec a packet, null if it has it already, and takes a picture. Returns 1 if there is one, 0 if not, or an error. */
+static int step(struct decoder *decoder, AVPacket *packet, bool drains)
+{
+	AVCodecContext *codec = decoder->stream.codec;
+	int result;
+
+	if (packet || drains) {
+		result = avcodec_send_packet(codec, packet);
+		if (result < 0 && result != AVERROR_EOF)
+			return result;
+	}
+	result = avcodec_receive_frame(codec, decoder->frame);
+	if (result == AVERROR(EAGAIN))
+		return 0;
+	return result < 0 ? result : 1;
+}
+
+/* A picture has come out. */
+static void show(struct decoder *decoder, bool drains)
+{
+	struct stream *stream = &decoder->stream;
+	AVFrame *frame = decoder->frame;
+
+	timing_picture(&stream->timing, frame, drains);
+	if (stream->video->sample_aspect_ratio.num)
+		frame->sample_aspect_ratio = stream->video->sample_aspect_ratio;
+	stream_tell(decoder, frame);
+	stream->pictures++;
+	if (stream->untold)
+		corrupt(decoder);
+	stream->untold = false;
+	decoder_put_frame(decoder);
+	report_lost(decoder); /* its copy may have had no room */
+}
+
+/*
+ * Decodes a packet, or one more of what is left at the end if that is null. In the steps that ffmpeg takes: damage and times have
+ * the same effects then. Returns less than 0 if something went wrong; AVERROR_EOF if nothing is left.
+ */
+static int decode(struct decoder *decoder, AVPacket *packet)
+{
+	struct stream *stream = &decoder->stream;
+	bool drains = !packet, again = false, told = false;
+	int result;
+
+	timing_packet(&stream->timing, stream->video, stream->codec, packet);
+	do {
+		int64_t dts = timing_step(&stream->timing, stream->video, drains);
+
+		if (packet)
+			packet->dts = dts;
+		/* Some containers have packets of nothing, where the encoder has left out a picture. */
+		result = packet && !again && packet->size == 0 ? 0 : step(decoder, again ? NULL : packet, drains);
+		if (stream->codec->codec_id == AV_CODEC_ID_H264)
+			stream->video->codecpar->video_delay =
+				FFMAX(stream->video->codecpar->video_delay, stream->codec->has_b_frames);
+		told |= report(decoder, result);
+		if (result > 0) {
+			told |= picture_is_corrupt(decoder->frame);
+			show(decoder, drains);
+		}
+		if (!again || drains || result > 0)
+			timing_advance(&stream->timing, stream->video, stream->codec, packet);
+		again = true;
+	} while (packet && result > 0 && !decoder_has_stopped(decoder));
+	report_complaints(decoder, told);
+	return result;
+}
+
+static void decode_rest(struct decoder *decoder)
 {
 	int result, errors = 0;
 
 	do {
-		result = avcodec_receive_frame(decoder->codec, decoder->frame);
-		report(decoder, result);
-		if (result >= 0) {
-			decoder_put_frame(decoder);
-			report(decoder, 0); /* the copy may have had no room */
-		} else {
+		result = decode(decoder, NULL);
+		if (result < 0)
 			errors++;
-		}
-	} while (result != AVERROR(EAGAIN) && result != AVERROR_EOF && errors < ERRORS_MAX && !has_stopped(decoder));
+	} while (result != AVERROR_EOF && errors < ERRORS_MAX && !decoder_has_stopped(decoder));
 }
 
-static void decode(struct decoder *decoder, const struct codec_packet *packet)
+/* Reads packets to the end, or to where there is no way on. */
+static void decode_all(struct decoder *decoder)
 {
+	struct stream *stream = &decoder->stream;
+	AVPacket *packet = decoder->packet;
+	bool cut = false;
 	int result;
 
-	/* The one copy that is ever read: the guest can change its bytes at any time, and codecs read packets twice. */
-	if (av_new_packet(decoder->packet, packet->size) < 0) {
-		packet_taken(decoder);
+	for (;;) {
+		result = stream_read(decoder, packet);
+		if (result < 0 || decoder_has_stopped(decoder))
+			break;
+		if (packet->flags & AV_PKT_FLAG_CORRUPT) {
+			decoder_put_error(decoder, CODEC_ERROR_INPUT, 0);
+			cut = true;
+		}
+		decode(decoder, packet);
+		av_packet_unref(packet);
+	}
+	av_packet_unref(packet);
+	if (result == AVERROR(ENOMEM))
 		decoder_put_error(decoder, CODEC_ERROR_HOST, 0);
-		return;
-	}
-	memcpy(decoder->packet->data, decoder->object + packet->offset, packet->size);
-	decoder->packet->pts = packet->pts;
-	packet_taken(decoder);
-
-	result = avcodec_send_packet(decoder->codec, decoder->packet);
-	if (result == AVERROR(EAGAIN)) {
-		receive(decoder);
-		result = avcodec_send_packet(decoder->codec, decoder->packet);
-	}
-	av_packet_unref(decoder->packet);
-	report(decoder, result);
-	receive(decoder);
+	else if (result < 0 && result != AVERROR_EOF && !cut)
+		decoder_put_error(decoder, CODEC_ERROR_INPUT, 0);
+	decode_rest(decoder);
+	if (is_doubtful(stream))
+		decoder_put_error(decoder, CODEC_ERROR_UNKNOWN, 0);
 }
 
-static void finish_stream(struct decoder *decoder)
+static void decode_stream(struct decoder *decoder)
 {
-	packet_taken(decoder);
-	report(decoder, avcodec_send_packet(decoder->codec, NULL));
-	receive(decoder);
-	decoder_put_end(decoder);
-	avcodec_flush_buffers(decoder->codec);
+	uint64_t enough = 0;
+	enum codec_error wrong = stream_open(decoder, &enough);
+
+	if (wrong == 0)
+		decode_all(decoder);
+	else
+		decoder_put_error(decoder, wrong, enough);
+	stream_close(decoder);
 }
 
 void *decoder_work(void *argument)
 {
 	struct decoder *decoder = argument;
-	struct codec_packet packet;
 
 	pthread_setname_np(pthread_self(), "codec");
-	while (next_packet(decoder, &packet)) {
-		if (is_end(&packet))
-			finish_stream(decoder);
-		else
-			decode(decoder, &packet);
+	while (input_begin(decoder)) {
+		if (!decoder->input.ended)
+			decode_stream(decoder);
+		input_skip(decoder);
+		decoder_put_end(decoder);
 	}
 	return NULL;
 }

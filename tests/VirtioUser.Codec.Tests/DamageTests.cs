@@ -20,11 +20,11 @@ public sealed class DamageTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         {
             Random random = new(seed + number);
             var sample = samples[random.Next(samples.Length)];
-            using var decoder = Playback.Open(daemon.Source, sample.Codec, random.Next(5), random.Next(5) == 0 ? random.Next(1 << 12, 1 << 19) : 8 << 20);
+            using var decoder = Playback.Open(daemon.Source, random.Next(5), random.Next(5) == 0 ? random.Next(1 << 12, 1 << 19) : 8 << 20);
             Playback playback = new();
             try
             {
-                playback.Run(decoder, Damage(sample.Packets, random));
+                playback.Run(decoder, Damage(sample.Bytes, random));
             }
             catch (Exception e) when (!TestContext.Current.CancellationToken.IsCancellationRequested)
             {
@@ -54,12 +54,12 @@ public sealed class DamageTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         {
             Random random = new(seed + round);
             var sample = samples[random.Next(samples.Length)];
-            using var decoder = RawDecoder.Open(daemon.Source, sample.Codec, (uint)random.Next(5), framesSize: 2 << 20);
+            using var decoder = RawDecoder.Open(daemon.Source, (uint)random.Next(5), framesSize: 2 << 20);
             using var done = new CancellationTokenSource();
             var scribbling = Task.Run(() => Scribble(decoder, new Random(seed - round), rings: round % 2 == 1, done.Token), TestContext.Current.CancellationToken);
-            foreach (var packet in sample.Packets.Concat(sample.Packets))
+            foreach (var piece in sample.Pieces(25).Concat(sample.Pieces(25)))
             {
-                decoder.Put(packet.Bytes);
+                decoder.Put(piece);
                 decoder.Ring();
                 for (var i = 0; i < 10 && decoder.TryTake(out var output); i++)
                     decoder.Return(output.Token);
@@ -82,33 +82,30 @@ public sealed class DamageTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         return seed;
     }
 
-    private static List<Sample.Packet> Damage(IReadOnlyList<Sample.Packet> packets, Random random)
+    private static byte[] Damage(byte[] bytes, Random random)
     {
-        List<Sample.Packet> damaged = [];
-        for (var number = 0; number < packets.Count; number++)
+        // Pieces about as long as pictures are lost, come twice, are cut off, and change places.
+        List<byte[]> pieces = [.. bytes.Chunk((bytes.Length / 30) + 1)], damaged = [];
+        for (var number = 0; number < pieces.Count; number++)
         {
-            var packet = packets[random.Next(30) == 0 ? random.Next(packets.Count) : number];
-            byte[] bytes = [.. packet.Bytes];
-            if (random.Next(20) == 0)
-                bytes = bytes[..random.Next(1, bytes.Length + 1)];
-            if (random.Next(40) != 0)
-                damaged.Add(new(bytes, packet.Timestamp));
+            var piece = pieces[random.Next(60) == 0 ? random.Next(pieces.Count) : number];
+            damaged.Add(random.Next(40) == 0 ? piece[..random.Next(piece.Length)] : random.Next(80) == 0 ? [] : piece);
         }
 
-        for (var changes = random.Next(1, 20); changes > 0 && damaged.Count > 0; changes--)
+        byte[] all = [.. damaged.SelectMany(piece => piece)];
+        for (var changes = random.Next(1, 20); changes > 0 && all.Length > 0; changes--)
         {
-            // Headers are in the first packet, and in the first bytes of the others.
-            var bytes = damaged[random.Next(3) == 0 ? 0 : random.Next(damaged.Count)].Bytes;
-            var at = random.Next(bytes.Length);
-            bytes[random.Next(2) == 0 ? random.Next(at + 1) : at] ^= (byte)(random.Next(2) == 0 ? 1 << random.Next(8) : random.Next(256));
+            // Headers are at the beginning.
+            var at = random.Next(3) == 0 ? random.Next(Math.Min(all.Length, 200)) : random.Next(all.Length);
+            all[at] ^= (byte)(random.Next(2) == 0 ? 1 << random.Next(8) : random.Next(256));
         }
 
-        return damaged;
+        return all;
     }
 
     private static void Scribble(RawDecoder decoder, Random random, bool rings, CancellationToken done)
     {
-        // The pictures and the packets; the whole object, rings and words too.
+        // The pictures and the stream; the whole object, rings and words too.
         var length = (int)decoder.Memory.Length;
         var from = rings ? 0 : (int)Layout.Areas;
         var bytes = decoder.Memory.Span;
@@ -127,7 +124,7 @@ public sealed class DamageTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         foreach (var clip in new[] { Sample.H264, Sample.Vp9, Sample.Av1 })
         {
             var sample = await Sample.GetAsync(clip);
-            using var decoder = Playback.Open(daemon.Source, sample.Codec);
+            using var decoder = Playback.Open(daemon.Source);
             Assert.Equal(await sample.ExpectedAsync(), Playback.Run(decoder, sample).Pictures);
         }
     }

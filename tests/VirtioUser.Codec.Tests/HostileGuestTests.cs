@@ -9,40 +9,39 @@ public sealed class HostileGuestTests(CodecDaemon daemon) : IClassFixture<CodecD
     private const ulong Areas = Layout.Areas, Data = RawDecoder.DataSize, All = ulong.MaxValue;
 
     // The object has 1 MiB.
-    private static readonly RawDecoder.Setup s_good = new(1, 1, Areas, Data, Areas + Data, (1 << 20) - Areas - Data);
+    private static readonly RawDecoder.Setup s_good = new(0, 1, Areas, Data, Areas + Data, (1 << 20) - Areas - Data);
 
     public static TheoryData<uint, uint, ulong, ulong, ulong, ulong, uint> BadSetups => new()
     {
-        { 0, 1, Areas, Data, Areas + Data, 4096, Layout.UnknownCodec },
-        { 4, 1, Areas, Data, Areas + Data, 4096, Layout.UnknownCodec },
-        { uint.MaxValue, 1, Areas, Data, Areas + Data, 4096, Layout.UnknownCodec },
-        { 1, 17, Areas, Data, Areas + Data, 4096, Layout.BadLayout },
-        { 1, uint.MaxValue, Areas, Data, Areas + Data, 4096, Layout.BadLayout },
-        { 1, 1, Areas, 0, Areas + Data, 4096, Layout.BadLayout },
-        { 1, 1, Areas, Data, Areas + Data, 0, Layout.BadLayout },
-        { 1, 1, Areas - 1, Data, Areas + Data, 4096, Layout.BadLayout },
-        { 1, 1, 0, Data, Areas + Data, 4096, Layout.BadLayout },
-        { 1, 1, Areas, Data, 0, 4096, Layout.BadLayout },
-        { 1, 1, Areas, Data, Areas + Data + 8, 4096, Layout.BadLayout },
-        { 1, 1, Areas, Data, Areas + Data - 4096, 8192, Layout.BadLayout },
-        { 1, 1, Areas + 4096, Data, Areas, 8192, Layout.BadLayout },
-        { 1, 1, Areas, Data, Areas + Data, (1 << 20) - Areas - Data + 1, Layout.BadLayout },
-        { 1, 1, Areas, All, Areas + Data, 4096, Layout.BadLayout },
-        { 1, 1, Areas, All - Areas + 1, Areas + Data, 4096, Layout.BadLayout },
-        { 1, 1, Areas, Data, Areas + Data, All, Layout.BadLayout },
-        { 1, 1, Areas, Data, Areas + Data, All - Areas - Data + 1, Layout.BadLayout },
-        { 1, 1, All, 1, Areas + Data, 4096, Layout.BadLayout },
-        { 1, 1, Areas, Data, All - 4095, 4096, Layout.BadLayout },
-        { 1, 1, 1 << 20, 1, Areas, 4096, Layout.BadLayout },
+        { 1, 1, Areas, Data, Areas + Data, 4096, Layout.BadLayout },
+        { uint.MaxValue, 1, Areas, Data, Areas + Data, 4096, Layout.BadLayout },
+        { 0, 17, Areas, Data, Areas + Data, 4096, Layout.BadLayout },
+        { 0, uint.MaxValue, Areas, Data, Areas + Data, 4096, Layout.BadLayout },
+        { 0, 1, Areas, 0, Areas + Data, 4096, Layout.BadLayout },
+        { 0, 1, Areas, Data, Areas + Data, 0, Layout.BadLayout },
+        { 0, 1, Areas - 1, Data, Areas + Data, 4096, Layout.BadLayout },
+        { 0, 1, 0, Data, Areas + Data, 4096, Layout.BadLayout },
+        { 0, 1, Areas, Data, 0, 4096, Layout.BadLayout },
+        { 0, 1, Areas, Data, Areas + Data + 8, 4096, Layout.BadLayout },
+        { 0, 1, Areas, Data, Areas + Data - 4096, 8192, Layout.BadLayout },
+        { 0, 1, Areas + 4096, Data, Areas, 8192, Layout.BadLayout },
+        { 0, 1, Areas, Data, Areas + Data, (1 << 20) - Areas - Data + 1, Layout.BadLayout },
+        { 0, 1, Areas, All, Areas + Data, 4096, Layout.BadLayout },
+        { 0, 1, Areas, All - Areas + 1, Areas + Data, 4096, Layout.BadLayout },
+        { 0, 1, Areas, Data, Areas + Data, All, Layout.BadLayout },
+        { 0, 1, Areas, Data, Areas + Data, All - Areas - Data + 1, Layout.BadLayout },
+        { 0, 1, All, 1, Areas + Data, 4096, Layout.BadLayout },
+        { 0, 1, Areas, Data, All - 4095, 4096, Layout.BadLayout },
+        { 0, 1, 1 << 20, 1, Areas, 4096, Layout.BadLayout },
     };
 
     [Theory]
     [MemberData(nameof(BadSetups))]
     public void A_bad_setup_is_refused_and_a_good_one_taken_after_it(
-        uint codec, uint threads, ulong dataOffset, ulong dataSize, ulong framesOffset, ulong framesSize, uint answer)
+        uint reserved, uint threads, ulong dataOffset, ulong dataSize, ulong framesOffset, ulong framesSize, uint answer)
     {
         using var decoder = RawDecoder.Create(daemon.Source);
-        decoder.Set(new(codec, threads, dataOffset, dataSize, framesOffset, framesSize));
+        decoder.Set(new(reserved, threads, dataOffset, dataSize, framesOffset, framesSize));
 
         Assert.Equal(answer, decoder.Ask());
 
@@ -79,13 +78,13 @@ public sealed class HostileGuestTests(CodecDaemon daemon) : IClassFixture<CodecD
     [InlineData(65)]
     [InlineData(uint.MaxValue)]
     [InlineData(1u << 31)]
-    public void More_packets_than_the_ring_has_end_it(uint written)
+    public void More_chunks_than_the_ring_has_end_it(uint written)
     {
-        using var decoder = RawDecoder.Open(daemon.Source, VideoCodec.H264);
+        using var decoder = RawDecoder.Open(daemon.Source);
 
-        decoder.Write(Layout.PacketsWritten, written);
+        decoder.Write(Layout.ChunksWritten, written);
 
-        Assert.Equal(Layout.BrokenPackets, decoder.AwaitBroken());
+        Assert.Equal(Layout.BrokenChunks, decoder.AwaitBroken());
     }
 
     [Theory]
@@ -98,13 +97,13 @@ public sealed class HostileGuestTests(CodecDaemon daemon) : IClassFixture<CodecD
     [InlineData(Areas, uint.MaxValue, 0)]
     [InlineData(Areas, 0, 0)] // empty, and not the end
     [InlineData(Areas, 1, 1)] // the end, and not empty
-    public void A_packet_that_is_not_in_the_data_area_ends_it(ulong offset, uint size, uint flags)
+    public void A_chunk_that_is_not_in_the_data_area_ends_it(ulong offset, uint size, uint flags)
     {
-        using var decoder = RawDecoder.Open(daemon.Source, VideoCodec.H264);
+        using var decoder = RawDecoder.Open(daemon.Source);
 
         decoder.PutEntry(offset, size, flags);
 
-        Assert.Equal(Layout.BrokenPacket, decoder.AwaitBroken());
+        Assert.Equal(Layout.BrokenChunk, decoder.AwaitBroken());
     }
 
     [Theory]
@@ -113,7 +112,7 @@ public sealed class HostileGuestTests(CodecDaemon daemon) : IClassFixture<CodecD
     [InlineData(uint.MaxValue)]
     public void A_return_of_what_is_not_out_ends_it(uint written)
     {
-        using var decoder = RawDecoder.Open(daemon.Source, VideoCodec.H264);
+        using var decoder = RawDecoder.Open(daemon.Source);
 
         decoder.Write(Layout.ReturnsWritten, written);
 
@@ -126,9 +125,9 @@ public sealed class HostileGuestTests(CodecDaemon daemon) : IClassFixture<CodecD
     [InlineData(uint.MaxValue)]
     public async Task A_return_of_a_token_that_is_not_out_ends_it(uint token)
     {
-        using var decoder = RawDecoder.Open(daemon.Source, VideoCodec.H264);
+        using var decoder = RawDecoder.Open(daemon.Source);
         decoder.PutAll(await Sample.GetAsync(Sample.H264));
-        decoder.AwaitEvent(outputs: 26);
+        decoder.AwaitEvent(outputs: 27);
 
         decoder.Return(token);
 
@@ -138,9 +137,9 @@ public sealed class HostileGuestTests(CodecDaemon daemon) : IClassFixture<CodecD
     [Fact]
     public async Task A_token_that_comes_back_twice_ends_it()
     {
-        using var decoder = RawDecoder.Open(daemon.Source, VideoCodec.H264);
+        using var decoder = RawDecoder.Open(daemon.Source);
         decoder.PutAll(await Sample.GetAsync(Sample.H264));
-        decoder.AwaitEvent(outputs: 26);
+        decoder.AwaitEvent(outputs: 27);
         Assert.True(decoder.TryTake(out var output));
 
         decoder.Return(output.Token);
@@ -152,7 +151,7 @@ public sealed class HostileGuestTests(CodecDaemon daemon) : IClassFixture<CodecD
     [Fact]
     public async Task Outputs_that_were_taken_before_they_were_written_end_it()
     {
-        using var decoder = RawDecoder.Open(daemon.Source, VideoCodec.H264);
+        using var decoder = RawDecoder.Open(daemon.Source);
         decoder.Write(Layout.OutputsTaken, 1);
 
         decoder.PutAll(await Sample.GetAsync(Sample.H264));
@@ -163,14 +162,14 @@ public sealed class HostileGuestTests(CodecDaemon daemon) : IClassFixture<CodecD
     [Fact]
     public async Task What_has_stopped_does_nothing_more_and_holds_up_nobody()
     {
-        using var broken = RawDecoder.Open(daemon.Source, VideoCodec.H264);
+        using var broken = RawDecoder.Open(daemon.Source);
         broken.PutEntry(0, 1, 0);
-        Assert.Equal(Layout.BrokenPacket, broken.AwaitBroken());
+        Assert.Equal(Layout.BrokenChunk, broken.AwaitBroken());
 
         broken.Ring();
         Assert.Equal(Layout.OpenAlready, broken.Ask());
-        Assert.Equal(0u, broken.Read(Layout.PacketsTaken));
-        using var decoder = Playback.Open(daemon.Source, VideoCodec.H264);
+        Assert.Equal(0u, broken.Read(Layout.ChunksTaken));
+        using var decoder = Playback.Open(daemon.Source);
         var sample = await Sample.GetAsync(Sample.H264);
         Assert.Equal(await sample.ExpectedAsync(), Playback.Run(decoder, sample).Pictures);
     }
@@ -182,8 +181,9 @@ public sealed class HostileGuestTests(CodecDaemon daemon) : IClassFixture<CodecD
         var before = daemon.Lines.Count;
         for (var round = 0; round < 50; round++)
         {
-            using var decoder = RawDecoder.Open(daemon.Source, VideoCodec.H264);
+            using var decoder = RawDecoder.Open(daemon.Source);
             decoder.Put([1, 2, 3, 4]);
+            decoder.PutEnd();
             decoder.PutAll(sample);
             decoder.Return(77);
             decoder.AwaitBroken();

@@ -14,12 +14,21 @@ public sealed class LifeTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
     [InlineData(ClipCodec.Av1)]
     public async Task A_decoder_can_be_closed_at_any_time(ClipCodec codec)
     {
-        var sample = await Sample.GetAsync(Clips.Small.First(clip => clip.Codec == codec));
-        for (var packets = 0; packets <= sample.Packets.Count; packets++)
+        var sample = await Sample.GetAsync(codec);
+        var pieces = sample.Pieces(25);
+        for (var count = 0; count <= pieces.Count; count++)
         {
-            using var decoder = RawDecoder.Open(daemon.Source, sample.Codec, threads: (uint)packets % 5, framesSize: (ulong)(1 + (packets % 4)) << 16);
-            foreach (var packet in sample.Packets.Take(packets))
-                decoder.Put(packet.Bytes);
+            using var decoder = RawDecoder.Open(daemon.Source, threads: (uint)count % 5, framesSize: (ulong)(1 + (count % 4)) << 16);
+            foreach (var piece in pieces.Take(count))
+            {
+                decoder.Put(piece);
+            }
+
+            if (count % 2 == 1)
+            {
+                decoder.PutEnd();
+            }
+
             decoder.Ring();
         }
 
@@ -30,7 +39,7 @@ public sealed class LifeTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
     public async Task An_object_that_the_guest_frees_stays_the_decoders()
     {
         await daemon.WaitForAsync("virtio_user_instances", 0);
-        var decoder = RawDecoder.Open(daemon.Source, VideoCodec.H264);
+        var decoder = RawDecoder.Open(daemon.Source);
         decoder.PutAll(await Sample.GetAsync(Sample.H264));
         decoder.Ring();
         decoder.Memory.Dispose();
@@ -65,9 +74,9 @@ public sealed class LifeTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
     public async Task All_decoders_together_get_four_gibibytes_for_pictures()
     {
         await daemon.WaitForAsync("virtio_user_instances", 0);
-        List<RawDecoder> decoders = [.. Enumerable.Range(0, 4).Select(_ => RawDecoder.Open(daemon.Source, VideoCodec.H264, framesSize: 1 << 30))];
+        List<RawDecoder> decoders = [.. Enumerable.Range(0, 4).Select(_ => RawDecoder.Open(daemon.Source, framesSize: 1 << 30))];
         using var another = RawDecoder.Create(daemon.Source);
-        another.Set(new((uint)VideoCodec.H264, 1, Layout.Areas, 4096, Layout.Areas + 4096, 4096));
+        another.Set(new(0, 1, Layout.Areas, 4096, Layout.Areas + 4096, 4096));
 
         Assert.Equal(Layout.NoResources, another.Ask());
 

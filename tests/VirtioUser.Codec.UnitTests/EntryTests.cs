@@ -13,7 +13,6 @@ public sealed class EntryTests
         for (var i = 0; i < bytes.Length; i++)
             bytes[i] = (byte)(i + 1);
         bytes.AsSpan(68, 4).Clear();
-        bytes.AsSpan(120, 8).Clear();
 
         var entry = OutputEntry.Read(bytes);
 
@@ -22,12 +21,12 @@ public sealed class EntryTests
     }
 
     [Fact]
-    public void A_packet_that_is_written_is_the_structure_in_memory()
+    public void A_chunk_that_is_written_is_the_structure_in_memory()
     {
-        PacketEntry entry = new() { Offset = 0x0102030405060708, Size = 0x11121314, Flags = 0x21222324, Timestamp = -0x31323334, Reserved = 5 };
-        var bytes = new byte[PacketEntry.Length];
+        ChunkEntry entry = new() { Offset = 0x0102030405060708, Size = 0x11121314, Flags = 0x21222324, Reserved = 5, Reserved2 = 6 };
+        var bytes = new byte[ChunkEntry.Length];
         entry.Write(bytes);
-        Assert.Equal(PacketEntry.Length, Unsafe.SizeOf<PacketEntry>());
+        Assert.Equal(ChunkEntry.Length, Unsafe.SizeOf<ChunkEntry>());
         Assert.Equal(MemoryMarshal.AsBytes([entry]).ToArray(), bytes);
     }
 }

@@ -10,7 +10,7 @@ public sealed class LyingDeviceTests
     private static readonly Dictionary<string, Func<OutputEntry, ulong, OutputEntry>> s_lies = new()
     {
         ["no type"] = (entry, _) => entry with { Type = 0 },
-        ["unknown type"] = (entry, _) => entry with { Type = 4 },
+        ["unknown type"] = (entry, _) => entry with { Type = 5 },
         ["token out of range"] = (entry, _) => entry with { Token = 64 },
         ["largest token"] = (entry, _) => entry with { Token = uint.MaxValue },
         ["no width"] = (entry, _) => entry with { Width = 0 },
@@ -36,10 +36,33 @@ public sealed class LyingDeviceTests
 
     [Theory]
     [MemberData(nameof(Lies))]
-    public void A_picture_that_can_not_be_is_refused(string lie)
+    public void A_picture_that_cannot_be_is_refused(string lie)
     {
         using ScriptedDevice device = new();
         Assert.Throws<VideoDecoderException>(() => device.Pass(s_lies[lie](device.SmallFrame, device.FramesOffset)));
+    }
+
+    [Theory]
+    [InlineData(0u, 25u, 25u, 1u, 1u)]
+    [InlineData(1u, 0u, 25u, 1u, 1u)]
+    [InlineData(1u, 25u, 25u, 0u, 1u)]
+    [InlineData(1u, 25u, 25u, 1u, 0u)]
+    [InlineData(1u << 31, 1u, 25u, 1u, 1u)]
+    [InlineData(1u, uint.MaxValue, 25u, 1u, 1u)]
+    [InlineData(1u, 25u, 1u << 31, 1u, 1u)]
+    [InlineData(1u, 25u, 1u, 1u << 31, 1u)]
+    public void A_stream_whose_numbers_make_no_sense_is_refused(uint unit, uint unitDivisor, uint rate, uint rateDivisor, uint aspectDivisor)
+    {
+        using ScriptedDevice device = new();
+        device.PutStream((unit, unitDivisor), (rate, rateDivisor), (1, aspectDivisor));
+        Assert.Throws<VideoDecoderException>(() => device.Decoder.TryTake(out _));
+    }
+
+    [Fact]
+    public void A_picture_before_its_stream_is_refused()
+    {
+        using ScriptedDevice device = new(tellsStream: false);
+        Assert.Throws<VideoDecoderException>(() => device.Pass(device.SmallFrame));
     }
 
     [Fact]
@@ -51,7 +74,7 @@ public sealed class LyingDeviceTests
     }
 
     [Fact]
-    public void A_token_that_is_out_can_not_come_again()
+    public void A_token_that_is_out_cannot_come_again()
     {
         using ScriptedDevice device = new();
         using var frame = device.Pass(device.SmallFrame with { Token = 5 }).Frame!;
@@ -59,7 +82,7 @@ public sealed class LyingDeviceTests
     }
 
     [Theory]
-    [InlineData(65)]
+    [InlineData(66)]
     [InlineData(uint.MaxValue)]
     [InlineData(0x8000_0000)]
     public void More_outputs_than_the_ring_has_are_refused(uint written)
@@ -73,12 +96,12 @@ public sealed class LyingDeviceTests
     [Theory]
     [InlineData(2)]
     [InlineData(uint.MaxValue)]
-    public void More_packets_taken_than_sent_are_refused(uint taken)
+    public void More_chunks_taken_than_sent_are_refused(uint taken)
     {
         using ScriptedDevice device = new();
-        Assert.True(device.Decoder.TrySend(new byte[4096], 0));
-        device.Word(Protocol.PacketsTaken) = taken;
-        Assert.Throws<VideoDecoderException>(() => device.Decoder.TrySend([1], 0));
+        Assert.Equal(4096, device.Decoder.TrySend(new byte[4096]));
+        device.Word(Protocol.ChunksTaken) = taken;
+        Assert.Throws<VideoDecoderException>(() => device.Decoder.TrySend([1]));
     }
 
     [Fact]

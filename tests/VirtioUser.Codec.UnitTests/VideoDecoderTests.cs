@@ -7,38 +7,61 @@ namespace VirtioUser.Codec.UnitTests;
 public sealed class VideoDecoderTests
 {
     [Fact]
-    public void A_packet_is_in_the_data_area_when_the_device_sees_it()
+    public void Bytes_are_in_the_data_area_when_the_device_sees_them()
     {
         using ScriptedDevice device = new();
-        Assert.True(device.Decoder.TrySend([1, 2, 3], timestamp: -5));
-        Assert.True(device.Decoder.TrySend([4, 5], timestamp: 6));
+        Assert.Equal(3, device.Decoder.TrySend([1, 2, 3]));
+        Assert.Equal(2, device.Decoder.TrySend([4, 5]));
         Assert.True(device.Decoder.TrySendEnd());
 
-        Assert.Equal(3u, device.Word(Protocol.PacketsWritten));
-        var first = device.Packet(0);
+        Assert.Equal(3u, device.Word(Protocol.ChunksWritten));
+        var first = device.Chunk(0);
         Assert.Equal([1, 2, 3], device.Bytes(first.Offset, (int)first.Size).ToArray());
-        Assert.Equal(-5, first.Timestamp);
-        var second = device.Packet(1);
+        var second = device.Chunk(1);
         Assert.Equal([4, 5], device.Bytes(second.Offset, (int)second.Size).ToArray());
-        Assert.Equal((0u, Protocol.PacketEnd), (device.Packet(2).Size, device.Packet(2).Flags));
+        Assert.Equal((0u, Protocol.ChunkEnd), (device.Chunk(2).Size, device.Chunk(2).Flags));
     }
 
     [Fact]
-    public void A_packet_that_finds_no_room_is_sent_once_the_device_has_taken_older_ones()
+    public void What_finds_no_room_is_sent_once_the_device_has_taken_older_bytes()
     {
         using ScriptedDevice device = new();
-        Assert.True(device.Decoder.TrySend(new byte[4000], 0));
-        Assert.False(device.Decoder.TrySend(new byte[97], 1));
-        device.Word(Protocol.PacketsTaken) = 1;
-        Assert.True(device.Decoder.TrySend(new byte[97], 1));
+        Assert.Equal(4000, device.Decoder.TrySend(new byte[4000]));
+        Assert.Equal(96, device.Decoder.TrySend(new byte[97]));
+        Assert.Equal(0, device.Decoder.TrySend(new byte[1]));
+        device.Word(Protocol.ChunksTaken) = 1;
+        Assert.Equal(97, device.Decoder.TrySend(new byte[97]));
     }
 
     [Fact]
-    public void Packets_that_can_never_fit_are_refused_and_empty_ones_too()
+    public void Nothing_is_refused_as_input()
     {
         using ScriptedDevice device = new();
-        Assert.Throws<ArgumentException>(() => device.Decoder.TrySend(new byte[4097], 0));
-        Assert.Throws<ArgumentException>(() => device.Decoder.TrySend([], 0));
+        Assert.Throws<ArgumentException>(() => device.Decoder.TrySend([]));
+    }
+
+    [Fact]
+    public void What_the_stream_is_comes_with_its_pictures()
+    {
+        using ScriptedDevice device = new();
+        var first = device.Pass(device.SmallFrame with { Timestamp = 3, Duration = 1 }).Frame!;
+        device.PutStream((1, 90000), (30000, 1001), (4, 3));
+        var second = device.Pass(device.SmallFrame with { Token = 1, Timestamp = Protocol.NoTime }).Frame!;
+
+        Assert.Equal(((1u, 25u), (25u, 1u), 3L, 1L), (first.Stream.TimeBase, first.Stream.FrameRate, first.Timestamp!.Value, first.Duration));
+        Assert.Equal(((1u, 90000u), (30000u, 1001u), (4u, 3u)), (second.Stream.TimeBase, second.Stream.FrameRate, second.Stream.SampleAspect));
+        Assert.Null(second.Timestamp);
+        Assert.Same(second.Stream, device.Decoder.Stream);
+    }
+
+    [Fact]
+    public void A_wait_that_is_given_up_does_not_leave_the_device_in_the_belief_that_the_program_sleeps()
+    {
+        using ScriptedDevice device = new();
+        using CancellationTokenSource cancellation = new();
+        cancellation.CancelAfter(TimeSpan.FromMilliseconds(1));
+        Assert.ThrowsAny<OperationCanceledException>(() => device.Decoder.Take(cancellation.Token));
+        Assert.Equal(0u, device.Word(Protocol.GuestWants));
     }
 
     [Fact]
@@ -55,7 +78,7 @@ public sealed class VideoDecoderTests
     }
 
     [Fact]
-    public void A_picture_that_is_disposed_goes_back_once_and_can_not_be_read_any_more()
+    public void A_picture_that_is_disposed_goes_back_once_and_cannot_be_read_any_more()
     {
         using ScriptedDevice device = new();
         var frame = device.Pass(device.SmallFrame with { Token = 9 }).Frame!;
@@ -85,7 +108,7 @@ public sealed class VideoDecoderTests
         for (var i = 0; i < 200; i++)
             device.Pass(device.SmallFrame with { Token = 63, Timestamp = i }).Frame!.Dispose();
         Assert.Equal(200u, device.Word(Protocol.ReturnsWritten));
-        Assert.Equal(200u, device.Word(Protocol.OutputsTaken));
+        Assert.Equal(201u, device.Word(Protocol.OutputsTaken));
     }
 
     [Fact]
@@ -93,35 +116,36 @@ public sealed class VideoDecoderTests
     {
         using ScriptedDevice device = new();
         var error = device.Pass(new() { Type = Protocol.OutputError, Error = (uint)DecoderError.NoRoom, Needed = 12345 });
-        Assert.Equal((DecoderOutputKind.Error, DecoderError.NoRoom, 12345ul), (error.Kind, error.Error, error.BytesNeeded));
+        Assert.Equal((DecoderOutputKind.Error, DecoderError.NoRoom, 12345ul, 65536ul), (error.Kind, error.Error, error.BytesNeeded, error.BytesThere));
+        Assert.Contains("there are 65536 bytes for pictures, 12345 would do", error.Describe(), StringComparison.Ordinal);
         Assert.Equal(DecoderOutputKind.End, device.Pass(new() { Type = Protocol.OutputEnd }).Kind);
     }
 
     [Fact]
-    public void A_device_that_sleeps_gets_one_doorbell_for_several_packets_and_one_that_works_gets_none()
+    public void A_device_that_sleeps_gets_one_doorbell_for_several_chunks_and_one_that_works_gets_none()
     {
         using ScriptedDevice device = new();
-        Assert.True(device.Decoder.TrySend([1], 0));
+        Assert.Equal(1, device.Decoder.TrySend([1]));
         Assert.False(device.Decoder.TryTake(out _));
         Assert.Empty(device.Channel.Pings);
 
         device.Word(Protocol.DeviceWaits) = 1;
-        Assert.True(device.Decoder.TrySend([1], 0));
-        Assert.True(device.Decoder.TrySend([1], 0));
+        Assert.Equal(1, device.Decoder.TrySend([1]));
+        Assert.Equal(1, device.Decoder.TrySend([1]));
         Assert.False(device.Decoder.TryTake(out _));
-        Assert.True(device.Decoder.TrySend([1], 0));
+        Assert.Equal(1, device.Decoder.TrySend([1]));
         Assert.False(device.Decoder.TryTake(out _));
         Assert.Equal([Protocol.Doorbell], device.Channel.Pings.Select(ping => ping.Metadata));
         Assert.Equal(0u, device.Word(Protocol.DeviceWaits));
     }
 
     [Fact]
-    public void A_device_that_sleeps_hears_of_many_packets_before_the_program_looks_for_outputs()
+    public void A_device_that_sleeps_hears_of_many_chunks_before_the_program_looks_for_outputs()
     {
         using ScriptedDevice device = new();
         device.Word(Protocol.DeviceWaits) = 1;
         for (var i = 0; i < 20; i++)
-            Assert.True(device.Decoder.TrySend([1], i));
+            Assert.Equal(1, device.Decoder.TrySend([1]));
         Assert.Single(device.Channel.Pings);
     }
 
@@ -134,7 +158,7 @@ public sealed class VideoDecoderTests
         while (Volatile.Read(ref device.Word(Protocol.GuestWants)) == 0)
             await Task.Yield();
         Assert.Equal(Protocol.EventOutput, device.Word(Protocol.GuestWants));
-        Assert.Equal(8u, device.Word(Protocol.OutputsAt));
+        Assert.Equal(9u, device.Word(Protocol.OutputsAt)); // one was taken before
         device.Put(new() { Type = Protocol.OutputEnd });
         Interlocked.Exchange(ref device.Word(Protocol.GuestWants), 0);
         device.Raise(Protocol.EventOutput);
@@ -148,24 +172,27 @@ public sealed class VideoDecoderTests
         var cancellation = TestContext.Current.CancellationToken;
         using ScriptedDevice device = new();
         for (var i = 0; i < 64; i++)
-            Assert.True(device.Decoder.TrySend([1], i));
-        var sent = Task.Run(() => device.Decoder.Send([2], 64, cancellation), cancellation);
+        {
+            Assert.Equal(1, device.Decoder.TrySend([1]));
+        }
+
+        var sent = Task.Run(() => device.Decoder.Send([2], cancellation), cancellation);
         while (Volatile.Read(ref device.Word(Protocol.GuestWants)) == 0)
             await Task.Yield();
         Assert.Equal(Protocol.EventOutput | Protocol.EventSpace, device.Word(Protocol.GuestWants));
-        Assert.Equal(32u, device.Word(Protocol.PacketsAt));
-        Volatile.Write(ref device.Word(Protocol.PacketsTaken), 32);
+        Assert.Equal(32u, device.Word(Protocol.ChunksAt));
+        Volatile.Write(ref device.Word(Protocol.ChunksTaken), 32);
         device.Raise(Protocol.EventSpace);
-        Assert.True(await sent);
+        Assert.Equal(1, await sent);
     }
 
     [Fact]
     public void Sending_does_not_wait_where_only_taking_pictures_makes_room()
     {
         using ScriptedDevice device = new();
-        Assert.True(device.Decoder.TrySend(new byte[4096], 0));
+        Assert.Equal(4096, device.Decoder.TrySend(new byte[4096]));
         device.Put(device.SmallFrame);
-        Assert.False(device.Decoder.Send([2], 1, TestContext.Current.CancellationToken));
+        Assert.Equal(0, device.Decoder.Send([2], TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -199,7 +226,7 @@ public sealed class VideoDecoderTests
     public async Task A_device_that_refuses_to_decode_is_named_with_its_reason()
     {
         using Guest.UnitTests.FakeChannel channel = new();
-        var opened = Task.Run(() => new VideoDecoder(new VirtioUserDevice(channel), new(VideoCodec.Av1)), TestContext.Current.CancellationToken);
+        var opened = Task.Run(() => new VideoDecoder(new VirtioUserDevice(channel), new()), TestContext.Current.CancellationToken);
         await channel.Sent.WaitAsync(TestContext.Current.CancellationToken);
 
         // Added to the metadata, which is 1: CODEC_OPEN_ALREADY.

@@ -18,10 +18,10 @@ public sealed class WriterTests : IDisposable
     public void The_listing_is_what_ffmpeg_writes()
     {
         StringWriter text = new(CultureInfo.InvariantCulture);
-        using FrameMd5Writer writer = new(text, (1, 25), hasTimestamps: false);
-        writer.WriteHeader(178, 98, (784, 801));
+        using FrameMd5Writer writer = new(text);
+        writer.WriteHeader((1, 25), 178, 98, (784, 801));
         writer.WriteLine(1, 52332, Convert.FromHexString("741922f18c10a3bd6bc07c513fc86388"));
-        writer.Complete();
+        writer.Complete(null);
         Assert.Equal(
             """
             #format: frame checksums
@@ -46,7 +46,7 @@ public sealed class WriterTests : IDisposable
     public void Sums_are_those_of_all_samples_and_nothing_between_them(int bits, uint stride)
     {
         using ScriptedDevice device = new();
-        var entry = device.SmallFrame with { Bits = (uint)bits, AspectNumerator = 4, AspectDenominator = 3, Timestamp = 1000 };
+        var entry = device.SmallFrame with { Bits = (uint)bits, AspectNumerator = 4, AspectDenominator = 3, Timestamp = 10, Duration = 1 };
         for (var plane = 0; plane < 3; plane++)
             entry.Stride[plane] = plane == 0 ? stride : stride / 2;
         RandomNumberGenerator.Fill(device.Bytes(device.FramesOffset, 1024));
@@ -59,10 +59,10 @@ public sealed class WriterTests : IDisposable
         }
 
         StringWriter text = new(CultureInfo.InvariantCulture);
-        using FrameMd5Writer writer = new(text, (1, 30), hasTimestamps: true);
+        using FrameMd5Writer writer = new(text);
         using (var frame = device.Pass(entry).Frame!)
             writer.Write(frame, 0);
-        using (var frame = device.Pass(entry with { Timestamp = 1003 }).Frame!)
+        using (var frame = device.Pass(entry with { Timestamp = 13 }).Frame!)
             writer.Write(frame, 1);
 
 #pragma warning disable CA5351 // What is tested is MD5.
@@ -70,8 +70,8 @@ public sealed class WriterTests : IDisposable
 #pragma warning restore CA5351
         var lines = text.ToString().Split('\n');
         Assert.Contains("#sar 0: 4/3", lines);
-        Assert.Equal($"0,          0,          0,        1, {samples.Count,8}, {sum}", lines[^3]);
-        Assert.Equal($"0,          3,          3,        1, {samples.Count,8}, {sum}", lines[^2]);
+        Assert.Equal($"0,         10,         10,        1, {samples.Count,8}, {sum}", lines[^3]);
+        Assert.Equal($"0,         13,         13,        1, {samples.Count,8}, {sum}", lines[^2]);
     }
 
     [Fact]
@@ -148,7 +148,7 @@ public sealed class WriterTests : IDisposable
             sheet.Write(frame, i);
         }
 
-        sheet.Complete();
+        sheet.Complete(null);
         var png = Png.Open(path);
         Assert.Equal((8 + (columns * 16), 8 + (rows * 14)), (png.Width, png.Height));
         Assert.Equal(24, png.GetPixel(7, 7).R);

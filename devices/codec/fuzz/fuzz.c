@@ -7,7 +7,7 @@
  *	fuzz play CLIP [THREADS [MIB]]		drops them
  *	fuzz mutate SEED COUNT CLIP...		decodes COUNT clips with damage, while somebody writes to the object
  *
- * A clip is .ivf (VP9 and AV1) or .h264 with access unit delimiters.
+ * A clip is IVF or H.264 as a byte stream.
  */
 #define _GNU_SOURCE
 #include "fuzz.h"
@@ -19,7 +19,7 @@
 
 static bool scribbling;
 
-/* Writes to the packets and the pictures, and half of the times to the rings. */
+/* Writes to the stream and the pictures, and half of the times to the rings. */
 static void *scribble(void *seed)
 {
 	uint64_t value = (uintptr_t)seed | 1;
@@ -45,7 +45,7 @@ static bool one_round(const struct clip *clip, bool writes)
 	bool ended;
 
 	__atomic_store_n(&scribbling, writes, __ATOMIC_RELAXED);
-	begin(clip->codec, any(5));
+	begin(any(5));
 	if (writes && pthread_create(&scribbler, NULL, scribble, (void *)(uintptr_t)any(0)) != 0)
 		abort();
 	give_up = writes ? now() + 100 : 0;
@@ -74,19 +74,23 @@ static int mutate(uint64_t seed, uint32_t count, int clips, char **paths)
 		seed_chance(seed + round);
 		clip = damage(loaded[any(clips)]);
 		frames_size = any(4) == 0 ? 4096 + any(1u << 20) : 16u << 20;
-		strange_times = any(4) == 0;
+		chunk_max = any(3) ? DATA_SIZE : 1 + any(5000);
 		writes = any(3) == 0;
 		if (!one_round(clip, writes)) {
 			stopped++;
 			if (!writes) {
-				fprintf(stderr, "clip %llu did not come to its end\n", (unsigned long long)(seed + round));
+				fprintf(stderr, "clip %llu did not come to its end\n",
+					(unsigned long long)(seed + round));
 				good = false;
 			}
 		}
 		unload(clip);
 		if (round % 500 == 499)
-			fprintf(stderr, "%u clips, %llu frames, %llu errors, %llu stopped\n", round + 1,
-				(unsigned long long)frames, (unsigned long long)errors, (unsigned long long)stopped);
+			fprintf(stderr,
+				"%u clips, %llu frames, %llu errors, %llu "
+				"stopped\n",
+				round + 1, (unsigned long long)frames, (unsigned long long)errors,
+				(unsigned long long)stopped);
 	}
 	for (int index = 0; index < clips; index++)
 		unload(loaded[index]);
@@ -99,7 +103,7 @@ static int decode(const char *path, uint32_t threads, bool print)
 	struct clip *clip = load(path);
 	bool ended;
 
-	begin(clip->codec, threads);
+	begin(threads);
 	ended = play(clip, print, 20000);
 	on_destroy_instance(1);
 	unload(clip);
@@ -113,7 +117,8 @@ int main(int count, char **words)
 	bool mutates = count > 4 && strcmp(words[1], "mutate") == 0;
 
 	if (count < 3 || (!print && !mutates && strcmp(words[1], "play") != 0)) {
-		fprintf(stderr, "fuzz decode|play CLIP [THREADS [MIB]]\nfuzz mutate SEED COUNT CLIP...\n");
+		fprintf(stderr, "fuzz decode|play CLIP [THREADS [MIB]]\nfuzz "
+				"mutate SEED COUNT CLIP...\n");
 		return 2;
 	}
 	if (count > 4 && !mutates)

@@ -26,22 +26,17 @@ bool start_host(void);
 
 /* ---- clip.c ---- */
 
-#define PACKETS 4096
+#define CLIP_MAX (64u << 20)
 
 struct clip {
-	unsigned char *file; /* to which the packets point, or null if each has memory of its own */
-	uint32_t codec;
-	uint32_t count;
-	struct {
-		unsigned char *bytes;
-		uint32_t size;
-	} packets[PACKETS];
+	unsigned char *bytes;
+	uint64_t size;
 };
 
 /* Reads a clip, or ends the program. */
 struct clip *load(const char *path);
 
-/* Copies a clip with packets that are damaged, cut, repeated and left out. */
+/* Copies a clip with pieces that are damaged, cut, repeated and left out. */
 struct clip *damage(const struct clip *clip);
 
 void unload(struct clip *clip);
@@ -54,16 +49,16 @@ uint64_t any(uint64_t below);
 
 extern uint64_t frames, errors, ends; /* that came out */
 extern uint64_t give_up; /* when play ends in any case, in milliseconds; 0 = never */
-extern bool strange_times; /* packets have timestamps by chance */
+extern uint64_t chunk_max; /* the most bytes that are sent at once */
 
 /* Milliseconds. */
 uint64_t now(void);
 
 /* Makes an instance and sends CODEC_OPEN, or ends the program. */
-void begin(uint32_t codec, uint32_t threads);
+void begin(uint32_t threads);
 
 /*
- * Sends the packets and the end, waits for the end. Returns false if the decoder has stopped.
+ * Sends the bytes and the end, waits for the end. Returns false if the decoder has stopped.
  *
  * @print: write the pictures to standard output
  * @patience: for how many milliseconds nothing may happen

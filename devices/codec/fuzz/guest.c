@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The guest: sends a packet when the one before was taken, gives pictures back at once. */
+/* The guest: sends bytes when those before were taken, gives pictures back at once. */
 #define _GNU_SOURCE
 #include "fuzz.h"
 
@@ -10,10 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-
-static uint32_t packets_written, outputs_taken, returns_written;
+static uint32_t chunks_written, outputs_taken, returns_written;
 uint64_t frames, errors, ends;
-bool strange_times;
+uint64_t chunk_max = DATA_SIZE;
 
 static uint32_t *word(uint32_t offset)
 {
@@ -37,7 +36,8 @@ static void write_rows(const struct codec_output *output)
 			height = (height + (1u << output->chroma_shift_y) - 1) >> output->chroma_shift_y;
 		}
 		for (uint32_t row = 0; row < height; row++)
-			fwrite(object + output->plane[plane] + (uint64_t)row * output->stride[plane], bytes, width, stdout);
+			fwrite(object + output->plane[plane] + (uint64_t)row * output->stride[plane], bytes, width,
+			       stdout);
 	}
 }
 
@@ -63,8 +63,11 @@ static bool take(bool print)
 		if (print)
 			fprintf(stderr, "error %u, needed %llu\n", output.error, (unsigned long long)output.needed);
 		break;
-	default:
+	case CODEC_OUTPUT_END:
 		ends++;
+		break;
+	default:
+		break;
 	}
 	ring();
 	return true;
@@ -89,18 +92,19 @@ static bool is_idle(bool wants_space)
 {
 	if (__atomic_load_n(word(CODEC_OUTPUTS_WRITTEN), __ATOMIC_ACQUIRE) != outputs_taken)
 		return false;
-	return !wants_space || __atomic_load_n(word(CODEC_PACKETS_TAKEN), __ATOMIC_ACQUIRE) != packets_written;
+	return !wants_space || __atomic_load_n(word(CODEC_CHUNKS_TAKEN), __ATOMIC_ACQUIRE) != chunks_written;
 }
 
-/* Sleeps until there is an output, or all packets are taken. Returns false if nothing happens for long. */
+/* Sleeps until there is an output, or all chunks are taken. Returns false if nothing happens for long. */
 static bool sleep_for(bool space, int patience)
 {
 	struct pollfd poll_event = { .fd = event, .events = POLLIN };
 	uint64_t count;
 
 	*word(CODEC_OUTPUTS_AT) = outputs_taken + 1;
-	*word(CODEC_PACKETS_AT) = packets_written;
-	__atomic_store_n(word(CODEC_GUEST_WANTS), CODEC_EVENT_OUTPUT | (space ? CODEC_EVENT_SPACE : 0), __ATOMIC_SEQ_CST);
+	*word(CODEC_CHUNKS_AT) = chunks_written;
+	__atomic_store_n(word(CODEC_GUEST_WANTS), CODEC_EVENT_OUTPUT | (space ? CODEC_EVENT_SPACE : 0),
+			 __ATOMIC_SEQ_CST);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!is_idle(space))
 		return true;
@@ -109,24 +113,20 @@ static bool sleep_for(bool space, int patience)
 	return read(event, &count, sizeof(count)) == sizeof(count);
 }
 
-static bool sent(const unsigned char *bytes, uint32_t size, uint32_t flags, uint32_t number)
+static void send(const unsigned char *bytes, uint32_t size, uint32_t flags)
 {
-	struct codec_packet packet = { .offset = CODEC_AREAS, .size = size, .flags = flags, .pts = strange_times ? (int64_t)any(0) : number };
+	struct codec_chunk chunk = { .offset = CODEC_AREAS, .size = size, .flags = flags };
 
-	if (size > DATA_SIZE)
-		return true;
 	if (size != 0)
 		memcpy(object + CODEC_AREAS, bytes, size);
-	memcpy(object + CODEC_PACKETS + packets_written % CODEC_RING_ENTRIES * sizeof(packet), &packet, sizeof(packet));
-	__atomic_store_n(word(CODEC_PACKETS_WRITTEN), ++packets_written, __ATOMIC_RELEASE);
+	memcpy(object + CODEC_CHUNKS + chunks_written % CODEC_RING_ENTRIES * sizeof(chunk), &chunk, sizeof(chunk));
+	__atomic_store_n(word(CODEC_CHUNKS_WRITTEN), ++chunks_written, __ATOMIC_RELEASE);
 	ring();
-	return true;
 }
 
-void begin(uint32_t codec, uint32_t threads)
+void begin(uint32_t threads)
 {
 	struct codec_setup setup = {
-		.codec = codec,
 		.threads = threads,
 		.data_offset = CODEC_AREAS,
 		.data_size = DATA_SIZE,
@@ -137,7 +137,7 @@ void begin(uint32_t codec, uint32_t threads)
 
 	memset(object, 0, CODEC_AREAS);
 	memcpy(object, &setup, sizeof(setup));
-	packets_written = outputs_taken = returns_written = 0;
+	chunks_written = outputs_taken = returns_written = 0;
 	__atomic_store_n(&events, 0, __ATOMIC_SEQ_CST);
 	if (!on_create_instance(1))
 		abort();
@@ -150,16 +150,18 @@ void begin(uint32_t codec, uint32_t threads)
 
 bool play(const struct clip *clip, bool print, int patience)
 {
-	uint64_t ends_before = ends;
+	uint64_t ends_before = ends, at = 0, size;
+	bool end = false;
 
-	for (uint32_t number = 0; number <= clip->count; number++) {
-		bool end = number == clip->count;
-
-		while (__atomic_load_n(word(CODEC_PACKETS_TAKEN), __ATOMIC_ACQUIRE) != packets_written) {
+	while (!end) {
+		while (__atomic_load_n(word(CODEC_CHUNKS_TAKEN), __ATOMIC_ACQUIRE) != chunks_written) {
 			if (broken() || (!take(print) && !sleep_for(true, patience)))
 				return false;
 		}
-		sent(end ? NULL : clip->packets[number].bytes, end ? 0 : clip->packets[number].size, end ? CODEC_PACKET_END : 0, number);
+		end = at == clip->size;
+		size = clip->size - at < chunk_max ? clip->size - at : chunk_max;
+		send(clip->bytes + at, size, end ? CODEC_CHUNK_END : 0);
+		at += size;
 	}
 	while (ends == ends_before) {
 		if (broken() || (!take(print) && !sleep_for(false, patience)))

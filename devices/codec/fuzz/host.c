@@ -44,7 +44,7 @@ static void *get_data(uint64_t handle)
 static uint32_t get_version(uint64_t handle)
 {
 	(void)handle;
-	return 1;
+	return CODEC_VERSION;
 }
 
 static void *hold(uint64_t handle, uint64_t address, uint64_t size)

@@ -5,7 +5,7 @@ namespace VirtioUser.Codec;
 
 /// <summary>
 /// A picture in memory that is shared with the host. Nothing is copied: <see cref="Dispose"/> gives the memory back, and a picture
-/// that is kept is memory that the decoder can not use. At most 64 can be kept.
+/// that is kept is memory that the decoder cannot use. At most 64 can be kept.
 /// </summary>
 /// <remarks>
 /// Samples of 8 bits take a byte, deeper ones the low bits of two bytes, little-endian. The format was checked, the samples are what
@@ -19,8 +19,8 @@ public sealed class DecodedFrame : IDisposable
     private readonly OutputEntry _entry;
     private VideoDecoder? _decoder;
 
-    internal DecodedFrame(VideoDecoder decoder, SharedObject memory, in OutputEntry entry, in FrameFormat format) =>
-        (_decoder, _memory, _entry, _format) = (decoder, memory, entry, format);
+    internal DecodedFrame(VideoDecoder decoder, SharedObject memory, VideoStream stream, in OutputEntry entry, in FrameFormat format) =>
+        (_decoder, _memory, Stream, _entry, _format) = (decoder, memory, stream, entry, format);
 
     /// <summary>In samples of the first plane.</summary>
     public int Width => _format.Width;
@@ -43,8 +43,14 @@ public sealed class DecodedFrame : IDisposable
     /// <summary>How many times planes 1 and 2 have half the rows of plane 0, rounded up.</summary>
     public int ChromaShiftY => _format.ChromaShiftY;
 
-    /// <summary>What was given with the packet of this picture.</summary>
-    public long Timestamp => _entry.Timestamp;
+    /// <summary>The stream that the picture belongs to, as far as it was known when the picture came out.</summary>
+    public VideoStream Stream { get; }
+
+    /// <summary>When to show it, in units of <see cref="VideoStream.TimeBase"/>; null if the host cannot tell.</summary>
+    public long? Timestamp => _entry.Timestamp == Protocol.NoTime ? null : _entry.Timestamp;
+
+    /// <summary>For how long to show it, in units of <see cref="VideoStream.TimeBase"/>; 0 = not known.</summary>
+    public long Duration => _entry.Duration;
 
     /// <summary>How RGB is made of it: MatrixCoefficients of ITU-T H.273; 2 = not known.</summary>
     public int Matrix => (int)_entry.Matrix;

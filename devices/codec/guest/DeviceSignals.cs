@@ -8,13 +8,13 @@ namespace VirtioUser.Codec;
 /// <param name="rings">The rings.</param>
 internal sealed class DeviceSignals(VirtioUserDevice device, SharedRings rings)
 {
-    // A device that sleeps is woken for so many packets, unless the program looks for outputs before.
-    private const int PacketsPerDoorbell = 8;
+    // A device that sleeps is woken for so many chunks, unless the program looks for outputs before.
+    private const int ChunksPerDoorbell = 8;
 
     // Events of waits that ended before they came; so many are left unread at most.
     private const int OwedMaximum = 64;
 
-    private int _packetsUntold;
+    private int _chunksUntold;
     private bool _untold;
     private int _owed;
 
@@ -34,12 +34,14 @@ internal sealed class DeviceSignals(VirtioUserDevice device, SharedRings rings)
     /// <summary>Notes that something was taken or given back, of which the device learns from <see cref="Tell"/> if it sleeps.</summary>
     public void NoteChange() => _untold = true;
 
-    /// <summary>Notes a packet; the device learns of it here if several have come together.</summary>
-    public void NotePacket()
+    /// <summary>Notes a chunk; the device learns of it here if several have come together.</summary>
+    public void NoteChunk()
     {
         _untold = true;
-        if (++_packetsUntold == PacketsPerDoorbell)
+        if (++_chunksUntold == ChunksPerDoorbell)
+        {
             Tell();
+        }
     }
 
     /// <summary>Wakes the device if it sleeps and something has changed since the last time.</summary>
@@ -48,7 +50,7 @@ internal sealed class DeviceSignals(VirtioUserDevice device, SharedRings rings)
         if (!_untold)
             return;
         _untold = false;
-        _packetsUntold = 0;
+        _chunksUntold = 0;
         if (!rings.TakeDeviceWaits())
             return;
         PingsSent++;
@@ -63,6 +65,12 @@ internal sealed class DeviceSignals(VirtioUserDevice device, SharedRings rings)
         {
             device.ReadEvent(cancellationToken);
             EventsReceived++;
+        }
+        catch (OperationCanceledException)
+        {
+            // Who does not sleep must not say so: the device would believe that no picture comes back.
+            StayAwake();
+            throw;
         }
         catch (EventsLostException)
         {

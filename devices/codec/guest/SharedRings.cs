@@ -18,38 +18,41 @@ namespace VirtioUser.Codec;
 /// <param name="memory">The object.</param>
 internal sealed class SharedRings(SharedObject memory)
 {
-    private uint _packetsWritten;
-    private uint _packetsTaken;
+    private uint _chunksWritten;
+    private uint _chunksTaken;
     private uint _returnsWritten;
     private uint _outputsTaken;
 
-    /// <summary>Packets that are written and, as far as was seen last, not taken.</summary>
-    public uint PacketsPending => _packetsWritten - _packetsTaken;
+    /// <summary>Chunks that are written and, as far as was seen last, not taken.</summary>
+    public uint ChunksPending => _chunksWritten - _chunksTaken;
 
     /// <summary>Why the device has stopped; 0 if it has not.</summary>
     public uint Broken => Volatile.Read(ref Word(Protocol.Broken));
 
-    /// <summary>Writes a packet's entry and counts it. There must be room.</summary>
-    public void PutPacket(in PacketEntry packet)
+    /// <summary>Writes a chunk's entry and counts it. There must be room.</summary>
+    public void PutChunk(in ChunkEntry chunk)
     {
-        packet.Write(Entry(Protocol.Packets, _packetsWritten, PacketEntry.Length));
-        _packetsWritten++;
+        chunk.Write(Entry(Protocol.Chunks, _chunksWritten, ChunkEntry.Length));
+        _chunksWritten++;
 
-        // Release: the device sees the entry, and the packet's bytes, before the counter.
-        Volatile.Write(ref Word(Protocol.PacketsWritten), _packetsWritten);
+        // Release: the device sees the entry, and the chunk's bytes, before the counter.
+        Volatile.Write(ref Word(Protocol.ChunksWritten), _chunksWritten);
     }
 
-    /// <summary>Looks how many packets the device has taken since the last time.</summary>
+    /// <summary>Looks how many chunks the device has taken since the last time.</summary>
     /// <param name="count">How many.</param>
     /// <returns>False if the counter makes no sense.</returns>
-    public bool TryCountTakenPackets(out uint count)
+    public bool TryCountTakenChunks(out uint count)
     {
-        // Acquire: the packets' bytes are written again only after the device has said that it has read them.
-        var taken = Volatile.Read(ref Word(Protocol.PacketsTaken));
-        count = taken - _packetsTaken;
-        if (count > PacketsPending)
+        // Acquire: the chunks' bytes are written again only after the device has said that it has read them.
+        var taken = Volatile.Read(ref Word(Protocol.ChunksTaken));
+        count = taken - _chunksTaken;
+        if (count > ChunksPending)
+        {
             return false;
-        _packetsTaken = taken;
+        }
+
+        _chunksTaken = taken;
         return true;
     }
 
@@ -59,15 +62,14 @@ internal sealed class SharedRings(SharedObject memory)
         Volatile.Read(ref Word(Protocol.OutputsWritten)) - _outputsTaken;
 
     /// <summary>Takes the oldest output, of which there must be one.</summary>
-    /// <returns>A copy: the device can not change it any more.</returns>
-    public OutputEntry TakeOutput()
+    /// <param name="copy">Gets a copy, <see cref="OutputEntry.Length"/> bytes: the device can not change it any more.</param>
+    public void TakeOutput(Span<byte> copy)
     {
-        var output = OutputEntry.Read(Entry(Protocol.Outputs, _outputsTaken, OutputEntry.Length));
+        Entry(Protocol.Outputs, _outputsTaken, OutputEntry.Length).CopyTo(copy);
         _outputsTaken++;
 
         // Release: the copy is complete before the device may write the entry again.
         Volatile.Write(ref Word(Protocol.OutputsTaken), _outputsTaken);
-        return output;
     }
 
     /// <summary>Gives a picture back. There is always room: no more tokens can be out than the ring has entries.</summary>
@@ -92,11 +94,11 @@ internal sealed class SharedRings(SharedObject memory)
     /// <summary>Says that the guest is going to sleep. It must look at the rings once more afterwards.</summary>
     /// <param name="events">What it wants to be woken for.</param>
     /// <param name="outputs">How many outputs are worth it, counted from those that were taken.</param>
-    /// <param name="packets">How many more taken packets are worth it, counted from those that were seen taken.</param>
-    public void Want(uint events, uint outputs, uint packets)
+    /// <param name="chunks">How many more taken chunks are worth it, counted from those that were seen taken.</param>
+    public void Want(uint events, uint outputs, uint chunks)
     {
         Word(Protocol.OutputsAt) = _outputsTaken + outputs;
-        Word(Protocol.PacketsAt) = _packetsTaken + packets;
+        Word(Protocol.ChunksAt) = _chunksTaken + chunks;
 
         // The exchange is a full fence: the thresholds come before it, and the look at the rings after it. The device writes
         // its counters before it looks at this word.

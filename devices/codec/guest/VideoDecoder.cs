@@ -1,30 +1,34 @@
 // A decoder on the host.
+using System.Globalization;
 using System.Numerics;
 using System.Runtime.InteropServices;
+using Virtio.Linux;
 using VirtioUser.Guest;
 
 namespace VirtioUser.Codec;
 
 /// <summary>
-/// Decodes one stream, or one after the other of the same codec, by the codec device: packets go in, pictures come out, in
-/// the order in which they are to be shown.
+/// Decodes one stream, or one after the other, by the codec device: the bytes of a file go in as they are, pictures come out, in the
+/// order in which they are to be shown. Which kind of stream it is, and where its pictures begin and end, the host finds out.
 /// </summary>
 /// <remarks>
-/// <para>A program sends as many packets as are taken, takes what has come out, and waits when it can do neither:</para>
+/// <para>A program sends as many bytes as are taken, takes what has come out, and waits when it can do neither:</para>
 /// <code>
 /// while (!ended)
 /// {
-///     while (packet is not null &amp;&amp; decoder.TrySend(packet, timestamp))
-///         packet = next();
+///     while (!bytes.IsEmpty &amp;&amp; decoder.TrySend(bytes) is var count and > 0)
+///         bytes = bytes.Length > count ? bytes[count..] : next();
 ///     if (decoder.TryTake(out var output))
 ///         ended = show(output);
 ///     else
 ///         decoder.Wait();
 /// }
 /// </code>
-/// <para>Pictures that are not given back use up the room of the decoder, which then waits: a program that waits for the next
-/// picture while it keeps all the others waits for ever, unless there is
-/// <see cref="VideoDecoderOptions.FrameMemory"/> enough.</para>
+/// <para>The first picture comes out after some of those that follow it, or the end, were sent. To find out what a stream is the host looks
+/// at a few packets of IVF, and at five seconds of H.264 as a byte stream, which does not say it; at no more than 5 MB.</para>
+/// <para>Pictures that are not given back use up the room of the decoder. A program that waits for the next picture while it keeps
+/// all the others gets <see cref="DecoderError.NoRoom"/> where there is not <see cref="VideoDecoderOptions.FrameMemory"/> enough: who waits
+/// says by it that nothing is given back before.</para>
 /// <para>Not thread-safe: all members, and those of the pictures, belong to one thread at a time.</para>
 /// <para>A <see cref="VirtioUserException"/> of any member says that the device is gone or the instance has ended; a
 /// <see cref="VideoDecoderException"/> that the device does not keep to the protocol. The decoder is of no use then.</para>
@@ -37,7 +41,7 @@ public sealed class VideoDecoder : IDisposable
     private readonly SharedObject _memory;
     private readonly SharedRings _rings;
     private readonly DeviceSignals _signals;
-    private readonly PacketArea _packets;
+    private readonly InputArea _input;
     private readonly ulong _framesOffset;
     private readonly ulong _framesSize;
     private readonly uint _outputBatch;
@@ -51,28 +55,35 @@ public sealed class VideoDecoder : IDisposable
     {
         options.Check();
         if (!BitConverter.IsLittleEndian)
+        {
             throw new PlatformNotSupportedException("The rings are little-endian, and so must be this machine.");
+        }
+
         _device = device;
         _outputBatch = (uint)options.OutputBatch;
-        _packets = new PacketArea(Pages(options.PacketMemory));
-        _framesOffset = Protocol.Areas + _packets.Size;
+        _input = new InputArea(Pages(options.InputMemory));
+        _framesOffset = Protocol.Areas + _input.Size;
         _framesSize = Pages(options.FrameMemory);
-        _memory = device.Allocate(_framesOffset + _framesSize);
+        _memory = Allocate(device, _framesOffset + _framesSize, _framesSize);
         _rings = new SharedRings(_memory);
         _signals = new DeviceSignals(device, _rings);
         SetupEntry setup = new()
         {
-            Codec = (uint)options.Codec,
             Threads = (uint)options.Threads,
             DataOffset = Protocol.Areas,
-            DataSize = _packets.Size,
+            DataSize = _input.Size,
             FramesOffset = _framesOffset,
             FramesSize = _framesSize,
         };
         MemoryMarshal.Write(_memory.GetSpan(0, Marshal.SizeOf<SetupEntry>()), in setup);
         if (_signals.Ask(new PingRequest(_memory, Protocol.Open)) is var answer && answer != Protocol.Ok)
-            throw new VideoDecoderException(device.Identity, "open the codec", Refusal(answer, options.Codec));
+        {
+            throw new VideoDecoderException(device.Identity, "open the decoder", Refusal(answer, _framesSize));
+        }
     }
+
+    /// <summary>What the host has found out about the stream whose outputs come now; null before it has.</summary>
+    public VideoStream? Stream { get; private set; }
 
     /// <summary>How many pings were sent.</summary>
     public long PingsSent => _signals.PingsSent;
@@ -80,14 +91,11 @@ public sealed class VideoDecoder : IDisposable
     /// <summary>How many events of the device were received.</summary>
     public long EventsReceived => _signals.EventsReceived;
 
-    /// <summary>The largest packet that can be sent, in bytes.</summary>
-    public int PacketMaximum => (int)Math.Min(_packets.Size, Protocol.PacketMax);
-
     /// <summary>Opens the device and sets up a decoder.</summary>
-    /// <param name="options">What to decode.</param>
+    /// <param name="options">How to decode.</param>
     /// <param name="source">Where to look for the device; null = <see cref="DeviceSource.Default"/>.</param>
-    /// <exception cref="VirtioUserException">There is no such device, it can not be opened, or the host has no room for the memory.</exception>
-    /// <exception cref="VideoDecoderException">The host does not decode this.</exception>
+    /// <exception cref="VirtioUserException">There is no such device, it cannot be opened, or the host has no room for the memory.</exception>
+    /// <exception cref="VideoDecoderException">The host has no room for another decoder.</exception>
     public static VideoDecoder Open(VideoDecoderOptions options, DeviceSource? source = null)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -104,44 +112,54 @@ public sealed class VideoDecoder : IDisposable
         }
     }
 
-    /// <summary>Sends a packet, if there is room. The bytes are copied. The host may notice it only when the program looks for outputs.</summary>
-    /// <param name="packet">The packet, not empty.</param>
-    /// <param name="timestamp">Comes back with its picture; the unit is the program's.</param>
-    /// <returns>False if it was not sent, because the host has not taken enough of the earlier ones.</returns>
-    /// <exception cref="ArgumentException">The packet is empty or longer than <see cref="PacketMaximum"/>.</exception>
-    public bool TrySend(ReadOnlySpan<byte> packet, long timestamp)
+    /// <summary>
+    /// Sends bytes of the stream, as many as there is room for. They are copied. The host may notice them only when the program looks for
+    /// outputs.
+    /// </summary>
+    /// <param name="bytes">The bytes, at least one.</param>
+    /// <returns>How many were sent: 0 if the host has not taken enough of the earlier ones.</returns>
+    /// <exception cref="ArgumentException">There is no byte.</exception>
+    public int TrySend(ReadOnlySpan<byte> bytes)
     {
-        if (packet.IsEmpty || packet.Length > PacketMaximum)
-            throw new ArgumentException($"A packet has 1 to {PacketMaximum} bytes, not {packet.Length}.", nameof(packet));
-        return TrySend(packet, timestamp, flags: 0);
+        if (bytes.IsEmpty)
+        {
+            throw new ArgumentException("There is nothing to send. The end of a stream is sent by TrySendEnd.", nameof(bytes));
+        }
+
+        return TrySend(bytes[..Math.Min(bytes.Length, Protocol.ChunkMax)], flags: 0) ?? 0;
     }
 
     /// <summary>
     /// Sends the end of the stream, if there is room: what the decoder keeps back comes out, then an output that is
-    /// <see cref="DecoderOutputKind.End"/>. The next packet begins a new stream.
+    /// <see cref="DecoderOutputKind.End"/>. What is sent after it is a new stream.
     /// </summary>
-    /// <returns>As <see cref="TrySend(ReadOnlySpan{byte}, long)"/>.</returns>
-    public bool TrySendEnd() => TrySend([], 0, Protocol.PacketEnd);
+    /// <returns>False if it was not sent, because the host has not taken enough of the earlier bytes.</returns>
+    public bool TrySendEnd() => TrySend([], Protocol.ChunkEnd) is not null;
 
-    /// <summary>Sends a packet; waits for room if need be, but not longer than until something has come out.</summary>
-    /// <param name="packet">The packet, not empty.</param>
-    /// <param name="timestamp">Comes back with its picture; the unit is the program's.</param>
-    /// <param name="cancellationToken">Ends the wait; the packet was not sent then.</param>
-    /// <returns>False if it was not sent: take what has come out, then try again.</returns>
-    /// <exception cref="ArgumentException">The packet is empty or longer than <see cref="PacketMaximum"/>.</exception>
-    public bool Send(ReadOnlySpan<byte> packet, long timestamp, CancellationToken cancellationToken = default)
+    /// <summary>Sends bytes of the stream; waits for room if need be, but not longer than until something has come out.</summary>
+    /// <param name="bytes">The bytes, at least one.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>How many were sent. If they were not all: take what has come out, then send the others.</returns>
+    /// <exception cref="ArgumentException">There is no byte.</exception>
+    public int Send(ReadOnlySpan<byte> bytes, CancellationToken cancellationToken = default)
     {
-        while (!TrySend(packet, timestamp))
+        var sent = TrySend(bytes);
+        while (sent < bytes.Length && CountOutputs() == 0)
         {
-            if (CountOutputs() > 0)
-                return false;
-            Wait(cancellationToken);
+            if (TrySend(bytes[sent..]) is var more and > 0)
+            {
+                sent += more;
+            }
+            else
+            {
+                Wait(cancellationToken);
+            }
         }
 
-        return true;
+        return sent;
     }
 
-    /// <summary>Takes what has come out, if anything has; makes the host notice packets that were sent and pictures that were given back.</summary>
+    /// <summary>Takes what has come out, if anything has; makes the host notice bytes that were sent and pictures that were given back.</summary>
     /// <param name="output">A picture, an error or the end of the stream.</param>
     /// <returns>False if there is nothing yet.</returns>
     public bool TryTake(out DecoderOutput output)
@@ -149,36 +167,47 @@ public sealed class VideoDecoder : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         output = default;
         _signals.Tell();
-        if (CountOutputs() == 0)
+        Span<byte> bytes = stackalloc byte[OutputEntry.Length];
+        while (CountOutputs() != 0)
         {
-            ThrowIfBroken();
-            return false;
+            _rings.TakeOutput(bytes);
+            _signals.NoteChange();
+            var entry = OutputEntry.Read(bytes);
+            if (entry.Type == Protocol.OutputStream)
+            {
+                Stream = VideoStream.Of(new StreamEntry(bytes)) ?? throw Lie("a stream whose times make no sense");
+                continue;
+            }
+
+            output = entry.Type switch
+            {
+                Protocol.OutputFrame => new() { Kind = DecoderOutputKind.Frame, Frame = Accept(entry) },
+                Protocol.OutputError => Describe(entry),
+                Protocol.OutputEnd => new() { Kind = DecoderOutputKind.End },
+                var type => throw Lie($"an output of type {type}"),
+            };
+            return true;
         }
 
-        var entry = _rings.TakeOutput();
-        _signals.NoteChange();
-        output = entry.Type switch
-        {
-            Protocol.OutputFrame => new() { Kind = DecoderOutputKind.Frame, Frame = Accept(entry) },
-            Protocol.OutputError => new() { Kind = DecoderOutputKind.Error, Error = (DecoderError)entry.Error, BytesNeeded = entry.Needed },
-            Protocol.OutputEnd => new() { Kind = DecoderOutputKind.End },
-            var type => throw Lie($"an output of type {type}"),
-        };
-        return true;
+        ThrowIfBroken();
+        return false;
     }
 
-    /// <summary>Waits for the next output. All packets that it needs must have been sent.</summary>
+    /// <summary>Waits for the next output. All bytes that it needs must have been sent.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
     public DecoderOutput Take(CancellationToken cancellationToken = default)
     {
         DecoderOutput output;
         while (!TryTake(out output))
+        {
             Wait(cancellationToken);
+        }
+
         return output;
     }
 
     /// <summary>
-    /// Waits until <see cref="TryTake"/> has something, or, if the last packet found no room, until there may be room. Can
+    /// Waits until <see cref="TryTake"/> has something, or, if the last bytes found no room, until there may be room. Can
     /// return without a reason.
     /// </summary>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -188,11 +217,14 @@ public sealed class VideoDecoder : IDisposable
         cancellationToken.ThrowIfCancellationRequested();
         _signals.Tell();
         if (HasNews())
+        {
             return;
+        }
+
         _rings.Want(
             _refused ? Protocol.EventOutput | Protocol.EventSpace : Protocol.EventOutput,
             _outputBatch,
-            Math.Max(1, _rings.PacketsPending / 2));
+            Math.Max(1, _rings.ChunksPending / 2));
 
         // Between saying so and sleeping, as the device may have looked before.
         if (HasNews())
@@ -209,7 +241,10 @@ public sealed class VideoDecoder : IDisposable
     public void Dispose()
     {
         if (_disposed)
+        {
             return;
+        }
+
         _disposed = true;
         _memory.Dispose();
         _device.Dispose();
@@ -219,7 +254,10 @@ public sealed class VideoDecoder : IDisposable
     internal void Return(uint token)
     {
         if (_disposed)
+        {
             return;
+        }
+
         _tokens &= ~(1UL << (int)token);
         _rings.PutReturn(token);
         _signals.NoteChange();
@@ -227,49 +265,62 @@ public sealed class VideoDecoder : IDisposable
 
     private static ulong Pages(long bytes) => (ulong)(bytes + PageSize - 1) / PageSize * PageSize;
 
-    private static string Refusal(uint answer, VideoCodec codec) => answer switch
+    private static SharedObject Allocate(VirtioUserDevice device, ulong size, ulong framesSize)
+    {
+        try
+        {
+            return device.Allocate(size);
+        }
+        catch (VirtioUserException e) when (e.Errno == Errno.ENOMEM)
+        {
+            throw new VirtioUserException(device.Identity.ToString(), "allocate", Errno.ENOMEM, MemoryProbe.Describe(device, size, framesSize), e);
+        }
+    }
+
+    private static string Refusal(uint answer, ulong framesSize) => answer switch
     {
         Protocol.BadRequest or Protocol.BadLayout or Protocol.OpenAlready => $"the device does not understand it (answer {answer})",
-        Protocol.UnknownCodec => $"the host can not decode {codec}",
-        Protocol.NoResources => "the host has no memory or no thread for it",
+        Protocol.NoResources => string.Create(
+            CultureInfo.InvariantCulture,
+            $"the host has no memory or no thread for another decoder with {framesSize} bytes for pictures; all decoders together may have 4 GiB, of which 1 GiB counts for each"),
         _ => $"the device answered {answer}",
     };
 
-    private bool TrySend(ReadOnlySpan<byte> packet, long timestamp, uint flags)
+    private int? TrySend(ReadOnlySpan<byte> bytes, uint flags)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (!_packets.TryTake((ulong)packet.Length, out var offset))
+        if (!_input.TryTake((ulong)bytes.Length, out var offset, out var length))
         {
-            ReleaseTakenPackets();
-            if (!_packets.TryTake((ulong)packet.Length, out offset))
+            ReleaseTakenChunks();
+            if (!_input.TryTake((ulong)bytes.Length, out offset, out length))
             {
                 _refused = true;
-                return false;
+                return null;
             }
         }
 
         _refused = false;
-        packet.CopyTo(_memory.GetSpan(Protocol.Areas + offset, packet.Length));
-        _rings.PutPacket(new PacketEntry
-        {
-            Offset = Protocol.Areas + offset,
-            Size = (uint)packet.Length,
-            Flags = flags,
-            Timestamp = timestamp,
-        });
-        _signals.NotePacket();
-        return true;
+        bytes[..(int)length].CopyTo(_memory.GetSpan(Protocol.Areas + offset, (int)length));
+        _rings.PutChunk(new ChunkEntry { Offset = Protocol.Areas + offset, Size = (uint)length, Flags = flags });
+        _signals.NoteChunk();
+        return (int)length;
     }
 
     /// <summary>Whether there is something to do; what the device has taken is taken note of.</summary>
-    private bool HasNews() => CountOutputs() > 0 || (_refused && ReleaseTakenPackets());
+    private bool HasNews() => CountOutputs() > 0 || (_refused && ReleaseTakenChunks());
 
-    private bool ReleaseTakenPackets()
+    private bool ReleaseTakenChunks()
     {
-        if (!_rings.TryCountTakenPackets(out var count))
-            throw Lie("more packets taken than there were");
+        if (!_rings.TryCountTakenChunks(out var count))
+        {
+            throw Lie("more chunks taken than there were");
+        }
+
         for (var i = 0; i < count; i++)
-            _packets.Release();
+        {
+            _input.Release();
+        }
+
         return count > 0;
     }
 
@@ -277,20 +328,37 @@ public sealed class VideoDecoder : IDisposable
         ? count
         : throw Lie($"{count} outputs in a ring of {Protocol.RingEntries}");
 
+    private DecoderOutput Describe(in OutputEntry entry) => new()
+    {
+        Kind = DecoderOutputKind.Error,
+        Error = (DecoderError)entry.Error,
+        BytesNeeded = entry.Needed,
+        BytesThere = (DecoderError)entry.Error == DecoderError.NoRoom ? _framesSize : 0,
+    };
+
     private DecodedFrame Accept(in OutputEntry entry)
     {
         if (entry.Token >= Protocol.RingEntries || (_tokens & (1UL << (int)entry.Token)) != 0)
-            throw Lie($"a picture with token {entry.Token}, which is out already or can not be");
+        {
+            throw Lie($"a picture with token {entry.Token}, which is out already or cannot be");
+        }
+
         if (FrameFormat.Check(entry, _framesOffset, _framesSize, out var format) is { } wrong)
+        {
             throw Lie(wrong);
+        }
+
+        var stream = Stream ?? throw Lie("a picture before its stream");
         _tokens |= 1UL << (int)entry.Token;
-        return new DecodedFrame(this, _memory, entry, format);
+        return new DecodedFrame(this, _memory, stream, entry, format);
     }
 
     private void ThrowIfBroken()
     {
         if (_rings.Broken is var broken && broken != 0)
-            throw Lie($"that this program broke the protocol ({broken}), with {BitOperations.PopCount(_tokens)} pictures and {_packets.Count} packets out");
+        {
+            throw Lie($"that this program broke the protocol ({broken}), with {BitOperations.PopCount(_tokens)} pictures and {_input.Count} chunks out");
+        }
     }
 
     private VideoDecoderException Lie(string what) => new(_device.Identity, "decode", $"the device says {what}");

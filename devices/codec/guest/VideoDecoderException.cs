@@ -1,4 +1,4 @@
-// The device can not decode, or does not keep to the protocol.
+// The device cannot decode, or does not keep to the protocol.
 using Virtio.Linux;
 using VirtioUser.Guest;
 using VirtioUser.Protocol;

@@ -1,21 +1,17 @@
 // How a decoder is set up.
 namespace VirtioUser.Codec;
 
-/// <summary>What a <see cref="VideoDecoder"/> is to decode, and how much memory it shares with the host for that.</summary>
-/// <param name="Codec">How the stream is coded.</param>
-public sealed record VideoDecoderOptions(VideoCodec Codec)
+/// <summary>How a <see cref="VideoDecoder"/> decodes, and how much memory it shares with the host for that.</summary>
+public sealed record VideoDecoderOptions
 {
     /// <summary>The decoder's threads on the host, 0 to 16; 0 lets the host choose.</summary>
     public int Threads { get; init; }
 
-    /// <summary>
-    /// Bytes for packets that the host has not taken yet: at least those of the largest packet. 4096 bytes to 1 GiB;
-    /// rounded up to whole pages.
-    /// </summary>
-    public long PacketMemory { get; init; } = 8 << 20;
+    /// <summary>Bytes for input that the host has not taken yet, 4096 bytes to 1 GiB; rounded up to whole pages.</summary>
+    public long InputMemory { get; init; } = 2 << 20;
 
     /// <summary>
-    /// Bytes for pictures, up to 64 GiB: those that the program holds and those that the decoder refers to (up to 16, and one for
+    /// Bytes for pictures, up to 64 GiB: those that the program holds and those that the decoder refers to (up to 16, and two for
     /// each of its threads). Pages that are never used cost nothing. Rounded up to whole pages.
     /// </summary>
     public long FrameMemory { get; init; } = 256 << 20;
@@ -31,8 +27,8 @@ public sealed record VideoDecoderOptions(VideoCodec Codec)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(Threads);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Threads, Protocol.ThreadsMax);
-        ArgumentOutOfRangeException.ThrowIfLessThan(PacketMemory, 4096);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(PacketMemory, 1L << 30);
+        ArgumentOutOfRangeException.ThrowIfLessThan(InputMemory, 4096);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(InputMemory, 1L << 30);
         ArgumentOutOfRangeException.ThrowIfLessThan(FrameMemory, 4096);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(FrameMemory, 64L << 30);
         ArgumentOutOfRangeException.ThrowIfLessThan(OutputBatch, 1);

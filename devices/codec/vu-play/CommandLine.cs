@@ -6,6 +6,9 @@ namespace VirtioUser.Codec.Play;
 /// <summary>Reads the command line into <see cref="PlayOptions"/>.</summary>
 internal static class CommandLine
 {
+    /// <summary>The option that says how much memory pictures get.</summary>
+    public const string MemoryOption = "--memory";
+
     private const int DefaultMemory = 256, MemoryMaximum = 64 << 10, ThreadsMaximum = 16;
 
     /// <summary>Makes the command.</summary>
@@ -18,7 +21,7 @@ internal static class CommandLine
         Option<int> every = Number("--every", "Only the first of every N pictures, with --png.", "N", 1, 1, int.MaxValue);
         Option<string?> sheet = new("--sheet") { Description = "Write 12 small pictures, spread over the clip, into this PNG file.", HelpName = "PATH" };
         Option<int> threads = Number("--threads", "Threads of the decoder on the host; 0 lets the host choose.", "N", 0, 0, ThreadsMaximum);
-        Option<int> memory = Number("--memory", "Memory for pictures, in MiB; used only as far as needed.", "MIB", DefaultMemory, 1, MemoryMaximum);
+        Option<int> memory = Number(MemoryOption, "Memory for pictures, in MiB; used only as far as needed.", "MIB", DefaultMemory, 1, MemoryMaximum);
         Option<bool> json = new("--json") { Description = "Print the summary as a line of JSON on the standard output (on the standard error with --framemd5 -)." };
         RootCommand command = new("Decodes a video by a decoder on the host. Without an option that writes something, it only decodes.")
         {
@@ -44,7 +47,9 @@ internal static class CommandLine
         option.Validators.Add(result =>
         {
             if (result.Tokens.Count == 1 && (!int.TryParse(result.Tokens[0].Value, out var value) || value < minimum || value > maximum))
+            {
                 result.AddError($"{name} takes a number from {minimum} to {maximum}.");
+            }
         });
         return option;
     }

@@ -1,21 +1,22 @@
-// Packets in, pictures out.
-using VirtioUser.Codec.Play.Reading;
+// A file in, pictures out.
+using System.Globalization;
 using VirtioUser.Codec.Play.Writing;
 
 namespace VirtioUser.Codec.Play;
 
-/// <summary>Decodes a file from its beginning to its end. The decoder always has as many packets as it takes.</summary>
-/// <param name="reader">The file.</param>
+/// <summary>Decodes a file from its beginning to its end. The decoder always has as many bytes as it takes.</summary>
+/// <param name="file">The file.</param>
 /// <param name="decoder">The decoder.</param>
 /// <param name="writers">What is done with each picture before it is given back.</param>
 /// <param name="report">Gets a line for each thing that went wrong in the stream, but not for more than a few.</param>
-internal sealed class Player(VideoReader reader, VideoDecoder decoder, IReadOnlyList<IFrameWriter> writers, Action<string> report)
+internal sealed class Player(Stream file, VideoDecoder decoder, IReadOnlyList<IFrameWriter> writers, Action<string> report)
 {
     private const int ErrorsReported = 10;
 
-    // A packet was read and found no room yet.
-    private bool _packetWaits;
-    private bool _fileEnded;
+    // Many small reads would cost a guest more than what is read.
+    private readonly byte[] _buffer = new byte[256 << 10];
+    private int _filled;
+    private int _sent;
     private bool _endSent;
 
     /// <summary>What has happened so far.</summary>
@@ -34,72 +35,77 @@ internal sealed class Player(VideoReader reader, VideoDecoder decoder, IReadOnly
             }
 
             if (output.Frame is { } frame)
+            {
                 Show(frame);
+            }
             else if (output.Kind == DecoderOutputKind.Error)
+            {
                 Note(Describe(output));
+            }
             else
+            {
                 break;
+            }
         }
 
         Summary.End();
         if (Summary is { Frames: 0, Errors: 0 })
+        {
             Note("there is no picture in it");
+        }
+
         foreach (var writer in writers)
-            writer.Complete();
+        {
+            writer.Complete(decoder.Stream);
+        }
+
         (Summary.Pings, Summary.Events) = (decoder.PingsSent, decoder.EventsReceived);
         if (Summary.Errors > ErrorsReported)
+        {
             report($"{Summary.Errors - ErrorsReported} more errors");
+        }
     }
 
-    private static string Describe(in DecoderOutput output) => output.Error switch
+    /// <summary>Says what went wrong, and what to do.</summary>
+    internal static string Describe(in DecoderOutput output) => output.Error switch
     {
-        DecoderError.Corrupt => "a packet can not be decoded",
-        DecoderError.NoRoom when output.BytesNeeded == 0 => "there is no room for pictures of this size: give more --memory",
-        DecoderError.NoRoom => $"there is no room for a picture of {output.BytesNeeded} bytes beside those that the decoder needs: give more --memory",
-        DecoderError.Format => "pictures are of a kind that the device can not hand over",
-        DecoderError.Host => "the host's decoder failed",
-        _ => $"error {(int)output.Error} of the device",
+        DecoderError.NoRoom when output.BytesNeeded > 0 => Text(
+            $"there is no room for a picture: {CommandLine.MemoryOption} {MiB(output.BytesNeeded)} is enough, it is {MiB(output.BytesThere)} now ({output.BytesNeeded} and {output.BytesThere} bytes)"),
+        DecoderError.Unknown => output.Describe()
+            + ". From MP4, MKV and others ffmpeg makes one, without coding anew: ffmpeg -i FILE -c copy CLIP.h264, or CLIP.ivf for VP9 and AV1",
+        _ => output.Describe(),
     };
+
+    private static ulong MiB(ulong bytes) => (bytes + (1 << 20) - 1) >> 20;
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
     private void Feed()
     {
         while (!_endSent)
         {
-            if (!_packetWaits && !_fileEnded)
-                Read();
-            if (_packetWaits)
+            if (_sent == _filled)
             {
+                _filled = file.Read(_buffer);
+                _sent = 0;
                 Summary.Begin();
-                if (!decoder.TrySend(reader.Packet, reader.Timestamp))
-                    return;
-                _packetWaits = false;
-                Summary.Packets++;
-                Summary.PacketBytes += reader.Packet.Length;
             }
-            else if (decoder.TrySendEnd())
+
+            if (_filled == 0)
             {
-                _endSent = true;
+                _endSent = decoder.TrySendEnd();
+                return;
             }
-            else
+
+            var count = decoder.TrySend(_buffer.AsSpan(_sent, _filled - _sent));
+            if (count == 0)
             {
                 return;
             }
-        }
-    }
 
-    private void Read()
-    {
-        try
-        {
-            _packetWaits = reader.TryRead();
+            _sent += count;
+            Summary.Bytes += count;
         }
-        catch (VideoFileException e)
-        {
-            // What was read before is decoded all the same.
-            Note(e.Message);
-        }
-
-        _fileEnded = !_packetWaits;
     }
 
     private void Show(DecodedFrame frame)
@@ -107,11 +113,19 @@ internal sealed class Player(VideoReader reader, VideoDecoder decoder, IReadOnly
         using (frame)
         {
             if (Summary.Frames == 0)
+            {
                 (Summary.Width, Summary.Height) = (frame.Width, frame.Height);
+            }
+
             if (frame.IsCorrupt)
+            {
                 Note("a picture has missing parts");
+            }
+
             foreach (var writer in writers)
+            {
                 writer.Write(frame, Summary.Frames);
+            }
         }
 
         Summary.Frames++;
@@ -120,6 +134,8 @@ internal sealed class Player(VideoReader reader, VideoDecoder decoder, IReadOnly
     private void Note(string error)
     {
         if (++Summary.Errors <= ErrorsReported)
+        {
             report(error);
+        }
     }
 }

@@ -3,14 +3,10 @@ using System.CommandLine.Invocation;
 using Virtio.Linux;
 using VirtioUser.Codec;
 using VirtioUser.Codec.Play;
-using VirtioUser.Codec.Play.Reading;
 using VirtioUser.Codec.Play.Writing;
 using VirtioUser.Guest;
 
 const int failure = 1, usage = 2;
-
-// Two small reads for each packet would cost a guest more than the packet.
-const int readLength = 256 << 10;
 
 var command = CommandLine.Create(Play).Parse(args);
 if (command.Action is ParseErrorAction)
@@ -32,7 +28,7 @@ static int Play(PlayOptions options)
         Say($"{e.Message}: its daemon has ended, or the guest's driver was unbound");
         return failure;
     }
-    catch (Exception e) when (e is IOException or UnauthorizedAccessException or VideoFileException)
+    catch (Exception e) when (e is IOException or UnauthorizedAccessException)
     {
         Say(e.Message);
         return failure;
@@ -41,19 +37,27 @@ static int Play(PlayOptions options)
 
 static int Decode(PlayOptions options)
 {
-    VideoDecoderOptions setup = new(default) { Threads = options.Threads, FrameMemory = options.FrameMemory };
-    using var reader = VideoReader.Open(new FileStream(options.File, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: readLength), (int)setup.PacketMemory);
+    using FileStream file = new(options.File, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
     List<IFrameWriter> writers = [];
     try
     {
         if (options.FrameMd5 is { } md5)
-            writers.Add(new FrameMd5Writer(OpenText(md5), reader.TimeBase, reader.HasTimestamps));
+        {
+            writers.Add(new FrameMd5Writer(OpenText(md5)));
+        }
+
         if (options.Png is { } folder)
+        {
             writers.Add(new PngFolder(folder, options.Every));
+        }
+
         if (options.Sheet is { } sheet)
+        {
             writers.Add(new ContactSheet(sheet));
-        using var decoder = VideoDecoder.Open(setup with { Codec = reader.Codec });
-        Player player = new(reader, decoder, writers, Say);
+        }
+
+        using var decoder = VideoDecoder.Open(new() { Threads = options.Threads, FrameMemory = options.FrameMemory });
+        Player player = new(file, decoder, writers, Say);
         player.Run();
         var output = options.Json && options.FrameMd5 != "-" ? Console.Out : Console.Error;
         output.WriteLine(options.Json ? player.Summary.ToJson() : player.Summary.ToString());
@@ -62,7 +66,9 @@ static int Decode(PlayOptions options)
     finally
     {
         foreach (var writer in writers)
+        {
             writer.Dispose();
+        }
     }
 }
 

@@ -20,24 +20,25 @@ internal sealed class Summary
 
     public int Height { get; set; }
 
-    public long Packets { get; set; }
-
-    public long PacketBytes { get; set; }
+    /// <summary>Of the file, that were sent.</summary>
+    public long Bytes { get; set; }
 
     public long Pings { get; set; }
 
     public long Events { get; set; }
 
-    /// <summary>From the first packet sent to the end of the stream, with what was done with the pictures.</summary>
+    /// <summary>From the first bytes read to the end of the stream, with what was done with the pictures.</summary>
     public double Seconds => _begin == 0 ? 0 : Stopwatch.GetElapsedTime(_begin, _end).TotalSeconds;
 
     public double FramesPerSecond => Seconds > 0 ? Frames / Seconds : 0;
 
-    /// <summary>The first packet is sent now, unless it was already.</summary>
+    /// <summary>The first bytes are read now, unless it was already.</summary>
     public void Begin()
     {
         if (_begin == 0)
+        {
             _begin = Stopwatch.GetTimestamp();
+        }
     }
 
     /// <summary>The end of the stream has come out.</summary>
@@ -45,7 +46,7 @@ internal sealed class Summary
 
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Frames} frames of {Width} x {Height} in {Seconds:f3} s, {FramesPerSecond:f1} frames/s; {Errors} errors; {Packets} packets of {PacketBytes} bytes, {Pings} pings, {Events} events");
+        $"{Frames} frames of {Width} x {Height} in {Seconds:f3} s, {FramesPerSecond:f1} frames/s; {Errors} errors; {Bytes} bytes, {Pings} pings, {Events} events");
 
     public string ToJson()
     {
@@ -59,8 +60,7 @@ internal sealed class Summary
             writer.WriteNumber("height", Height);
             writer.WriteNumber("seconds", Math.Round(Seconds, 6));
             writer.WriteNumber("framesPerSecond", Math.Round(FramesPerSecond, 3));
-            writer.WriteNumber("packets", Packets);
-            writer.WriteNumber("packetBytes", PacketBytes);
+            writer.WriteNumber("bytes", Bytes);
             writer.WriteNumber("pings", Pings);
             writer.WriteNumber("events", Events);
             writer.WriteEndObject();

@@ -4,7 +4,7 @@ using VirtioUser.Guest;
 
 namespace VirtioUser.Codec.Tests.Support;
 
-/// <summary>Sends packets, always as many as are taken, and notes what comes out.</summary>
+/// <summary>Sends a stream, always as much as is taken, and notes what comes out.</summary>
 internal sealed class Playback
 {
     /// <summary>Pictures, as ffmpeg lists them.</summary>
@@ -14,29 +14,33 @@ internal sealed class Playback
 
     public int Frames { get; private set; }
 
-    public static VideoDecoder Open(DeviceSource source, VideoCodec codec, int threads = 0, long frameMemory = 16 << 20, long packetMemory = 1 << 20) =>
-        VideoDecoder.Open(new(codec) { Threads = threads, FrameMemory = frameMemory, PacketMemory = packetMemory }, source);
+    public static VideoDecoder Open(DeviceSource source, int threads = 0, long frameMemory = 16 << 20, long inputMemory = 1 << 20) =>
+        VideoDecoder.Open(new() { Threads = threads, FrameMemory = frameMemory, InputMemory = inputMemory }, source);
 
     /// <summary>Decodes a clip and lists the pictures.</summary>
     public static Playback Run(VideoDecoder decoder, Sample sample)
     {
         using StringWriter text = new();
-        using FrameMd5Writer writer = new(text, sample.TimeBase, sample.HasTimestamps);
+        using FrameMd5Writer writer = new(text);
         Playback playback = new();
-        playback.Run(decoder, sample.Packets, frame => writer.Write(frame, playback.Frames));
+        playback.Run(decoder, sample.Bytes, frame => writer.Write(frame, playback.Frames));
         playback.Pictures = Sample.PicturesOf(text.ToString().Split('\n'));
         return playback;
     }
 
-    /// <summary>Sends packets and the end of the stream, and takes all that comes out.</summary>
-    public void Run(VideoDecoder decoder, IReadOnlyList<Sample.Packet> packets, Action<DecodedFrame>? look = null)
+    /// <summary>Sends a stream and its end, and takes all that comes out.</summary>
+    public void Run(VideoDecoder decoder, ReadOnlySpan<byte> bytes, Action<DecodedFrame>? look = null)
     {
         var patience = Patience.Token();
-        var next = 0;
+        var ended = false;
         while (true)
         {
-            while (next <= packets.Count && Send(decoder, packets, next))
-                next++;
+            while (!bytes.IsEmpty && decoder.TrySend(bytes) is var sent and > 0)
+            {
+                bytes = bytes[sent..];
+            }
+
+            ended = ended || (bytes.IsEmpty && decoder.TrySendEnd());
             if (!decoder.TryTake(out var output))
             {
                 decoder.Wait(patience);
@@ -44,7 +48,10 @@ internal sealed class Playback
             }
 
             if (output.Kind == DecoderOutputKind.End)
+            {
                 return;
+            }
+
             if (output.Frame is not { } frame)
             {
                 Errors.Add(output);
@@ -52,11 +59,11 @@ internal sealed class Playback
             }
 
             using (frame)
+            {
                 look?.Invoke(frame);
+            }
+
             Frames++;
         }
     }
-
-    private static bool Send(VideoDecoder decoder, IReadOnlyList<Sample.Packet> packets, int number) =>
-        number == packets.Count ? decoder.TrySendEnd() : decoder.TrySend(packets[number].Bytes, packets[number].Timestamp);
 }

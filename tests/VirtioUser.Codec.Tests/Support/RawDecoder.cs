@@ -11,13 +11,13 @@ internal static class Layout
 {
     public const uint Vendor = 0x5655, Device = 3;
     public const ulong Open = 1, Doorbell = 2;
-    public const uint Ok = 1, BadRequest = 2, BadLayout = 3, UnknownCodec = 4, OpenAlready = 5, NoResources = 6;
-    public const ulong PacketsWritten = 0x100, ReturnsWritten = 0x140, OutputsTaken = 0x180, GuestWants = 0x1c0, OutputsAt = 0x1c4, PacketsAt = 0x1c8,
-        PacketsTaken = 0x200, OutputsWritten = 0x280, DeviceWaits = 0x2c0, BrokenReason = 0x300;
-    public const ulong Packets = 0x1000, Returns = 0x1800, Outputs = 0x2000, Areas = 0x4000;
+    public const uint Ok = 1, BadRequest = 2, BadLayout = 3, OpenAlready = 5, NoResources = 6;
+    public const ulong ChunksWritten = 0x100, ReturnsWritten = 0x140, OutputsTaken = 0x180, GuestWants = 0x1c0, OutputsAt = 0x1c4, ChunksAt = 0x1c8,
+        ChunksTaken = 0x200, OutputsWritten = 0x280, DeviceWaits = 0x2c0, BrokenReason = 0x300;
+    public const ulong Chunks = 0x1000, Returns = 0x1800, Outputs = 0x2000, Areas = 0x4000;
     public const uint EventOutput = 1, EventSpace = 2, EventError = 4, EventBroken = 8;
-    public const uint Frame = 1, Error = 2, End = 3;
-    public const uint BrokenPackets = 1, BrokenReturns = 2, BrokenOutputs = 3, BrokenPacket = 4;
+    public const uint Frame = 1, Error = 2, End = 3, Stream = 4;
+    public const uint BrokenChunks = 1, BrokenReturns = 2, BrokenOutputs = 3, BrokenChunk = 4;
 }
 
 /// <summary>An instance, its object, and nothing that checks what is done to them.</summary>
@@ -26,7 +26,7 @@ internal sealed class RawDecoder : IDisposable
     public const uint RingEntries = 64;
     public const ulong DataSize = 256 << 10;
 
-    private uint _packetsWritten;
+    private uint _chunksWritten;
     private uint _outputsTaken;
     private uint _returnsWritten;
     private ulong _dataUsed;
@@ -56,18 +56,18 @@ internal sealed class RawDecoder : IDisposable
     public static RawDecoder Create(DeviceSource source, ulong objectSize = 1 << 20) =>
         new(VirtioUserDevice.Open(Layout.Vendor, Layout.Device, source: source), objectSize);
 
-    /// <summary>A decoder that is ready for packets.</summary>
-    public static RawDecoder Open(DeviceSource source, VideoCodec codec, uint threads = 1, ulong framesSize = 4 << 20)
+    /// <summary>A decoder that is ready for a stream.</summary>
+    public static RawDecoder Open(DeviceSource source, uint threads = 1, ulong framesSize = 4 << 20)
     {
         var decoder = Create(source, Layout.Areas + DataSize + framesSize);
-        decoder.Set(new Setup((uint)codec, threads, Layout.Areas, DataSize, Layout.Areas + DataSize, framesSize));
+        decoder.Set(new Setup(0, threads, Layout.Areas, DataSize, Layout.Areas + DataSize, framesSize));
         Assert.Equal(Layout.Ok, decoder.Ask());
         return decoder;
     }
 
     public void Set(in Setup setup)
     {
-        Write(0, setup.Codec);
+        Write(0, setup.Reserved);
         Write(4, setup.Threads);
         WriteLong(8, setup.DataOffset);
         WriteLong(16, setup.DataSize);
@@ -96,40 +96,52 @@ internal sealed class RawDecoder : IDisposable
 
     public void WriteLong(ulong offset, ulong value) => BinaryPrimitives.WriteUInt64LittleEndian(Memory.GetSpan(offset, 8), value);
 
-    /// <summary>Writes an entry of the ring of packets as it is.</summary>
-    public void PutEntry(ulong offset, uint size, uint flags, long timestamp = 0)
+    /// <summary>Writes an entry of the ring of chunks as it is.</summary>
+    public void PutEntry(ulong offset, uint size, uint flags)
     {
-        var entry = Layout.Packets + (_packetsWritten % RingEntries * 32);
+        var entry = Layout.Chunks + (_chunksWritten % RingEntries * 32);
         WriteLong(entry, offset);
         Write(entry + 8, size);
         Write(entry + 12, flags);
-        WriteLong(entry + 16, (ulong)timestamp);
-        Write(Layout.PacketsWritten, ++_packetsWritten);
+        Write(Layout.ChunksWritten, ++_chunksWritten);
     }
 
-    /// <summary>Writes a packet behind the one before, and its entry.</summary>
-    public void Put(ReadOnlySpan<byte> packet, long timestamp = 0)
+    /// <summary>Writes some bytes of a stream behind the ones before, and their entry.</summary>
+    public void Put(ReadOnlySpan<byte> bytes)
     {
-        if (_dataUsed + (ulong)packet.Length > DataSize)
+        if (_dataUsed + (ulong)bytes.Length > DataSize)
+        {
             _dataUsed = 0;
-        packet.CopyTo(Memory.GetSpan(Layout.Areas + _dataUsed, packet.Length));
-        PutEntry(Layout.Areas + _dataUsed, (uint)packet.Length, flags: 0, timestamp);
-        _dataUsed += (ulong)packet.Length;
+        }
+
+        bytes.CopyTo(Memory.GetSpan(Layout.Areas + _dataUsed, bytes.Length));
+        PutEntry(Layout.Areas + _dataUsed, (uint)bytes.Length, flags: 0);
+        _dataUsed += (ulong)bytes.Length;
     }
 
-    public void PutAll(Sample sample)
+    public void PutEnd() => PutEntry(0, 0, flags: 1);
+
+    public void PutAll(Sample sample, int pieces = 25)
     {
-        foreach (var packet in sample.Packets)
-            Put(packet.Bytes, packet.Timestamp);
-        PutEntry(0, 0, flags: 1);
+        foreach (var piece in sample.Pieces(pieces))
+        {
+            Put(piece);
+        }
+
+        PutEnd();
     }
 
-    /// <summary>Takes an output, if there is one: its type, its error, its token.</summary>
-    public bool TryTake(out (uint Type, uint Error, uint Token) output)
+    /// <summary>Takes an output, if there is one: its type, its error, its token. What tells of the stream is passed over.</summary>
+    public bool TryTake(out (uint Type, uint Error, uint Token) output) => TryTake(out output, out _);
+
+    private bool TryTakeAny(out (uint Type, uint Error, uint Token) output)
     {
         output = default;
         if (Read(Layout.OutputsWritten) == _outputsTaken)
+        {
             return false;
+        }
+
         var entry = Layout.Outputs + (_outputsTaken % RingEntries * 128);
         output = (Read(entry), Read(entry + 4), Read(entry + 8));
         Write(Layout.OutputsTaken, ++_outputsTaken);
@@ -139,12 +151,22 @@ internal sealed class RawDecoder : IDisposable
     /// <summary>Takes an output, and the sum of the first plane's samples.</summary>
     public bool TryTake(out (uint Type, uint Error, uint Token) output, out string sum)
     {
-        var entry = Layout.Outputs + (_outputsTaken % RingEntries * 128);
+        ulong entry;
         sum = "";
-        if (!TryTake(out output))
-            return false;
+        do
+        {
+            entry = Layout.Outputs + (_outputsTaken % RingEntries * 128);
+            if (!TryTakeAny(out output))
+            {
+                return false;
+            }
+        }
+        while (output.Type == Layout.Stream);
         if (output.Type != Layout.Frame)
+        {
             return true;
+        }
+
         var (width, height, bits, stride) = (Read(entry + 24), Read(entry + 28), Read(entry + 36), Read(entry + 52));
         var plane = BinaryPrimitives.ReadUInt64LittleEndian(Memory.GetSpan(entry + 72, 8));
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -198,5 +220,5 @@ internal sealed class RawDecoder : IDisposable
     }
 
     /// <summary>struct codec_setup.</summary>
-    internal readonly record struct Setup(uint Codec, uint Threads, ulong DataOffset, ulong DataSize, ulong FramesOffset, ulong FramesSize);
+    internal readonly record struct Setup(uint Reserved, uint Threads, ulong DataOffset, ulong DataSize, ulong FramesOffset, ulong FramesSize);
 }

@@ -1,26 +1,16 @@
 // A clip in memory.
 using System.Collections.Concurrent;
-using VirtioUser.Codec.Play.Reading;
 using VirtioUser.Vm;
 
 namespace VirtioUser.Codec.Tests.Support;
 
-/// <summary>The packets of a clip, and what ffmpeg makes of them.</summary>
+/// <summary>The bytes of a clip, and what ffmpeg makes of them.</summary>
 internal sealed class Sample
 {
     private static readonly Lazy<Task<MediaTree>> s_tree = new(() => MediaTree.PrepareAsync());
     private static readonly ConcurrentDictionary<Clip, Lazy<Task<Sample>>> s_samples = new();
 
-    private Sample(string path)
-    {
-        Path = path;
-        using var reader = VideoReader.Open(File.OpenRead(path), 64 << 20);
-        (Codec, TimeBase, HasTimestamps) = (reader.Codec, reader.TimeBase, reader.HasTimestamps);
-        List<Packet> packets = [];
-        while (reader.TryRead())
-            packets.Add(new Packet(reader.Packet.ToArray(), reader.Timestamp));
-        Packets = packets;
-    }
+    private Sample(string path) => (Path, Bytes) = (path, File.ReadAllBytes(path));
 
     public static Clip H264 { get; } = Clips.Small.First(clip => clip.Codec == ClipCodec.H264);
 
@@ -30,18 +20,15 @@ internal sealed class Sample
 
     public string Path { get; }
 
-    public VideoCodec Codec { get; }
-
-    public (uint Numerator, uint Denominator) TimeBase { get; }
-
-    public bool HasTimestamps { get; }
-
-    public IReadOnlyList<Packet> Packets { get; }
+    public byte[] Bytes { get; }
 
     /// <summary>FFmpeg, which made the clips and is what the plug-in decodes with.</summary>
     public static Task<MediaTree> TreeAsync() => s_tree.Value;
 
     public static Task<Sample> GetAsync(Clip clip) => s_samples.GetOrAdd(clip, wanted => new(() => LoadAsync(wanted))).Value;
+
+    /// <summary>The first of the small clips of a codec, 25 pictures.</summary>
+    public static Task<Sample> GetAsync(ClipCodec codec) => GetAsync(Clips.Small.First(clip => clip.Codec == codec));
 
     /// <summary>All small clips.</summary>
     public static Task<Sample[]> AllAsync() => Task.WhenAll(Clips.Small.Select(GetAsync));
@@ -52,8 +39,8 @@ internal sealed class Sample
     /// <summary>The lines of a listing that are about pictures.</summary>
     public static IReadOnlyList<string> PicturesOf(IEnumerable<string> lines) => [.. lines.Where(line => line is not ("" or ['#', ..]))];
 
-    private static async Task<Sample> LoadAsync(Clip clip) => new(await Clips.GetAsync(await TreeAsync(), clip));
+    /// <summary>The bytes in about as many pieces as are wanted, without regard to what they mean.</summary>
+    public IReadOnlyList<byte[]> Pieces(int count) => [.. Bytes.Chunk((Bytes.Length / count) + 1)];
 
-    /// <summary>A packet and its timestamp.</summary>
-    internal sealed record Packet(byte[] Bytes, long Timestamp);
+    private static async Task<Sample> LoadAsync(Clip clip) => new(await Clips.GetAsync(await TreeAsync(), clip));
 }

@@ -14,16 +14,21 @@ internal sealed class ScriptedDevice : IDisposable
     private readonly Mapping _memory;
     private uint _outputsWritten;
 
-    public ScriptedDevice(VideoDecoderOptions? options = null)
+    public ScriptedDevice(VideoDecoderOptions? options = null, bool tellsStream = true)
     {
-        options ??= new(VideoCodec.Vp9) { PacketMemory = 4096, FrameMemory = 64 << 10 };
+        options ??= new() { InputMemory = 4096, FrameMemory = 64 << 10 };
 
         // CODEC_OPEN is 1, and so is CODEC_OK.
         Channel = new FakeChannel { InCall = _ => PingOutcome.Answered };
         Decoder = new VideoDecoder(new VirtioUserDevice(Channel), options);
-        FramesOffset = (ulong)(Protocol.Areas + options.PacketMemory);
+        FramesOffset = (ulong)(Protocol.Areas + options.InputMemory);
         FramesSize = (ulong)options.FrameMemory;
         _memory = Channel.Map(new ObjectDescription(1, 0, FramesOffset + FramesSize));
+        if (tellsStream)
+        {
+            PutStream((1, 25), (25, 1), (1, 1));
+            Decoder.TryTake(out _);
+        }
     }
 
     public FakeChannel Channel { get; }
@@ -65,15 +70,22 @@ internal sealed class ScriptedDevice : IDisposable
 
     public ref uint Word(int offset) => ref MemoryMarshal.AsRef<uint>(_memory.GetSpan((ulong)offset, sizeof(uint)));
 
-    public PacketEntry Packet(int index) => MemoryMarshal.Read<PacketEntry>(_memory.GetSpan((ulong)(Protocol.Packets + (index * PacketEntry.Length)), PacketEntry.Length));
+    public ChunkEntry Chunk(int index) => MemoryMarshal.Read<ChunkEntry>(_memory.GetSpan((ulong)(Protocol.Chunks + (index * ChunkEntry.Length)), ChunkEntry.Length));
 
     public uint Returned(int index) => MemoryMarshal.Read<uint>(_memory.GetSpan((ulong)(Protocol.Returns + (index * sizeof(uint))), sizeof(uint)));
 
-    public void Put(in OutputEntry output)
+    public void Put(in OutputEntry output) => Put(MemoryMarshal.AsBytes([output]));
+
+    /// <summary>Puts an output that tells what the stream is: H.264 of 8 x 6 samples.</summary>
+    public void PutStream((uint Numerator, uint Denominator) timeBase, (uint Numerator, uint Denominator) rate, (uint Numerator, uint Denominator) aspect)
     {
-        var index = _outputsWritten++ % Protocol.RingEntries;
-        MemoryMarshal.Write(_memory.GetSpan(Protocol.Outputs + (index * OutputEntry.Length), OutputEntry.Length), in output);
-        Volatile.Write(ref Word(Protocol.OutputsWritten), _outputsWritten);
+        var entry = new uint[OutputEntry.Length / sizeof(uint)];
+        uint[] members =
+        [
+            Protocol.OutputStream, (uint)VideoCodec.H264, timeBase.Numerator, timeBase.Denominator, rate.Numerator, rate.Denominator, 8, 6, aspect.Numerator, aspect.Denominator,
+        ];
+        members.CopyTo(entry, 0);
+        Put(MemoryMarshal.AsBytes(entry.AsSpan()));
     }
 
     /// <summary>Sends an event of the device's own.</summary>
@@ -84,6 +96,13 @@ internal sealed class ScriptedDevice : IDisposable
     {
         Put(output);
         return Decoder.Take(TestContext.Current.CancellationToken);
+    }
+
+    private void Put(ReadOnlySpan<byte> entry)
+    {
+        var index = _outputsWritten++ % Protocol.RingEntries;
+        entry.CopyTo(_memory.GetSpan(Protocol.Outputs + (index * OutputEntry.Length), OutputEntry.Length));
+        Volatile.Write(ref Word(Protocol.OutputsWritten), _outputsWritten);
     }
 
     public void Dispose()

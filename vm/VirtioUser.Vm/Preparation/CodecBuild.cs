@@ -23,7 +23,7 @@ public static class CodecBuild
 
         string built = await NativeBuild.GetAsync(
             "codec", [.. headers, .. sources],
-            new Dictionary<string, string[]> { [library] = [.. Arguments(tree), .. sources.Select(source => Path.GetFileName(source)), "-lavcodec", "-lavutil"] },
+            new Dictionary<string, string[]> { [library] = [.. Arguments(tree), .. sources.Select(source => Path.GetFileName(source)), "-lavformat", "-lavcodec", "-lavutil"] },
             new Dictionary<string, string> { ["media"] = tree.Folder }, progress, cancellationToken).ConfigureAwait(false);
         return Path.Combine(built, library);
     }

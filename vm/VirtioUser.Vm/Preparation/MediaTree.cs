@@ -29,7 +29,7 @@ public sealed class MediaTree
 
     static readonly DebianTree Recipe = new(
         ["bookworm"],
-        ["ffmpeg", "libavcodec-dev", "mate-backgrounds"],
+        ["ffmpeg", "libavformat-dev", "mate-backgrounds"],
         [
             "/usr/share/doc", "/usr/share/man", "/usr/share/locale", "/usr/share/info", "/usr/share/icons", "/usr/share/X11", "/usr/share/mime",
             "/usr/share/backgrounds/mate/abstract", "/usr/share/backgrounds/mate/desktop", "/usr/sbin", "/var/cache", "/var/lib/apt",

@@ -30,7 +30,7 @@ internal sealed class ContactSheet(string path) : IFrameWriter
     }
 
     /// <inheritdoc/>
-    public void Complete()
+    public void Complete(VideoStream? stream)
     {
         var chosen = _pictures.Choose();
         if (chosen.Count == 0)

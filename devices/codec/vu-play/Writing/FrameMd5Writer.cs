@@ -7,27 +7,41 @@ namespace VirtioUser.Codec.Play.Writing;
 
 /// <summary>
 /// Writes version 2 of FFmpeg's format framemd5, which is the same text but for the line <c>#software</c>. Sums are made of
-/// the samples where the host has put them: rows without what is between them, plane by plane.
+/// the samples where the host has put them: rows without what is between them, plane by plane. A picture for whose time ffmpeg has no place
+/// in its listing has none here; see <see cref="FrameClock"/>.
 /// </summary>
 /// <param name="output">Where it goes; closed at the end.</param>
-/// <param name="timeBase">The unit of timestamps, in seconds.</param>
-/// <param name="hasTimestamps">Whether pictures have timestamps, or are counted.</param>
-internal sealed class FrameMd5Writer(TextWriter output, (uint Numerator, uint Denominator) timeBase, bool hasTimestamps) : IFrameWriter
+internal sealed class FrameMd5Writer(TextWriter output) : IFrameWriter
 {
     private readonly IncrementalHash _md5 = CreateMd5();
-    private long? _firstTimestamp;
+    private FrameClock? _clock;
 
     /// <inheritdoc/>
     public void Write(DecodedFrame frame, long number)
     {
-        if (number == 0)
-            WriteHeader(frame.Width, frame.Height, frame.SampleAspect);
-        _firstTimestamp ??= frame.Timestamp;
-        WriteLine(hasTimestamps ? frame.Timestamp - _firstTimestamp.Value : number, frame.Bytes, Hash(frame));
+        if (_clock is null)
+        {
+            _clock = new FrameClock(frame.Stream);
+            WriteHeader(_clock.TimeBase, frame.Width, frame.Height, frame.SampleAspect);
+        }
+
+        if (_clock.Next(frame.Stream, frame.Timestamp, frame.Duration) is { } time)
+        {
+            WriteLine(time, frame.Bytes, Hash(frame));
+        }
     }
 
     /// <inheritdoc/>
-    public void Complete() => output.Flush();
+    public void Complete(VideoStream? stream)
+    {
+        // ffmpeg begins a listing where it knows what the pictures would be, even if there is none.
+        if (_clock is null && stream is { Width: > 0, Height: > 0 })
+        {
+            WriteHeader(new FrameClock(stream).TimeBase, stream.Width, stream.Height, stream.SampleAspect);
+        }
+
+        output.Flush();
+    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -37,7 +51,7 @@ internal sealed class FrameMd5Writer(TextWriter output, (uint Numerator, uint De
     }
 
     /// <summary>The lines before the first picture's.</summary>
-    internal void WriteHeader(int width, int height, (uint Numerator, uint Denominator) aspect)
+    internal void WriteHeader((uint Numerator, uint Denominator) timeBase, long width, long height, (uint Numerator, uint Denominator) aspect)
     {
         var version = typeof(FrameMd5Writer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0];
         output.Write(string.Create(
@@ -77,7 +91,9 @@ internal sealed class FrameMd5Writer(TextWriter output, (uint Numerator, uint De
             }
 
             for (var row = 0; row < frame.PlaneHeight(plane); row++)
+            {
                 _md5.AppendData(frame.GetRow(plane, row));
+            }
         }
 
         return _md5.GetHashAndReset();

@@ -10,5 +10,6 @@ internal interface IFrameWriter : IDisposable
     void Write(DecodedFrame frame, long number);
 
     /// <summary>There are no more; everything must be in its file after it. Not called if the program fails.</summary>
-    void Complete();
+    /// <param name="stream">The stream, if the host has found out what it is.</param>
+    void Complete(VideoStream? stream);
 }

@@ -19,7 +19,7 @@ internal sealed class PngFolder(string folder, int every) : IFrameWriter
     }
 
     /// <inheritdoc/>
-    public void Complete()
+    public void Complete(VideoStream? stream)
     {
     }
 
