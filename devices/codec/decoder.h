@@ -36,10 +36,15 @@ struct decoder {
 	struct stream stream;
 	AVPacket *packet;
 	AVFrame *frame;
-	uint32_t complaints_told;
+	uint32_t missed_told;
+	uint32_t gaps_told;
+	uint32_t concealed_told;
 	pthread_t worker;
 
-	uint32_t complaints; /* of libavcodec's, on any of its threads: read and written as a whole */
+	/* What libavcodec says on any of its threads; each is read and written as a whole. */
+	uint32_t missed; /* that a picture is missing to which others refer */
+	uint32_t gaps; /* that pictures are missing between two */
+	uint32_t concealed; /* that parts of one are */
 
 	pthread_mutex_t lock; /* held for moments only, never while a picture is freed */
 	pthread_cond_t changed; /* a doorbell, a block that came back, the end */

@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "decoder.h"
 
+#include <string.h>
+
 #define ERRORS_MAX 64 /* that libavcodec may return at the end of a stream before it is not asked any more */
 
 /* Tells the guest of pictures that had no room. Returns whether there were any. */
@@ -22,17 +24,28 @@ static bool report_lost(struct decoder *decoder)
 	return lost != 0;
 }
 
+/* Whether libavcodec says that a picture refers to one that is missing, and so that there was one. */
+static bool is_about_lost_pictures(const char *format)
+{
+	return strstr(format, "eference picture") || strstr(format, "unref short failure");
+}
+
 void decoder_hear(void *context, int level, const char *format, va_list arguments)
 {
 	AVCodecContext *codec = context;
 	struct decoder *decoder;
 
-	(void)format, (void)arguments;
-	if (level > AV_LOG_ERROR || !codec || codec->av_class != avcodec_get_class() ||
+	(void)arguments;
+	if (level > AV_LOG_DEBUG || !codec || codec->av_class != avcodec_get_class() ||
 	    codec->get_buffer2 != decoder_get_buffer)
 		return;
 	decoder = codec->opaque;
-	__atomic_add_fetch(&decoder->complaints, 1, __ATOMIC_RELAXED);
+	if (level <= AV_LOG_ERROR && is_about_lost_pictures(format))
+		__atomic_add_fetch(&decoder->missed, 1, __ATOMIC_RELAXED);
+	else if (strncmp(format, "Frame num gap", strlen("Frame num gap")) == 0)
+		__atomic_add_fetch(&decoder->gaps, 1, __ATOMIC_RELAXED);
+	else if (strncmp(format, "concealing", strlen("concealing")) == 0)
+		__atomic_add_fetch(&decoder->concealed, 1, __ATOMIC_RELAXED);
 }
 
 /* What has no size may be no video at all, and then that is what is wrong with it. */
@@ -49,14 +62,28 @@ static void corrupt(struct decoder *decoder)
 		decoder_put_error(decoder, CODEC_ERROR_CORRUPT, 0);
 }
 
-/* Tells the guest that something was missing, where it hears of it by nothing else. @told: it has heard */
-static void report_complaints(struct decoder *decoder, bool told)
+/* Tells the guest that a picture was missing, where it hears of it by nothing else. @told: it has heard */
+static void report_missed(struct decoder *decoder, bool told)
 {
-	uint32_t complaints = __atomic_load_n(&decoder->complaints, __ATOMIC_RELAXED);
+	uint32_t missed = __atomic_load_n(&decoder->missed, __ATOMIC_RELAXED);
+	uint32_t gaps = __atomic_load_n(&decoder->gaps, __ATOMIC_RELAXED);
+	/* Before its first picture a stream may begin anywhere: what was before that is not lost. */
+	bool lost = missed != decoder->missed_told || (gaps != decoder->gaps_told && decoder->stream.pictures != 0);
 
-	if (complaints != decoder->complaints_told && !told)
+	if (lost && !told)
 		corrupt(decoder);
-	decoder->complaints_told = complaints;
+	decoder->missed_told = missed;
+	decoder->gaps_told = gaps;
+}
+
+/* With several threads libavcodec can hand out a picture before it finds that parts are missing, and mark it too late. */
+static void report_concealed(struct decoder *decoder)
+{
+	uint32_t concealed = __atomic_load_n(&decoder->concealed, __ATOMIC_RELAXED);
+
+	if (concealed > decoder->concealed_told)
+		corrupt(decoder);
+	decoder->concealed_told = concealed;
 }
 
 /* Tells the guest what went wrong in libavcodec, if something did. Returns whether it is told something. */
@@ -146,14 +173,17 @@ static int decode(struct decoder *decoder, AVPacket *packet)
 				FFMAX(stream->video->codecpar->video_delay, stream->codec->has_b_frames);
 		told |= report(decoder, result);
 		if (result > 0) {
-			told |= picture_is_corrupt(decoder->frame);
+			if (picture_is_corrupt(decoder->frame)) {
+				decoder->concealed_told++;
+				told = true;
+			}
 			show(decoder, drains);
 		}
 		if (!again || drains || result > 0)
 			timing_advance(&stream->timing, stream->video, stream->codec, packet);
 		again = true;
 	} while (packet && result > 0 && !decoder_has_stopped(decoder));
-	report_complaints(decoder, told);
+	report_missed(decoder, told);
 	return result;
 }
 
@@ -193,6 +223,7 @@ static void decode_all(struct decoder *decoder)
 	else if (result < 0 && result != AVERROR_EOF && !cut)
 		decoder_put_error(decoder, CODEC_ERROR_INPUT, 0);
 	decode_rest(decoder);
+	report_concealed(decoder);
 	if (is_doubtful(stream))
 		decoder_put_error(decoder, CODEC_ERROR_UNKNOWN, 0);
 }
