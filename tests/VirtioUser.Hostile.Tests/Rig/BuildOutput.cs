@@ -9,7 +9,7 @@ internal static class BuildOutput
     public static string Daemon => Find("VirtioUser.Daemon", "virtio-userd");
 
     public static IReadOnlyList<string> Devices =>
-        [.. new[] { "TestDevice", "VirtioUser.Devices.Gzip", "VirtioUser.Devices.Digest" }.Select(each => Find(each, each + ".dll"))];
+        [Find("TestDevice", "TestDevice.dll"), Find("VirtioUser.Devices.Gzip", "VirtioUser.Devices.Gzip.dll"), Find("VirtioUser.Devices.Digest", "VirtioUser.Devices.Digest.dll")];
 
     public static string Artifacts => Mine.Parent!.Parent!.Parent!.FullName;
 

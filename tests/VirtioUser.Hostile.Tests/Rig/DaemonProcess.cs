@@ -22,7 +22,11 @@ internal sealed class DaemonProcess : IDisposable
 
         // The kernel tells the child when the thread that started it ends, so the thread stays as long as the child.
         new Thread(() => Own(options, started)) { IsBackground = true, Name = "daemon process" }.Start();
-        started.Wait();
+        if (!started.Wait(TimeSpan.FromSeconds(60)))
+        {
+            throw new InvalidOperationException("The daemon does not start.");
+        }
+
         if (!_listens.Wait(TimeSpan.FromSeconds(60)) || HasExited)
         {
             throw new InvalidOperationException($"The daemon does not listen. It said:\n{string.Join('\n', LinesFrom(0))}");
