@@ -5,7 +5,8 @@ using Spectre.Console;
 
 ITestGroup[] groups =
 [
-    new FormatGroup(), TestProgramsGroup.Units, TestProgramsGroup.DaemonOverSocket, TestProgramsGroup.Decoder, TestProgramsGroup.ForeignDevice,
+    new FormatGroup(), TestProgramsGroup.Units, TestProgramsGroup.DaemonOverSocket, TestProgramsGroup.HostilePeers, TestProgramsGroup.Decoder,
+    TestProgramsGroup.ForeignDevice,
     new DriverGroup(), TestProgramsGroup.InVm,
 ];
 

@@ -5,16 +5,22 @@ namespace Runner;
 /// <summary>Groups that are made of xunit test programs: the folders under tests/ whose names end with "Tests".</summary>
 sealed class TestProgramsGroup(string name, string description, Func<string, bool> isMember) : ITestGroup
 {
-    const string Daemon = "VirtioUser.Daemon.Tests", Codec = "VirtioUser.Codec.Tests", Foreign = "Virtio.ForeignDevice.Tests", Vm = "VirtioUser.Vm.Tests";
+    const string Daemon = "VirtioUser.Daemon.Tests", Codec = "VirtioUser.Codec.Tests", Foreign = "Virtio.ForeignDevice.Tests", Hostile = "VirtioUser.Hostile.Tests", Vm = "VirtioUser.Vm.Tests";
 
     public static ITestGroup Units { get; } = new TestProgramsGroup(
         "unit", "rings, messages, device model and guest library, each by itself",
-        project => project is not (Daemon or Codec or Foreign or Vm or GuestSuiteWithoutVm.Project));
+        project => project is not (Daemon or Codec or Foreign or Hostile or Vm or GuestSuiteWithoutVm.Project));
 
     public static ITestGroup DaemonOverSocket { get; } = new TestProgramsGroup(
         "daemon", "virtio-userd over a real socket, and guest programs without a VM", project => project == Daemon)
     {
         After = GuestSuiteWithoutVm.RunAsync,
+    };
+
+    public static ITestGroup HostilePeers { get; } = new TestProgramsGroup(
+        "hostile", "hostile front-ends and guests against virtio-userd: named cases, one verdict each", project => project == Hostile)
+    {
+        After = HostileVerdicts.ShowAsync,
     };
 
     public static ITestGroup Decoder { get; } = new TestProgramsGroup(

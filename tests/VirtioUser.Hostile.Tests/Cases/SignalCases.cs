@@ -19,7 +19,7 @@ internal static class SignalCases
             HostileCase.Ignored($"{s_rings[ring]} ring: the call descriptor blocks and 8 threads refill it", Call, a =>
             {
                 var call = UseAll(a, guest => RawRing.Block(guest.Rings[ring].Call)).Rings[ring].Call;
-                a.Own(new Refill(call.Descriptor.Duplicate(), 8));
+                a.Own(new Refill(call, 8));
                 a.Main!.Lives();
             }),
             HostileCase.Ignored($"{s_rings[ring]} ring: the call descriptor is full", Call, a => UseAll(a, guest => RawRing.Fill(guest.Rings[ring].Call))),
@@ -168,14 +168,13 @@ internal static class SignalCases
     /// <summary>Threads that bring an eventfd to its limit again and again.</summary>
     private sealed class Refill : IDisposable
     {
-        private readonly FileDescriptor _call;
+        private readonly EventFd _call;
         private readonly Thread[] _threads;
         private volatile bool _stop;
 
-        public Refill(FileDescriptor call, int threads)
+        public Refill(EventFd call, int threads)
         {
             _call = call;
-            _call.SetNonBlocking(true);
             _threads = [.. Enumerable.Range(0, threads).Select(_ => new Thread(Run) { IsBackground = true })];
             foreach (var thread in _threads)
             {
@@ -188,17 +187,19 @@ internal static class SignalCases
             _stop = true;
             foreach (var thread in _threads)
             {
-                thread.Join();
+                // It may wait for room itself: another one has made the descriptor blocking.
+                while (!thread.Join(1))
+                {
+                    _call.TryConsume();
+                }
             }
-
-            _call.Dispose();
         }
 
         private void Run()
         {
             while (!_stop)
             {
-                NativeMethods.TryFill(_call);
+                NativeMethods.FillAndBlock(_call.Descriptor);
                 Thread.Sleep(1); // not more than the daemon's share of two processors
             }
         }

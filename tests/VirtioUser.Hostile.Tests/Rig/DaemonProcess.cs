@@ -64,9 +64,36 @@ internal sealed class DaemonProcess : IDisposable
 
     public void Terminate() => NativeMethods.Signal(Id, Sigterm);
 
-    public int Descriptors => Count("fd");
+    /// <summary>How many descriptors are open that are no files on disk: those the runtime opens and keeps as it likes.</summary>
+    public int Descriptors
+    {
+        get
+        {
+            try
+            {
+                return new DirectoryInfo($"/proc/{Id}/fd").EnumerateFiles().Count(IsNoFile);
+            }
+            catch (IOException)
+            {
+                return 0;
+            }
+        }
+    }
 
-    public int Threads => Count("task");
+    public int Threads
+    {
+        get
+        {
+            try
+            {
+                return Directory.EnumerateDirectories($"/proc/{Id}/task").Count();
+            }
+            catch (IOException)
+            {
+                return 0;
+            }
+        }
+    }
 
     /// <summary>How many descriptors and mappings there are of memory that an attacker or the peer after it made.</summary>
     public int Foreign
@@ -161,17 +188,8 @@ internal sealed class DaemonProcess : IDisposable
     private static bool IsForeign(string text) =>
         text.Contains("/memfd:hostile", StringComparison.Ordinal) || text.Contains("/memfd:guest-ram", StringComparison.Ordinal);
 
-    private int Count(string what)
-    {
-        try
-        {
-            return Directory.EnumerateFileSystemEntries($"/proc/{Id}/{what}").Count();
-        }
-        catch (IOException)
-        {
-            return 0;
-        }
-    }
+    private static bool IsNoFile(FileInfo link) =>
+        link.LinkTarget is { } target && (!target.StartsWith('/') || target.StartsWith("/memfd:", StringComparison.Ordinal) || target.StartsWith("/dev/", StringComparison.Ordinal));
 
     private void Own(IReadOnlyList<string> options, ManualResetEventSlim started)
     {

@@ -48,8 +48,8 @@ internal static class NativeMethods
 
     public static void Write(FileDescriptor file, byte[] bytes) => Check((int)write(file, bytes, bytes.Length), "write");
 
-    /// <summary>Brings an eventfd to its limit and makes it blocking, if it has room.</summary>
-    public static void TryFill(FileDescriptor eventFd)
+    /// <summary>Brings an eventfd to its limit, whatever its count is and whoever else signals it; it does not block then.</summary>
+    public static void Fill(FileDescriptor eventFd)
     {
         eventFd.SetNonBlocking(true);
         for (var step = ulong.MaxValue - 1; step > 0; step /= 2)
@@ -57,6 +57,15 @@ internal static class NativeMethods
             _ = write(eventFd, BitConverter.GetBytes(step), 8);
         }
 
+        for (var rest = 0; rest < 128 && write(eventFd, BitConverter.GetBytes(1UL), 8) > 0; rest++)
+        {
+        }
+    }
+
+    /// <summary>The same, and whoever signals it next waits.</summary>
+    public static void FillAndBlock(FileDescriptor eventFd)
+    {
+        Fill(eventFd);
         eventFd.SetNonBlocking(false);
     }
 

@@ -17,6 +17,7 @@ internal sealed class RawGuest : IDisposable
     private readonly Mapping _mapping;
     private readonly ArenaChannel? _arena;
     private readonly bool _split;
+    private bool _disposed;
 
     public RawGuest(Connection connection, ushort size, ulong features, bool arena, bool split, ushort first)
     {
@@ -216,6 +217,12 @@ internal sealed class RawGuest : IDisposable
 
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         Connection.Dispose();
         _arena?.Dispose();
         foreach (var ring in Rings)

@@ -129,18 +129,10 @@ internal sealed class RawRing(RawGuest guest, int index, ushort size, ulong addr
     }
 
     /// <summary>Makes the next signal of a descriptor wait: the file behind it is the daemon's too.</summary>
-    public static void Block(EventFd descriptor)
-    {
-        descriptor.Descriptor.SetNonBlocking(false);
-        Fill(descriptor);
-    }
+    public static void Block(EventFd descriptor) => NativeMethods.FillAndBlock(descriptor.Descriptor);
 
     /// <summary>Brings the count to its limit.</summary>
-    public static void Fill(EventFd descriptor)
-    {
-        descriptor.TryConsume();
-        NativeMethods.Write(descriptor.Descriptor, BitConverter.GetBytes(ulong.MaxValue - 1));
-    }
+    public static void Fill(EventFd descriptor) => NativeMethods.Fill(descriptor.Descriptor);
 
     public void Dispose()
     {
