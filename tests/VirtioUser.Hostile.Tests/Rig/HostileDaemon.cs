@@ -82,7 +82,7 @@ public sealed class HostileDaemon : IDisposable
         }
 
         // A process that died may still be on its way out.
-        if (!it.EndsDaemon && (daemon.HasExited || (verdict != it.Expected && daemon.AwaitExit(TimeSpan.FromSeconds(5)))))
+        if (!it.EndsDaemon && (daemon.HasExited || ((verdict != it.Expected || harm.Count > 0) && daemon.AwaitExit(TimeSpan.FromSeconds(5)))))
         {
             verdict = Verdict.Crashed;
             harm.Add($"Exit code {daemon.ExitCode}.");
