@@ -5,7 +5,7 @@ using VirtioUser.Protocol;
 
 namespace VirtioUser.Devices.Gzip;
 
-/// <summary>Device 5655:0001, version 1: gzip (RFC 1952) by <see cref="GZipStream"/>.</summary>
+/// <summary>Device 5655:0001, version 1: gzip (RFC 1952).</summary>
 public sealed class GzipDevice : Device
 {
     /// <inheritdoc/>
@@ -38,34 +38,32 @@ internal sealed class GzipInstance : DeviceInstance
     {
         var inputLength = ping.Metadata & ~Decompress;
         if (ping.Length < HeaderLength || inputLength > ping.Length - HeaderLength)
+        {
             return (uint)GzipAnswer.BadRequest;
-
-        ulong written;
-        try
-        {
-            written = (ping.Metadata & Decompress) == 0 ? Pack(ping, inputLength) : Unpack(ping, inputLength);
-        }
-        catch (EndOfStreamException)
-        {
-            return (uint)GzipAnswer.OutputTooSmall;
-        }
-        catch (InvalidDataException)
-        {
-            return (uint)GzipAnswer.NotGzip;
         }
 
-        BinaryPrimitives.WriteUInt64LittleEndian(ping.Slice(0, (int)HeaderLength), written);
-        return (uint)GzipAnswer.Done;
+        var answer = (ping.Metadata & Decompress) == 0 ? Pack(in ping, inputLength, out var written) : Unpack(in ping, inputLength, out written);
+        if (answer == GzipAnswer.Done)
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(ping.Slice(0, (int)HeaderLength), written);
+        }
+
+        return (uint)answer;
     }
 
-    private static ulong Pack(in Ping ping, ulong inputLength)
+    private static GzipAnswer Pack(in Ping ping, ulong inputLength, out ulong written)
     {
+        written = 0;
         var begin = HeaderLength + inputLength;
         using var output = ping.OpenStream(begin, ping.Length - begin);
-        if (inputLength == 0)
-            output.Write(EmptyMember);
-        using (var gzip = new GZipStream(output, CompressionLevel.Optimal, leaveOpen: true))
+        try
         {
+            if (inputLength == 0)
+            {
+                output.Write(EmptyMember);
+            }
+
+            using var gzip = new GZipStream(output, CompressionLevel.Optimal, leaveOpen: true);
             for (ulong done = 0; done < inputLength;)
             {
                 var part = ping.Slice(HeaderLength + done, (int)Math.Min(Step, inputLength - done));
@@ -73,20 +71,30 @@ internal sealed class GzipInstance : DeviceInstance
                 done += (ulong)part.Length;
             }
         }
+        catch (NotSupportedException) // the output is of fixed length
+        {
+            return GzipAnswer.OutputTooSmall;
+        }
 
-        return (ulong)output.Position;
+        written = (ulong)output.Position;
+        return GzipAnswer.Done;
     }
 
-    private static ulong Unpack(in Ping ping, ulong inputLength)
+    private static GzipAnswer Unpack(in Ping ping, ulong inputLength, out ulong written)
     {
-        using var gzip = new GZipStream(ping.OpenStream(HeaderLength, inputLength), CompressionMode.Decompress);
-        var begin = HeaderLength + inputLength;
-        for (var end = begin; ;)
+        written = 0;
+        try
         {
-            var count = gzip.Read(ping.Slice(end, (int)Math.Min(Step, ping.Length - end)));
-            end += (ulong)count;
-            if (count == 0)
-                return end == ping.Length && gzip.ReadByte() >= 0 ? throw new EndOfStreamException() : end - begin;
+            written = new GzipReader(in ping, HeaderLength, inputLength).ReadToEnd();
+            return GzipAnswer.Done;
+        }
+        catch (EndOfStreamException)
+        {
+            return GzipAnswer.OutputTooSmall;
+        }
+        catch (InvalidDataException)
+        {
+            return GzipAnswer.NotGzip;
         }
     }
 }

@@ -10,12 +10,13 @@ public readonly ref struct DescriptorChain
     readonly DeviceQueue _queue;
     readonly ulong _take;
 
-    internal DescriptorChain(DeviceQueue queue, ulong take, ushort head, ChainError error, uint readableLength, uint writableLength)
+    internal DescriptorChain(DeviceQueue queue, ulong take, ushort head, ChainError error, int descriptorCount, uint readableLength, uint writableLength)
     {
         _queue = queue;
         _take = take;
         Head = head;
         Error = error;
+        DescriptorCount = descriptorCount;
         ReadableLength = readableLength;
         WritableLength = writableLength;
     }
@@ -25,6 +26,14 @@ public readonly ref struct DescriptorChain
 
     /// <summary>What is wrong with the chain, if anything. A bad chain has no bytes, and is to be returned with 0 written.</summary>
     public ChainError Error { get; }
+
+    /// <summary>
+    /// Number of descriptors that were read to take the chain: what it cost. At least 1 for a chain that was taken, those that
+    /// point to an indirect table and those of a bad chain included; at most the queue's <see cref="SplitQueue.Size"/> and two.
+    /// Whoever takes chains in a loop bounds the sum of these and not the number of chains: a driver can make each
+    /// chain of a ring as long as the queue, out of the same descriptors.
+    /// </summary>
+    public int DescriptorCount { get; }
 
     /// <summary>Number of bytes that the driver sends.</summary>
     public uint ReadableLength { get; }

@@ -6,7 +6,7 @@ public sealed partial class DeviceQueue
     // The buffers of the chain that was taken last; readable ones first. A chain cannot have more than the queue has
     // descriptors, so that this never grows.
     readonly GuestBuffer[] _buffers;
-    int _bufferCount, _readableCount;
+    int _bufferCount, _readableCount, _descriptorCount;
     ulong _readableLength, _writableLength;
     // Counts the takes, so that a chain that is used too late is noticed.
     ulong _take;
@@ -15,6 +15,7 @@ public sealed partial class DeviceQueue
     ChainError Walk(ushort head)
     {
         ForgetBuffers();
+        _descriptorCount = 0;
         Span<byte> table = DescriptorTable();
         int tableSize = _layout.Size;
         bool inIndirect = false;
@@ -22,6 +23,7 @@ public sealed partial class DeviceQueue
         while (true)
         {
             var descriptor = Descriptor.Read(table, index);
+            _descriptorCount++;
             if ((descriptor.Flags & DescriptorFlags.Indirect) != 0)
             {
                 ChainError wrong = EnterIndirect(descriptor, inIndirect, out table);

@@ -77,7 +77,7 @@ public sealed partial class DeviceQueue : SplitQueue
         ChainError error = Walk(head);
         if (error != ChainError.None)
             ForgetBuffers();
-        chain = new DescriptorChain(this, ++_take, head, error, (uint)_readableLength, (uint)_writableLength);
+        chain = new DescriptorChain(this, ++_take, head, error, _descriptorCount, (uint)_readableLength, (uint)_writableLength);
         _nextAvailable++;
         return true;
     }

@@ -31,6 +31,12 @@ public abstract class SplitQueue
     /// <summary>Number of descriptors.</summary>
     public ushort Size => _layout.Size;
 
+    /// <summary>
+    /// Whether the other side has broken the rings, as far as this side has noticed: whatever touches them throws from then on.
+    /// For a caller that looks often, so that a broken queue costs no exception at each look. Any thread.
+    /// </summary>
+    public bool IsBroken => Volatile.Read(ref _broken) is not null;
+
     private protected Span<byte> DescriptorTable() => Part("descriptor table", _layout.DescriptorTable, _layout.DescriptorTableLength);
 
     private protected Span<byte> AvailableRing() => Part("available ring", _layout.AvailableRing, _layout.AvailableRingLength);

@@ -9,4 +9,10 @@ public sealed record BackEndOptions
     /// memory which is not sealed ends this process; switch this off only for front-ends that are trusted.
     /// </summary>
     public bool RequireSealedMemory { get; init; } = true;
+
+    /// <summary>The most bytes of guest memory that a memory table may have in all.</summary>
+    public ulong MaxGuestMemory { get; init; } = 1UL << 40;
+
+    /// <summary>Whether the front-end is trusted not to end this process by its memory: files whose pages may fail to appear are taken too.</summary>
+    public bool TrustFrontEnd { get; init; }
 }

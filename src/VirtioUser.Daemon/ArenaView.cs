@@ -1,4 +1,5 @@
 // Whether the guest sees the arena, and so whether config requests may be taken.
+using Microsoft.Extensions.Logging;
 using VirtioUser.Host;
 
 namespace VirtioUser.Daemon;
@@ -10,20 +11,31 @@ namespace VirtioUser.Daemon;
 internal sealed class ArenaView : IDisposable
 {
     // A front-end that lists mapped regions in its memory table does so at once; one that never does is waited for this long.
-    private static readonly TimeSpan ListingGrace = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan s_listingGrace = TimeSpan.FromMilliseconds(500);
+
+    // After this the log says that a driver's requests wait, and for what.
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
     private readonly DeviceModel _model;
     private readonly ConfigQueues _config;
+    private readonly ILogger _logger;
     private readonly Timer _grace;
+    private readonly Timer _patience;
     private bool _started;
     private bool _listed;
     private bool _inGrace;
+    private bool _open;
 
-    public ArenaView(DeviceModel model, ConfigQueues config)
+    /// <summary>Nothing is started.</summary>
+    /// <param name="model">Told whether and where the guest sees the arena.</param>
+    /// <param name="config">What waits for it.</param>
+    /// <param name="logger">A log with a bound.</param>
+    public ArenaView(DeviceModel model, ConfigQueues config, ILogger logger)
     {
-        (_model, _config) = (model, config);
+        (_model, _config, _logger) = (model, config, logger);
         _grace = new Timer(_ => EndGrace());
+        _patience = new Timer(_ => EndPatience());
     }
 
     /// <summary>A driver starts the device; what the guest sees is not known yet.</summary>
@@ -33,6 +45,7 @@ internal sealed class ArenaView : IDisposable
         {
             Forget();
             _started = true;
+            _patience.Change(s_patience, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -54,6 +67,7 @@ internal sealed class ArenaView : IDisposable
         {
             _model.ArenaAddress = 0;
             Forget();
+            _patience.Change(s_patience, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -65,7 +79,7 @@ internal sealed class ArenaView : IDisposable
             if (_started && !_listed)
             {
                 _inGrace = true;
-                _grace.Change(ListingGrace, Timeout.InfiniteTimeSpan);
+                _grace.Change(s_listingGrace, Timeout.InfiniteTimeSpan);
             }
         }
     }
@@ -93,7 +107,11 @@ internal sealed class ArenaView : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _grace.Dispose();
+    public void Dispose()
+    {
+        _grace.Dispose();
+        _patience.Dispose();
+    }
 
     private void EndGrace()
     {
@@ -102,20 +120,33 @@ internal sealed class ArenaView : IDisposable
             if (_inGrace)
             {
                 _inGrace = false;
+                Log.ArenaNotListed(_logger, s_listingGrace.TotalMilliseconds);
                 Open(usable: true);
+            }
+        }
+    }
+
+    private void EndPatience()
+    {
+        lock (_lock)
+        {
+            if (_started && !_open)
+            {
+                Log.ArenaAwaited(_logger, s_patience.TotalSeconds);
             }
         }
     }
 
     private void Open(bool usable)
     {
+        _open = true;
         _model.ArenaUsable = usable;
         _config.SetOpen(true);
     }
 
     private void Forget()
     {
-        (_listed, _inGrace) = (false, false);
+        (_listed, _inGrace, _open) = (false, false, false);
         _config.SetOpen(false);
         _model.ArenaUsable = false;
     }

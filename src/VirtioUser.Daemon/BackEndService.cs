@@ -1,23 +1,31 @@
-// Serves one front-end after the other.
+// Accepts front-ends and serves one after the other.
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Virtio.Linux;
-using Virtio.VhostUser;
 using VirtioUser.Host;
-using VirtioUser.Host.Catalog;
 
 namespace VirtioUser.Daemon;
 
-/// <summary>The thread that accepts connections and serves them; a fault in one ends that one.</summary>
+/// <summary>The thread that accepts connections; each is served on a thread of its own, one at a time.</summary>
 internal sealed class BackEndService(
-    ServerSocket socket, UserBackEnd device, DeviceModel model, ConfigQueues config, DeviceCatalog catalog, DaemonOptions options,
-    HostMetrics metrics, IHostApplicationLifetime lifetime, ILogger<BackEndService> logger) : IHostedService, IDisposable
+    ServerSocket socket, VmServices services, HostMetrics metrics, IHostApplicationLifetime lifetime, ILogger<BackEndService> logger)
+    : IHostedService, IDisposable
 {
+    private static readonly TimeSpan s_firstRetry = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan s_lastRetry = TimeSpan.FromSeconds(1);
+
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _lock = new();
-    private readonly GuestLog _guestLog = new(logger);
-    private BackEnd? _current;
-    private bool _stopping;
+    private readonly ILogger _listenerLog = services.LogBudgets.Listener.For(logger);
+
+    // Those of which something is left; all but one are over.
+    private readonly ConcurrentDictionary<VmConnection, bool> _connections = new();
+
+    // Set when a connection has given back what it had, and at the end.
+    private readonly AutoResetEvent _retry = new(false);
+    private VmConnection? _current;
+    private volatile bool _stopping;
 
     /// <summary>Whether the socket broke, so that no front-end can come any more. Set before the application stops.</summary>
     public bool Failed { get; private set; }
@@ -26,21 +34,21 @@ internal sealed class BackEndService(
     public Task StartAsync(CancellationToken cancellationToken)
     {
         _ = metrics; // made here, so that the instruments are there from the start
-        model.Start();
-        config.Start();
-        foreach (var entry in catalog.Entries)
+        services.Catalog.AttachLog(services.Loggers, services.LogBudgets.Listener.For);
+        foreach (var entry in services.Catalog.Entries)
         {
             Log.DeviceOffered(logger, entry.Identity, entry.Source);
         }
 
+        var options = services.Options;
         Log.Listening(
             logger, socket.Name, options.ArenaSize,
             $"-device vhost-user-test-device-pci,virtio-id={options.VirtioId},num_vqs=4,vq_size=128,config_size=64,chardev=ID");
-        new Thread(Main) { IsBackground = true, Name = "vhost-user" }.Start();
+        new Thread(Main) { IsBackground = true, Name = "accept" }.Start();
         return Task.CompletedTask;
     }
 
-    /// <inheritdoc/>
+    /// <summary>Ends the connection and waits for the ends of all instances, those of earlier connections too, as long as the host allows.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -49,8 +57,9 @@ internal sealed class BackEndService(
             _current?.Stop();
         }
 
+        _retry.Set();
         socket.Cancel();
-        var ended = _ended.Task.WaitAsync(cancellationToken);
+        var ended = WaitForAllAsync().WaitAsync(cancellationToken);
         await ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (ended.IsCanceled)
         {
@@ -59,16 +68,24 @@ internal sealed class BackEndService(
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _guestLog.Dispose();
+    public void Dispose() => _retry.Dispose();
+
+    private async Task WaitForAllAsync()
+    {
+        await _ended.Task.ConfigureAwait(false);
+        await Task.WhenAll(_connections.Keys.Select(connection => connection.InstancesEnded)).ConfigureAwait(false);
+    }
 
     private void Main()
     {
         try
         {
-            while (socket.Accept() is { } connection)
+            while (Accept() is { } accepted)
             {
-                Serve(connection);
+                Serve(accepted);
             }
+
+            _current?.WaitForEnd();
         }
         catch (LinuxException e)
         {
@@ -82,52 +99,65 @@ internal sealed class BackEndService(
         }
     }
 
-    private void Serve(UnixSocket connection)
+    /// <summary>Waits for the next front-end. Want of descriptors or of memory, and a peer that went at once, are waited out.</summary>
+    private UnixSocket? Accept()
     {
-        using var backEnd = new BackEnd(connection, device);
+        var delay = s_firstRetry;
+        while (!_stopping)
+        {
+            try
+            {
+                return socket.Accept();
+            }
+            catch (LinuxException e) when (e.Errno is not (Errno.EBADF or Errno.EINVAL or Errno.ENOTSOCK or Errno.EOPNOTSUPP))
+            {
+                Log.AcceptFailed(_listenerLog, e.Message);
+                _retry.WaitOne(delay);
+                delay = delay * 2 < s_lastRetry ? delay * 2 : s_lastRetry;
+            }
+        }
+
+        return null;
+    }
+
+    private void Serve(UnixSocket accepted)
+    {
+        // The peer's process is no measure of whether it waits: a launcher passes the descriptor on and exits.
+        if (_current?.WaitForTurn(services.Options.YieldAfter, () => !accepted.HasEnded) == false)
+        {
+            accepted.Dispose();
+            return;
+        }
+
+        var connection = new VmConnection(services, accepted, NoteGone);
         lock (_lock)
         {
             if (_stopping)
             {
+                accepted.Dispose();
                 return;
             }
 
-            _current = backEnd;
-        }
-
-        model.Counters.Add(Counter.Connections);
-        if (_guestLog.Allows(out var log))
-        {
-            Log.Connected(log);
+            _current = connection;
+            _connections[connection] = true;
         }
 
         try
         {
-            backEnd.Run();
-            if (_guestLog.Allows(out log))
-            {
-                Log.Disconnected(log);
-            }
+            connection.Start();
         }
-        catch (Exception e) when (e is VhostUserException or LinuxException)
+        catch (OutOfMemoryException)
         {
-            if (_guestLog.Allows(out log))
-            {
-                Log.ConnectionFailed(log, e.Message);
-            }
+            Log.AcceptFailed(_listenerLog, "the system has no thread left");
         }
-#pragma warning disable CA1031 // whatever it is, it ends this connection and not the ones after it
-        catch (Exception e)
-#pragma warning restore CA1031
+    }
+
+    private void NoteGone(VmConnection connection)
+    {
+        _connections.TryRemove(connection, out _);
+        if (!_stopping)
         {
-            Log.ConnectionBroke(logger, e);
-        }
-        finally
-        {
-            lock (_lock)
-            {
-                _current = null;
-            }
+            _retry.Set();
         }
     }
 }

@@ -9,6 +9,9 @@ internal static class ByteSize
     /// <summary>1024 to the third.</summary>
     public const ulong GiB = 1UL << 30;
 
+    /// <summary>1024 to the fourth.</summary>
+    public const ulong TiB = 1UL << 40;
+
     /// <summary>Reads a size.</summary>
     /// <returns>False where the text is not a size, or more than 2^63 bytes.</returns>
     public static bool TryParse(string text, out ulong bytes)

@@ -1,5 +1,6 @@
 // The daemon's commands, as the back-end program conventions of the vhost-user document ask.
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Microsoft.Extensions.Logging;
 using VirtioUser.Protocol;
 
@@ -8,6 +9,11 @@ namespace VirtioUser.Daemon;
 /// <summary>Reads the command line into <see cref="DaemonOptions"/>.</summary>
 internal static class CommandLine
 {
+    private const int MaxYieldSeconds = 86400;
+
+    // Less than a guest needs is a mistake; more than half of what a process can address leaves the daemon none.
+    private const ulong MinGuestMemory = 1UL << 20, MaxGuestMemory = 64 * ByteSize.TiB;
+
     /// <summary>Makes the command.</summary>
     /// <param name="run">Runs the daemon; returns the exit code.</param>
     /// <param name="printCapabilities">Prints what the daemon can do; returns the exit code.</param>
@@ -29,7 +35,28 @@ internal static class CommandLine
             HelpName = "ID",
             DefaultValueFactory = _ => Limits.VirtioDeviceId,
         };
-        RootCommand command = new("Offers virtio-user devices to a virtual machine over vhost-user.") { socketPath, fd, capabilities, virtioId };
+        Option<ulong> maxGuestMemory = new("--max-guest-memory")
+        {
+            Description = "The most guest memory that a front-end may show the daemon.",
+            HelpName = "SIZE",
+            DefaultValueFactory = _ => ByteSize.TiB,
+            CustomParser = ParseMaxGuestMemory,
+        };
+        Option<bool> trustFrontEnd = new("--trust-front-end")
+        {
+            Description = "Take guest memory whose pages may fail to appear, such as huge pages: the front-end can then end the daemon.",
+        };
+        Option<int?> yieldAfter = new("--yield-after")
+        {
+            Description = "End a connection that has had no running driver for N seconds when another front-end waits.",
+            HelpName = "N",
+            DefaultValueFactory = _ => (int)new DaemonOptions().YieldAfter.TotalSeconds,
+            CustomParser = result => OptionSet.ParseNumber(result, "--yield-after", 0, MaxYieldSeconds),
+        };
+        RootCommand command = new("Offers virtio-user devices to a virtual machine over vhost-user.")
+        {
+            socketPath, fd, capabilities, virtioId, maxGuestMemory, trustFrontEnd, yieldAfter,
+        };
         OptionSet common = new(command, LogLevel.Information);
         command.Subcommands.Add(CreateTry(run));
         command.Validators.Add(result =>
@@ -56,9 +83,23 @@ internal static class CommandLine
                     SocketPath = result.GetValue(socketPath),
                     Descriptor = result.GetValue(fd),
                     VirtioId = result.GetValue(virtioId),
+                    MaxGuestMemory = result.GetValue(maxGuestMemory),
+                    TrustFrontEnd = result.GetValue(trustFrontEnd),
+                    YieldAfter = TimeSpan.FromSeconds(result.GetValue(yieldAfter)!.Value),
                 },
                 cancellation));
         return command;
+    }
+
+    private static ulong ParseMaxGuestMemory(ArgumentResult result)
+    {
+        var text = result.Tokens[0].Value;
+        if (!ByteSize.TryParse(text, out var size) || size is < MinGuestMemory or > MaxGuestMemory)
+        {
+            result.AddError($"--max-guest-memory {text} is not a size from 1M to 64T.");
+        }
+
+        return size;
     }
 
     private static Command CreateTry(Func<DaemonOptions, CancellationToken, Task<int>> run)

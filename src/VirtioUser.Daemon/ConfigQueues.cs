@@ -15,12 +15,18 @@ namespace VirtioUser.Daemon;
 /// not taken before the guest can see the arena, so that a driver may map an object as soon as it has the reply.
 /// The rings are touched under a lock that is never held while a device's callback runs.
 /// </summary>
-internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, QueueFaults faults, ILogger<ConfigQueues> logger, Trace? trace = null) : IDisposable
+internal sealed class ConfigQueues(
+    DeviceModel model, Host.HostOptions options, QueueFaults faults, GuestLog guestLog, ILogger<ConfigQueues> logger, Trace? trace = null) : IDisposable
 {
     private const ulong WakeToken = Limits.QueueCount;
 
+    // A driver can make each chain of a ring as long as the ring, out of the same descriptors. So many rings' worth are read at a
+    // time, then the lock is free for whoever takes the queue away.
+    private const int RingsPerTurn = 4;
+
     private readonly Lock _lock = new();
-    private readonly GuestLog _guestLog = new(logger);
+    private readonly ILogger _guestLogger = guestLog.For(logger);
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly EventPoll _poll = new();
     private readonly EventFd _wake = EventFd.Create();
     private readonly byte[] _request = new byte[ConfigMessage.Size + 1];
@@ -30,25 +36,38 @@ internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, 
     private bool _open;
     private int _driver;
     private Task? _oldDriver;
+    private bool _closed;
     private volatile bool _stopping;
 
+    /// <summary>Complete when the thread has ended: the device model is not asked any more.</summary>
+    public Task Ended => _ended.Task;
+
     /// <summary>Starts the thread.</summary>
+    /// <exception cref="OutOfMemoryException">The system has no thread left; <see cref="Ended"/> is complete then.</exception>
     public void Start()
     {
-        _poll.Add(_wake.Descriptor, WakeToken);
-        new Thread(Main) { IsBackground = true, Name = "config queues" }.Start();
+        AddToPoll(_wake, WakeToken);
+        try
+        {
+            new Thread(Main) { IsBackground = true, Name = "config queues" }.Start();
+        }
+        catch (OutOfMemoryException)
+        {
+            Close();
+            throw;
+        }
     }
 
     /// <summary>Begins to use a queue; both are needed before anything happens.</summary>
     public void Attach(StartedQueue queue)
     {
-        _poll.Add(queue.Kick.Descriptor, (ulong)queue.Index);
+        AddToPoll(queue.Kick, (ulong)queue.Index);
         lock (_lock)
         {
             Place(queue.Index) = queue;
         }
 
-        _wake.Signal();
+        Wake();
     }
 
     /// <summary>Ends the use of a queue. When this returns it is not touched any more.</summary>
@@ -77,7 +96,9 @@ internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, 
         }
     }
 
-    /// <summary>Makes the next driver wait for what the ones before hold. Both queues must be detached.</summary>
+    /// <summary>
+    /// Makes the next driver wait for what the ones before hold, and for free memory to be emptied. Both queues must be detached.
+    /// </summary>
     /// <param name="ended">Complete when everything was given back.</param>
     public void WaitFor(Task ended)
     {
@@ -95,15 +116,40 @@ internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, 
             _open = open;
         }
 
-        _wake.Signal();
+        Wake();
     }
 
-    /// <summary>Ends the thread, after the callback that it may be in.</summary>
+    /// <summary>Ends the thread, after the callback that it may be in (<see cref="Ended"/>). Both queues must be detached.</summary>
     public void Dispose()
     {
         _stopping = true;
-        _wake.Signal();
-        _guestLog.Dispose();
+        Wake();
+    }
+
+    // Edge-triggered, and never consumed: whatever a front-end does to the count of an eventfd, each of its signals wakes once.
+    private void AddToPoll(EventFd descriptor, ulong token) => _poll.Add(descriptor.Descriptor, token, edgeTriggered: true);
+
+    private void Wake()
+    {
+        lock (_lock)
+        {
+            if (!_closed)
+            {
+                _wake.Signal();
+            }
+        }
+    }
+
+    private void Close()
+    {
+        lock (_lock)
+        {
+            _closed = true;
+            _poll.Dispose();
+            _wake.Dispose();
+        }
+
+        _ended.SetResult();
     }
 
     private ref StartedQueue? Place(int index) => ref index == Limits.ConfigTxQueue ? ref _requests : ref _replies;
@@ -129,6 +175,8 @@ internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, 
 
             TrySendReply();
         }
+
+        Close();
     }
 
     private void WaitForOldDriver()
@@ -140,8 +188,12 @@ internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, 
             _oldDriver = null;
         }
 
-        // As long as for an instance that is closed. What a callback holds that takes longer is missing to the new driver.
-        oldDriver?.Wait(options.DestroyTimeout);
+        if (oldDriver is not null)
+        {
+            // As long as for an instance that is closed. Memory that a callback still uses after that is unavailable to the new driver.
+            oldDriver.Wait(options.DestroyTimeout);
+            model.DiscardFreeMemory();
+        }
     }
 
     /// <summary>Takes the next request, if its reply will be the only one on its way.</summary>
@@ -149,17 +201,17 @@ internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, 
     {
         StartedQueue? queue = null;
         QueueException? fault = null;
-        bool taken = false, mustCall = false;
+        bool taken = false, mustCall = false, again = false;
         length = 0;
         lock (_lock)
         {
             driver = _driver;
-            if (_open && _oldDriver is null && _reply is null && _replies is not null && _requests is not null)
+            if (_open && _oldDriver is null && _reply is null && _replies is not null && _requests is { Queue.IsBroken: false })
             {
                 queue = _requests;
                 try
                 {
-                    taken = TryCopyRequest(queue.Queue, out length);
+                    taken = TryCopyRequest(queue.Queue, out length, out again);
                     mustCall = queue.Queue.MustCall();
                 }
                 catch (QueueException e)
@@ -169,20 +221,21 @@ internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, 
             }
         }
 
-        Tell(queue, mustCall, fault);
+        Tell(queue, mustCall, fault, again);
         return taken && fault is null;
     }
 
-    private bool TryCopyRequest(DeviceQueue queue, out int length)
+    /// <param name="queue">The queue.</param>
+    /// <param name="length">How many bytes were copied.</param>
+    /// <param name="again">Whether a request has come that was not seen at the first look.</param>
+    private bool TryCopyRequest(DeviceQueue queue, out int length, out bool again)
     {
         length = 0;
-        DescriptorChain chain;
-        while (!queue.TryTake(out chain))
+        again = false;
+        if (!queue.TryTake(out var chain))
         {
-            if (!queue.EnableKicks())
-            {
-                return false;
-            }
+            again = queue.EnableKicks();
+            return false;
         }
 
         // One byte more than a message is room enough to see that a request is too long.
@@ -192,8 +245,13 @@ internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, 
     }
 
     /// <summary>Signals the front-end: outside the lock, since it can make that take as long as the connection lasts.</summary>
-    private void Tell(StartedQueue? queue, bool mustCall, QueueException? fault)
+    private void Tell(StartedQueue? queue, bool mustCall, QueueException? fault, bool again)
     {
+        if (again)
+        {
+            Wake();
+        }
+
         if (fault is not null)
         {
             faults.Report(queue!, fault);
@@ -232,15 +290,15 @@ internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, 
     {
         StartedQueue? queue = null;
         QueueException? fault = null;
-        var mustCall = false;
+        bool mustCall = false, again = false;
         lock (_lock)
         {
-            if (_reply is { } reply && _replies is not null)
+            if (_reply is { } reply && _replies is { Queue.IsBroken: false })
             {
                 queue = _replies;
                 try
                 {
-                    SendTo(queue.Queue, in reply);
+                    again = SendTo(queue.Queue, in reply);
                     mustCall = queue.Queue.MustCall();
                 }
                 catch (QueueException e)
@@ -251,23 +309,31 @@ internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, 
             }
         }
 
-        Tell(queue, mustCall, fault);
+        Tell(queue, mustCall, fault, again);
     }
 
-    private void SendTo(DeviceQueue queue, in ConfigMessage reply)
+    /// <summary>Looks for a buffer that the reply fits in, among a bounded number of descriptors.</summary>
+    /// <returns>Whether there may be others to look at.</returns>
+    private bool SendTo(DeviceQueue queue, in ConfigMessage reply)
     {
-        // At most a queue's worth of buffers that are too small, then wait for the next kick.
-        for (var tries = 0; tries <= queue.Size && _reply is not null; tries++)
+        for (var left = RingsPerTurn * queue.Size; left > 0 && _reply is not null;)
         {
             if (queue.TryTake(out var chain))
             {
+                left -= chain.DescriptorCount;
                 Send(queue, chain, in reply);
             }
-            else if (!queue.EnableKicks())
+            else if (queue.EnableKicks())
             {
-                break;
+                left--; // a chain has come meanwhile, or the driver moves its index to and fro
+            }
+            else
+            {
+                return false;
             }
         }
+
+        return _reply is not null;
     }
 
     private void Send(DeviceQueue queue, DescriptorChain chain, in ConfigMessage reply)
@@ -281,29 +347,13 @@ internal sealed class ConfigQueues(DeviceModel model, Host.HostOptions options, 
         }
 
         model.Counters.Add(Counter.MessagesRejected);
-        if (_guestLog.Allows(out var log))
-        {
-            Log.ReplyBufferTooSmall(log, chain.WritableLength, ConfigMessage.Size);
-        }
+        Log.ReplyBufferTooSmall(_guestLogger, chain.WritableLength, ConfigMessage.Size);
     }
 
     private void Wait()
     {
+        // Who woke us does not matter: both queues are looked at.
         Span<ReadyDescriptor> ready = stackalloc ReadyDescriptor[Limits.QueueCount + 1];
-        var count = _poll.Wait(ready);
-        for (var i = 0; i < count; i++)
-        {
-            if (ready[i].Token == WakeToken)
-            {
-                _wake.TryConsume();
-                continue;
-            }
-
-            lock (_lock)
-            {
-                // Under the lock a queue that is still here has not given its descriptor back.
-                Place((int)ready[i].Token)?.Kick.TryConsume();
-            }
-        }
+        _poll.Wait(ready);
     }
 }

@@ -1,15 +1,11 @@
 // Puts the daemon together, runs it, and takes it apart.
-using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using OpenTelemetry;
-using OpenTelemetry.Metrics;
 using Virtio.Linux;
 using VirtioUser.Daemon.Trying;
 using VirtioUser.Host;
 using VirtioUser.Host.Catalog;
-using VirtioUser.Host.State;
 
 namespace VirtioUser.Daemon;
 
@@ -25,16 +21,14 @@ internal static class DaemonHost
         try
         {
             // Everything that can be wrong with what was asked for shows here, before anybody can connect.
-            // The arena and the state are not disposed of: a device's callback may run for longer than the daemon waits, and all
-            // of this is under it. It goes with the process.
-            var arena = new SharedMapping("virtio-user-arena", options.ArenaSize);
-            var plugins = new PluginPlatform(arena);
-            var catalog = new DeviceCatalog(options.Devices.SelectMany(path => DeviceLoader.Load(path, plugins)));
+            new SharedMapping("virtio-user-arena", options.ArenaSize).Dispose();
+            var loader = new PluginLoader();
+            var catalog = new DeviceCatalog(options.Devices.SelectMany(path => DeviceLoader.Load(path, loader)));
             using var socket = ServerSocket.Open(options);
-            using var metrics = ShowMetrics(options);
-            var state = new SharedMapping("virtio-user-state", HostState.RequiredLength);
-            var host = Build(options, catalog, socket, arena, state);
+            await MetricsLoader.StartAsync(options.MetricsPort).ConfigureAwait(false);
+            var host = Build(options, catalog, socket);
             using var loggers = host.Services.GetRequiredService<ILoggerFactory>(); // its end writes the last lines
+            using var budgets = host.Services.GetRequiredService<LogBudgets>();
             await host.StartAsync(cancellation).ConfigureAwait(false);
             await host.WaitForShutdownAsync(cancellation).ConfigureAwait(false);
             return host.Services.GetRequiredService<BackEndService>().Failed ? 1 : host.Services.GetService<ProgramService>()?.ExitCode ?? 0;
@@ -46,7 +40,7 @@ internal static class DaemonHost
         }
     }
 
-    private static IHost Build(DaemonOptions options, DeviceCatalog catalog, ServerSocket socket, SharedMapping arena, SharedMapping state)
+    private static IHost Build(DaemonOptions options, DeviceCatalog catalog, ServerSocket socket)
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.SetMinimumLevel(options.LogLevel);
@@ -61,13 +55,14 @@ internal static class DaemonHost
             });
         if (options.LogJson)
         {
-            builder.Logging.AddJsonConsole(console => console.TimestampFormat = "O");
+            builder.Logging.AddJsonConsole(console => (console.TimestampFormat, console.IncludeScopes) = ("O", true));
         }
         else
         {
             builder.Logging.AddSimpleConsole(console =>
             {
                 console.SingleLine = true;
+                console.IncludeScopes = true; // tells the instance of a device's line
                 console.TimestampFormat = "HH:mm:ss.fff ";
             });
         }
@@ -78,20 +73,11 @@ internal static class DaemonHost
             .AddSingleton(options)
             .AddSingleton(catalog)
             .AddSingleton(socket)
-            .AddSingleton(new HostState(state))
-            .AddSingleton(arena)
-            .AddSingleton<Host.Memory.IArenaMemory>(arena)
-            .AddSingleton<QueueWaiter>()
-            .AddSingleton<Host.Pings.IQueueWaiter>(services => services.GetRequiredService<QueueWaiter>())
             .AddSingleton(new Host.HostOptions { MaxPollTime = options.MaxPollTime })
-            .AddSingleton<DeviceModel>()
-            .AddSingleton(services => services.GetRequiredService<DeviceModel>().Counters)
+            .AddSingleton<HostTotals>()
             .AddSingleton<HostMetrics>()
-            .AddSingleton<QueueFaults>()
-            .AddSingleton<TransportState>()
-            .AddSingleton<ConfigQueues>()
-            .AddSingleton<ArenaView>()
-            .AddSingleton<UserBackEnd>()
+            .AddSingleton<LogBudgets>()
+            .AddSingleton<VmServices>()
             .AddSingleton<BackEndService>()
             .AddHostedService(services => services.GetRequiredService<BackEndService>());
         if (options.Trace)
@@ -105,25 +91,5 @@ internal static class DaemonHost
         }
 
         return builder.Build();
-    }
-
-    private static MeterProvider? ShowMetrics(DaemonOptions options)
-    {
-        if (options.MetricsPort is not { } port)
-        {
-            return null;
-        }
-
-        try
-        {
-            return Sdk.CreateMeterProviderBuilder()
-                .AddMeter(HostMetrics.MeterName)
-                .AddPrometheusHttpListener(listener => (listener.Host, listener.Port, listener.ScrapeResponseCacheDurationMilliseconds) = ("127.0.0.1", port, 0))
-                .Build();
-        }
-        catch (InvalidOperationException e) when (e.InnerException is HttpListenerException)
-        {
-            throw new ArgumentException($"Metrics can not be shown on port {port}: {e.InnerException.Message}.", e);
-        }
     }
 }

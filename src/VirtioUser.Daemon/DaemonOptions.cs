@@ -16,6 +16,15 @@ internal sealed record DaemonOptions
     /// <summary>The size of the arena in bytes.</summary>
     public ulong ArenaSize { get; init; } = ByteSize.GiB;
 
+    /// <summary>The most bytes of guest memory that a front-end may show the daemon.</summary>
+    public ulong MaxGuestMemory { get; init; } = ByteSize.TiB;
+
+    /// <summary>Whether the front-end is trusted not to end the daemon by its memory.</summary>
+    public bool TrustFrontEnd { get; init; }
+
+    /// <summary>How long a connection may be without a running driver while another front-end waits for its turn.</summary>
+    public TimeSpan YieldAfter { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>The virtio device ID that the hypervisor is to show.</summary>
     public uint VirtioId { get; init; } = Protocol.Limits.VirtioDeviceId;
 

@@ -4,6 +4,7 @@ using Virtio.Queues;
 using Virtio.VhostUser;
 using VirtioUser.Host;
 using VirtioUser.Host.Events;
+using VirtioUser.Host.Pings;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Daemon;
@@ -12,18 +13,28 @@ namespace VirtioUser.Daemon;
 /// <param name="started">The queue.</param>
 /// <param name="faults">Told when the driver has broken the rings.</param>
 /// <param name="counters">Where buffers that are too small are counted.</param>
-internal sealed class EventQueue(StartedQueue started, QueueFaults faults, HostCounters counters) : IEventQueue
+/// <param name="waiter">Woken when buffers are left that were not looked at.</param>
+internal sealed class EventQueue(StartedQueue started, QueueFaults faults, HostCounters counters, IQueueWaiter waiter) : IEventQueue
 {
+    // What one attempt reads, in sizes of the queue. Each chain can be as long as the queue, so the chains of a ring of 32768
+    // have 2^30 descriptors, and whoever detaches the queue waits for the attempt.
+    private const int SizesATurn = 4;
+
     private readonly DeviceQueue _queue = started.Queue;
     private bool _armed = true;
 
     /// <inheritdoc/>
     public bool TryPut(in EventMessage message)
     {
+        if (_queue.IsBroken)
+        {
+            return false; // without an exception each time: the guest decides how often this is tried
+        }
+
         try
         {
             // Buffers that can not hold an event go back unused; a driver that only posts such is not waited for.
-            for (var tries = 0; tries <= _queue.Size; tries++)
+            for (var budget = SizesATurn * _queue.Size; budget > 0;)
             {
                 if (!_queue.TryTake(out var chain))
                 {
@@ -32,9 +43,11 @@ internal sealed class EventQueue(StartedQueue started, QueueFaults faults, HostC
                         return false;
                     }
 
+                    budget--; // an index that goes back and forth has no end either
                     continue;
                 }
 
+                budget -= chain.DescriptorCount;
                 if (_armed)
                 {
                     _armed = false;
@@ -51,7 +64,10 @@ internal sealed class EventQueue(StartedQueue started, QueueFaults faults, HostC
                 counters.Add(Counter.MessagesRejected);
             }
 
-            WaitsForKick();
+            if (!WaitsForKick())
+            {
+                waiter.Wake(); // no kick comes for buffers that are there already
+            }
         }
         catch (QueueException e)
         {

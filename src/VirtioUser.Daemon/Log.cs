@@ -37,7 +37,7 @@ internal static partial class Log
     [LoggerMessage(109, LogLevel.Error, "The arena could not be mapped into the guest, so allocations will fail: {Reason}")]
     public static partial void ArenaFailed(ILogger logger, string reason);
 
-    [LoggerMessage(110, LogLevel.Warning, "The driver broke queue {Queue}, which rests until the driver starts again: {Reason}")]
+    [LoggerMessage(110, LogLevel.Warning, "The driver broke queue {Queue}, which is disabled until the next driver start: {Reason}")]
     public static partial void QueueBroken(ILogger logger, int queue, string reason);
 
     [LoggerMessage(111, LogLevel.Warning, "A config reply buffer has {Length} writable bytes, not {Needed}: it was given back unused")]
@@ -49,6 +49,21 @@ internal static partial class Log
     [LoggerMessage(113, LogLevel.Critical, "No front-end can connect any more: {Reason}")]
     public static partial void SocketFailed(ILogger logger, string reason);
 
-    [LoggerMessage(114, LogLevel.Warning, "The connection could not be ended in time")]
+    [LoggerMessage(114, LogLevel.Warning, "Not everything has ended in time: a callback runs still")]
     public static partial void StoppedTooLate(ILogger logger);
+
+    [LoggerMessage(115, LogLevel.Warning, "The connection ends: it has had no running driver for {Seconds} s, and another front-end waits")]
+    public static partial void Yielded(ILogger logger, double seconds);
+
+    [LoggerMessage(116, LogLevel.Warning, "No front-end can connect at the moment, which is tried again: {Reason}")]
+    public static partial void AcceptFailed(ILogger logger, string reason);
+
+    [LoggerMessage(117, LogLevel.Error, "What a connection had could not be given back")]
+    public static partial void EndFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(118, LogLevel.Warning, "The front-end has mapped the arena, but did not list it in its memory table within {Milliseconds} ms. QEMU does so where the VM's memory is in 8 parts already: if the guest gets no memory, use fewer memory devices")]
+    public static partial void ArenaNotListed(ILogger logger, double milliseconds);
+
+    [LoggerMessage(119, LogLevel.Warning, "The guest's requests wait: it does not see the arena after {Seconds} s. The front-end has not answered the request to map it, or has taken it out of its memory table; see its own messages, and use fewer memory devices")]
+    public static partial void ArenaAwaited(ILogger logger, double seconds);
 }

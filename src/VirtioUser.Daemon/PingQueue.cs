@@ -7,7 +7,10 @@ using VirtioUser.Protocol;
 
 namespace VirtioUser.Daemon;
 
-/// <summary>Takes the 44 bytes of a ping from a chain, and gives the chain back.</summary>
+/// <summary>
+/// Takes the 44 bytes of a ping from a chain, and gives the chain back. A broken queue is empty and takes what is given back; it throws
+/// no exception at each look, since the guest decides how often that is.
+/// </summary>
 /// <param name="started">The queue.</param>
 /// <param name="faults">Told when the driver has broken the rings.</param>
 internal sealed class PingQueue(StartedQueue started, QueueFaults faults) : IPingQueue
@@ -20,6 +23,11 @@ internal sealed class PingQueue(StartedQueue started, QueueFaults faults) : IPin
     {
         get
         {
+            if (_queue.IsBroken)
+            {
+                return false;
+            }
+
             try
             {
                 return _queue.HasAvailable;
@@ -36,6 +44,11 @@ internal sealed class PingQueue(StartedQueue started, QueueFaults faults) : IPin
     public PingTake TryTake(ref PingMessage message, out ushort ticket)
     {
         ticket = 0;
+        if (_queue.IsBroken)
+        {
+            return PingTake.Empty;
+        }
+
         try
         {
             if (_armed)
@@ -68,6 +81,11 @@ internal sealed class PingQueue(StartedQueue started, QueueFaults faults) : IPin
     /// <inheritdoc/>
     public bool ArmKick()
     {
+        if (_queue.IsBroken)
+        {
+            return true;
+        }
+
         try
         {
             _armed = true;
@@ -83,6 +101,11 @@ internal sealed class PingQueue(StartedQueue started, QueueFaults faults) : IPin
     /// <inheritdoc/>
     public void Return(ushort ticket)
     {
+        if (_queue.IsBroken)
+        {
+            return;
+        }
+
         try
         {
             _queue.Return(ticket, 0);

@@ -7,9 +7,9 @@ using VirtioUser.Host;
 namespace VirtioUser.Daemon;
 
 /// <summary>Says once for each start that a queue is broken; nobody but that driver notices anything.</summary>
-internal sealed class QueueFaults(ILogger<QueueFaults> logger, HostCounters counters) : IDisposable
+internal sealed class QueueFaults(ILogger<QueueFaults> logger, GuestLog guestLog, HostCounters counters)
 {
-    private readonly GuestLog _guestLog = new(logger);
+    private readonly ILogger _guestLogger = guestLog.For(logger);
     private readonly StartedQueue?[] _reported = new StartedQueue?[Protocol.Limits.QueueCount];
 
     /// <summary>A queue threw. Any thread.</summary>
@@ -23,14 +23,7 @@ internal sealed class QueueFaults(ILogger<QueueFaults> logger, HostCounters coun
         }
 
         counters.Add(Counter.MessagesRejected);
-        if (_guestLog.Allows(out var log))
-        {
-            Log.QueueBroken(log, queue.Index, fault.Message);
-        }
-
+        Log.QueueBroken(_guestLogger, queue.Index, fault.Message);
         queue.ReportError();
     }
-
-    /// <inheritdoc/>
-    public void Dispose() => _guestLog.Dispose();
 }

@@ -5,9 +5,10 @@ using VirtioUser.Host.Pings;
 namespace VirtioUser.Daemon;
 
 /// <summary>
-/// One epoll set for the life of the daemon; kick descriptors come and go with the queues. It is edge-triggered, so
+/// One epoll set for the life of a VM; kick descriptors come and go with the queues. It is edge-triggered, so
 /// that a wake-up is one system call: counts are never consumed. A count that its owner drives to the limit is
-/// reported no more, which harms nobody but that VM; a descriptor that is added with a count is reported once.
+/// reported no more, which harms nobody but that VM; a descriptor that is added with a count is reported once. After
+/// <see cref="Dispose"/> nothing waits: a callback may return long after its VM has gone.
 /// </summary>
 internal sealed class QueueWaiter : IQueueWaiter, IDisposable
 {
@@ -44,11 +45,28 @@ internal sealed class QueueWaiter : IQueueWaiter, IDisposable
     {
         // Who woke us does not matter: whoever wakes looks at both queues.
         Span<ReadyDescriptor> ready = stackalloc ReadyDescriptor[Protocol.Limits.QueueCount + 1];
-        _poll.Wait(ready);
+        try
+        {
+            _poll.Wait(ready);
+        }
+        catch (ObjectDisposedException)
+        {
+            // Nothing can come any more; whoever waits is about to end.
+        }
     }
 
     /// <inheritdoc/>
-    public void Wake() => _wake.Signal();
+    public void Wake()
+    {
+        try
+        {
+            _wake.Signal();
+        }
+        catch (ObjectDisposedException)
+        {
+            // Nobody waits any more.
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -1,12 +1,12 @@
-// A memfd of the daemon, mapped for good, as the device model wants to see it.
+// The arena of one VM: a memfd and its mapping, as the device model wants to see it.
 using Virtio.Linux;
 using VirtioUser.Host.Memory;
 
 namespace VirtioUser.Daemon;
 
 /// <summary>
-/// The arena, and the state that outlives a process. Sealed, so that nobody who gets the descriptor can
-/// shrink it under a mapping; sparse, so that it takes memory only where it was touched.
+/// Sealed, so that nobody who gets the descriptor can shrink it under a mapping; sparse, so that it takes memory only where it
+/// was touched. Each connection has one of its own, which no other ever sees.
 /// </summary>
 internal sealed class SharedMapping : IArenaMemory, IDisposable
 {

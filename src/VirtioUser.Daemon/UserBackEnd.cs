@@ -9,42 +9,41 @@ namespace VirtioUser.Daemon;
 
 /// <summary>
 /// Joins a vhost-user connection and the device model: which queue goes where, when, and what the guest sees.
-/// One object serves all connections, one after the other.
+/// One object for each connection. Members are called on the connection's thread, unless <see cref="BackEndDevice"/> says otherwise.
 /// </summary>
-internal sealed class UserBackEnd : BackEndDevice, IDisposable
+internal sealed class UserBackEnd : BackEndDevice
 {
     // The configuration space is longer than what has a meaning, so that any size the front-end was told fits.
     private const int ConfigurationSpace = 256;
 
-    private readonly DeviceModel _model;
-    private readonly ConfigQueues _config;
-    private readonly ArenaView _arenaView;
-    private readonly QueueWaiter _waiter;
-    private readonly QueueFaults _faults;
-    private readonly TransportState _state;
-    private readonly ILogger _logger;
+    private readonly VmServices _services;
+    private readonly SharedMapping _arena;
     private readonly GuestLog _guestLog;
-    private readonly Trace? _trace;
+    private readonly ILogger _logger;
+    private readonly Action<bool> _driverRuns;
     private readonly SharedMemoryRegion?[] _regions;
-    private readonly uint _enumerationSpaceId;
     private readonly StartedQueue?[] _queues = new StartedQueue?[Limits.QueueCount];
-
-    // Complete when nothing is left of all drivers before the present one.
-    private Task _ended = Task.CompletedTask;
 
     // Queues that a new driver has set up and that have not started since: their entries of old mean nothing any more.
     private readonly bool[] _setUpAnew = new bool[Limits.QueueCount];
 
-    public UserBackEnd(
-        DeviceModel model, ConfigQueues config, ArenaView arenaView, QueueWaiter waiter, QueueFaults faults, SharedMapping arena,
-        TransportState state, DaemonOptions options, ILogger<UserBackEnd> logger, Trace? trace = null)
+    // Complete when nothing is left of all drivers before the present one.
+    private Task _ended = Task.CompletedTask;
+
+    /// <summary>Joins a connection and an arena.</summary>
+    /// <param name="services">What all connections share.</param>
+    /// <param name="arena">The arena of this connection.</param>
+    /// <param name="guestLog">Its budget of log lines.</param>
+    /// <param name="driverRuns">Called when a driver starts the device, and when it stops.</param>
+    public UserBackEnd(VmServices services, SharedMapping arena, GuestLog guestLog, Action<bool> driverRuns)
     {
-        (_model, _config, _arenaView, _waiter, _faults, _state, _logger) = (model, config, arenaView, waiter, faults, state, logger);
-        _guestLog = new GuestLog(logger);
-        _trace = trace;
+        (_services, _arena, _guestLog, _driverRuns) = (services, arena, guestLog, driverRuns);
+        _logger = guestLog.For(services.Loggers.CreateLogger<UserBackEnd>());
         _regions = [new SharedMemoryRegion(arena.Descriptor, arena.Length)];
-        _enumerationSpaceId = options.EnumerationSpaceId;
     }
+
+    /// <summary>The device model and its queues; null until a driver starts for the first time.</summary>
+    public VmDevice? Device { get; private set; }
 
     /// <inheritdoc/>
     public override int QueueCount => Limits.QueueCount;
@@ -56,47 +55,45 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
     public override IReadOnlyList<SharedMemoryRegion?> SharedMemory => _regions;
 
     /// <inheritdoc/>
-    public override void ReadConfiguration(Span<byte> destination) => BitConverter.TryWriteBytes(destination, _enumerationSpaceId);
+    public override void ReadConfiguration(Span<byte> destination) => BitConverter.TryWriteBytes(destination, _services.Options.EnumerationSpaceId);
 
     /// <inheritdoc/>
     public override void Started(DeviceStart start)
     {
-        _arenaView.Start();
-        _state.NoteStart(start.Features);
-        if (_guestLog.Allows(out var log))
-        {
-            Log.DriverStarted(log, start.Fresh);
-        }
-
-        if (start.Fresh)
+        var former = Device;
+        Device ??= new VmDevice(_services, _arena, _guestLog);
+        Device.ArenaView.Start();
+        Log.DriverStarted(_logger, start.Fresh);
+        if (start.Fresh && former is not null)
         {
             _setUpAnew.AsSpan().Fill(true);
-            EndDriver();
+            Device.Config.WaitFor(EndDriver(former));
         }
+
+        _driverRuns(true);
     }
 
     /// <inheritdoc/>
     public override void QueueStarted(StartedQueue queue)
     {
         _queues[queue.Index] = queue;
-        _state.NoteQueue(queue.Index, queue.Queue.Layout);
-        Attach(queue, newDriver: _setUpAnew[queue.Index]);
+        Attach(Device!, queue, newDriver: _setUpAnew[queue.Index]);
         _setUpAnew[queue.Index] = false;
     }
 
     /// <inheritdoc/>
     public override void QueueStopping(int index)
     {
-        Detach(index);
-        _state.NoteStop(index);
+        Detach(Device!, index);
         _queues[index] = null;
     }
 
     /// <inheritdoc/>
     public override void Stopped()
     {
-        _arenaView.Stop();
+        Device!.ArenaView.Stop();
         Log.DriverStopped(_logger);
+        _driverRuns(false);
     }
 
     /// <inheritdoc/>
@@ -104,7 +101,7 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
     {
         for (var i = 0; i < _queues.Length; i++)
         {
-            Detach(i);
+            Detach(Device!, i);
         }
     }
 
@@ -115,7 +112,7 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
         {
             if (queue is not null)
             {
-                Attach(queue, newDriver: false);
+                Attach(Device!, queue, newDriver: false);
             }
         }
     }
@@ -123,100 +120,90 @@ internal sealed class UserBackEnd : BackEndDevice, IDisposable
     /// <inheritdoc/>
     public override void SharedMemoryVisible(int region, ulong guestAddress)
     {
-        _arenaView.Show(guestAddress);
-        if (_guestLog.Allows(out var log))
-        {
-            Log.ArenaVisible(log, guestAddress);
-        }
+        Device!.ArenaView.Show(guestAddress);
+        Log.ArenaVisible(_logger, guestAddress);
     }
 
     /// <inheritdoc/>
-    public override void SharedMemoryHidden(int region) => _arenaView.Hide();
+    public override void SharedMemoryHidden(int region) => Device!.ArenaView.Hide();
 
     /// <inheritdoc/>
-    public override void SharedMemoryMapped(int region) => _arenaView.NoteMapped();
+    public override void SharedMemoryMapped(int region) => Device!.ArenaView.NoteMapped();
 
     /// <inheritdoc/>
     public override void SharedMemoryFailed(int region, Exception reason)
     {
-        _arenaView.NoteFailed();
-        if (_guestLog.Allows(out var log))
-        {
-            Log.ArenaFailed(log, reason.Message);
-        }
+        Device!.ArenaView.NoteFailed();
+        Log.ArenaFailed(_logger, reason.Message);
     }
 
     /// <inheritdoc/>
     public override void MessageRefused(FrontEndRequest request, VhostUserException reason)
     {
-        _model.Counters.Add(Counter.MessagesRejected);
-        if (_guestLog.Allows(out var log))
-        {
-            Log.MessageRefused(log, request, reason.Message);
-        }
+        (Device?.Counters ?? _services.Totals.Own).Add(Counter.MessagesRejected);
+        Log.MessageRefused(_logger, request, reason.Message);
     }
 
     /// <inheritdoc/>
     public override void Disconnected()
     {
-        _arenaView.Stop();
-        _model.ArenaAddress = 0;
-        EndDriver();
+        if (Device is { } device)
+        {
+            device.ArenaView.Stop();
+            _ = EndDriver(device);
+        }
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _guestLog.Dispose();
-
-    private void EndDriver()
+    /// <summary>Ends all instances. Not waited for here: a callback may still run, and the VM would stand still.</summary>
+    /// <returns>Complete when nothing is left of all drivers up to now.</returns>
+    private Task EndDriver(VmDevice device)
     {
-        _config.ForgetDriver();
-
-        // Not waited for here: a callback may still run, and the VM would stand still. The next driver's first config
-        // request waits, for a while.
-        var ended = _model.EndDriverAsync();
-        if (!ended.IsCompleted) // else nothing is added, however often drivers come and go while one callback hangs
+        device.Config.ForgetDriver();
+        var ended = device.Model.EndDriverAsync();
+        if (!ended.IsCompleted)
         {
             _ended = _ended.IsCompleted ? ended : Task.WhenAll(_ended, ended);
         }
 
-        _config.WaitFor(_ended);
+        return _ended;
     }
 
-    private void Attach(StartedQueue queue, bool newDriver)
+    private void Attach(VmDevice device, StartedQueue queue, bool newDriver)
     {
+        var trace = _services.Trace;
         switch (queue.Index)
         {
             case Limits.PingQueue:
-                var pings = new PingQueue(queue, _faults);
-                _model.AttachPings(_trace is null ? pings : new TracedPingQueue(pings, _trace), newDriver);
-                _waiter.Add(queue.Index, queue.Kick);
-                _waiter.Wake();
+                var pings = new PingQueue(queue, device.Faults);
+                device.Model.AttachPings(trace is null ? pings : new TracedPingQueue(pings, trace), newDriver);
+                device.Waiter.Add(queue.Index, queue.Kick);
+                device.Waiter.Wake();
                 break;
             case Limits.EventQueue:
-                var events = new EventQueue(queue, _faults, _model.Counters);
-                _model.AttachEvents(_trace is null ? events : new TracedEventQueue(events, _trace));
-                _waiter.Add(queue.Index, queue.Kick);
+                var events = new EventQueue(queue, device.Faults, device.Counters, device.Waiter);
+                device.Model.AttachEvents(trace is null ? events : new TracedEventQueue(events, trace));
+                device.Waiter.Add(queue.Index, queue.Kick);
                 break;
             default:
-                _config.Attach(queue);
+                device.Config.Attach(queue);
                 break;
         }
     }
 
-    private void Detach(int index)
+    private static void Detach(VmDevice device, int index)
     {
         switch (index)
         {
             case Limits.PingQueue:
-                _waiter.Remove(index);
-                _model.DetachPings();
+                device.Waiter.Remove(index);
+                device.Model.DetachPings();
                 break;
             case Limits.EventQueue:
-                _waiter.Remove(index);
-                _model.DetachEvents();
+                device.Waiter.Remove(index);
+                device.Model.DetachEvents();
                 break;
             default:
-                _config.Detach(index);
+                device.Config.Detach(index);
                 break;
         }
     }

@@ -24,9 +24,9 @@ public sealed class HeldRange : IDisposable
     public ulong Length => _range.Length;
 
     /// <summary>The bytes: what is written is seen by the guest at once.</summary>
-    /// <exception cref="OverflowException">There are more than 2 GiB - 1: take them with <see cref="Slice"/>.</exception>
+    /// <exception cref="OverflowException">There are more than 2 GiB - 1: take them with <see cref="Slice"/> or <see cref="OpenStream"/>.</exception>
     /// <exception cref="ObjectDisposedException">They are not held any more.</exception>
-    public Span<byte> Bytes => _range.Slice(0, checked((int)_range.Length));
+    public Span<byte> Bytes => _range.All;
 
     /// <summary>A part of the bytes.</summary>
     /// <param name="offset">Where the part begins, in bytes.</param>
@@ -40,7 +40,7 @@ public sealed class HeldRange : IDisposable
     /// not held any more.
     /// </summary>
     /// <param name="offset">Where the part begins, in bytes.</param>
-    /// <param name="length">Its length in bytes, which the stream can not exceed: writing more is an <see cref="EndOfStreamException"/>.</param>
+    /// <param name="length">Its length in bytes, which the stream cannot exceed: writing more is a <see cref="NotSupportedException"/>, and writes nothing.</param>
     /// <exception cref="ArgumentOutOfRangeException">The part is not inside the bytes.</exception>
     public Stream OpenStream(ulong offset, ulong length) => new SharedRangeStream(_range.Part(offset, length));
 

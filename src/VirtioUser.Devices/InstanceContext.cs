@@ -7,7 +7,7 @@ namespace VirtioUser.Devices;
 /// <summary>Given to an instance when it is made. All members may be used from any thread.</summary>
 public abstract class InstanceContext
 {
-    /// <summary>The instance's handle: never 0, never used twice while the daemon lives.</summary>
+    /// <summary>A number for the instance: never 0, never used twice while the daemon lives, and not what the guest calls it.</summary>
     public abstract ulong Handle { get; }
 
     /// <summary>Vendor, device, and the version that this instance has.</summary>

@@ -42,8 +42,8 @@ public readonly ref struct Ping
     internal SharedRange Range => _range;
 
     /// <summary>The named bytes, shared with the guest: what is written is seen there at once. Empty without memory.</summary>
-    /// <exception cref="OverflowException">More than 2 GiB - 1 bytes were named: take them with <see cref="Slice"/>.</exception>
-    public Span<byte> Bytes => _range.Slice(0, checked((int)_range.Length));
+    /// <exception cref="OverflowException">More than 2 GiB - 1 bytes were named: take them with <see cref="Slice"/> or <see cref="OpenStream"/>.</exception>
+    public Span<byte> Bytes => _range.All;
 
     /// <summary>A part of the named bytes, for pings over 2 GiB.</summary>
     /// <param name="offset">Where the part begins, in bytes.</param>
@@ -53,7 +53,7 @@ public readonly ref struct Ping
 
     /// <summary>A part of the named bytes as a stream, for code that wants one. To be used during the callback only.</summary>
     /// <param name="offset">Where the part begins, in bytes.</param>
-    /// <param name="length">Its length in bytes, which the stream can not exceed: writing more is an <see cref="EndOfStreamException"/>.</param>
+    /// <param name="length">Its length in bytes, which the stream cannot exceed: writing more is a <see cref="NotSupportedException"/>, and writes nothing.</param>
     /// <exception cref="ArgumentOutOfRangeException">The part is not inside the named bytes.</exception>
     public Stream OpenStream(ulong offset, ulong length) => new SharedRangeStream(_range.Part(offset, length));
 }

@@ -21,6 +21,13 @@ public readonly struct SharedRange
     /// <summary>The length in bytes.</summary>
     public ulong Length { get; }
 
+    /// <summary>All of the range.</summary>
+    /// <exception cref="OverflowException">It is longer than a span can be.</exception>
+    internal Span<byte> All => Length <= int.MaxValue
+        ? Slice(0, (int)Length)
+        : throw new OverflowException(
+            $"{Length} bytes are more than the 2 GiB - 1 ({int.MaxValue}) that one span can show: take them in parts, with Slice or OpenStream.");
+
     /// <summary>A part of the range.</summary>
     /// <param name="offset">Where the part begins, in bytes from the range's beginning.</param>
     /// <param name="length">Its length in bytes.</param>

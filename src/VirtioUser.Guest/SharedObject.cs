@@ -32,8 +32,17 @@ public sealed class SharedObject : IDisposable
 
     internal SharedObject(DeviceChannel channel, ObjectDescription description, Action<SharedObject> released)
     {
-        _mapping = channel.Map(description);
         channel.AddReference();
+        try
+        {
+            _mapping = channel.Map(description);
+        }
+        catch
+        {
+            channel.Dispose();
+            throw;
+        }
+
         _channel = channel;
         _released = released;
         _pins = new Pins(this);
@@ -48,13 +57,13 @@ public sealed class SharedObject : IDisposable
     public ulong Length { get; }
 
     /// <summary>All bytes. See the remarks: a span must not be used after <see cref="Dispose"/>.</summary>
-    /// <exception cref="OverflowException">The object has more than 2 GiB - 1 bytes: take parts with <see cref="GetSpan"/>.</exception>
+    /// <exception cref="OverflowException">The object has more than 2 GiB - 1 bytes: take parts with <see cref="GetSpan"/> or <see cref="GetMemory"/>.</exception>
     /// <exception cref="ObjectDisposedException">The object was freed.</exception>
-    public Span<byte> Span => GetSpan(0, checked((int)Length));
+    public Span<byte> Span => GetSpan(0, LengthOfAll());
 
     /// <summary>All bytes, for interfaces that want memory.</summary>
     /// <inheritdoc cref="Span"/>
-    public Memory<byte> Memory => GetMemory(0, checked((int)Length));
+    public Memory<byte> Memory => GetMemory(0, LengthOfAll());
 
     /// <summary>A part of the bytes. See the remarks: a span must not be used after <see cref="Dispose"/>.</summary>
     /// <param name="offset">Where the part begins, in bytes.</param>
@@ -97,6 +106,11 @@ public sealed class SharedObject : IDisposable
     }
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+
+    private int LengthOfAll() => Length <= int.MaxValue
+        ? (int)Length
+        : throw new OverflowException(
+            $"The object has {Length} bytes, more than the 2 GiB - 1 ({int.MaxValue}) of one span or memory: take parts with GetSpan or GetMemory.");
 
     private void RemoveUser()
     {

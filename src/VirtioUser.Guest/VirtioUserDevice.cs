@@ -184,7 +184,7 @@ public sealed class VirtioUserDevice : IDisposable
     public void Dispose()
     {
         SharedObject[] objects;
-        lock (_objects)
+        using (Gate.Enter(_objects))
         {
             if (_disposed)
                 return;
@@ -215,11 +215,19 @@ public sealed class VirtioUserDevice : IDisposable
         }
         catch
         {
-            _channel.Free(description.Id);
+            try
+            {
+                _channel.Free(description.Id);
+            }
+            catch (Exception e) when (e is VirtioUserException or ObjectDisposedException)
+            {
+                // The instance has ended, and with it its hold on the object. What came first is what the caller gets.
+            }
+
             throw;
         }
 
-        lock (_objects)
+        using (Gate.Enter(_objects))
         {
             if (!_disposed)
             {
@@ -234,7 +242,7 @@ public sealed class VirtioUserDevice : IDisposable
 
     private void Release(SharedObject held)
     {
-        lock (_objects)
+        using (Gate.Enter(_objects))
             _objects.Remove(held);
     }
 

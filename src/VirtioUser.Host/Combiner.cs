@@ -8,6 +8,10 @@ namespace VirtioUser.Host;
 /// a thread that comes while another is at it leaves its item and goes. This takes the place of a lock
 /// around a virtqueue. The side that owns the queue can <see cref="Suspend"/> it.
 /// </summary>
+/// <remarks>
+/// An exception out of <see cref="TryHandle"/> or <see cref="Flush"/> reaches the thread that had the turn. Its item is lost; the
+/// turn is not, and what waits is handled.
+/// </remarks>
 /// <typeparam name="T">An item.</typeparam>
 internal abstract class Combiner<T>
 {
@@ -16,7 +20,11 @@ internal abstract class Combiner<T>
 
     private readonly ConcurrentQueue<T> _items = new();
     private T _held = default!;
-    private volatile bool _isHeld;
+    private bool _isHeld;
+
+    // Whether items may wait although nobody has the turn: one could not be handled, or the turn was left to whoever comes
+    // next. What is posted then goes behind them. Written by the one who has the turn.
+    private volatile bool _isBehind;
 
     // How many asked for a turn since the one who has it last looked; 0 means that nobody has it. 64 bits:
     // a guest that kicks while the combiner is suspended must not make it wrap.
@@ -26,8 +34,8 @@ internal abstract class Combiner<T>
     private volatile bool _turnWanted;
     private volatile bool _turnHanded;
 
-    /// <summary>Whether an item waits that could not be handled. Any thread; only a hint.</summary>
-    public bool IsBlocked => _isHeld;
+    /// <summary>Whether items may wait for a <see cref="Pump"/>. Any thread; only a hint.</summary>
+    public bool IsBlocked => _isBehind;
 
     /// <summary>Brings an item. Any thread; allocates nothing once warm.</summary>
     public void Post(T item)
@@ -72,8 +80,11 @@ internal abstract class Combiner<T>
         _turnHanded = false;
     }
 
-    /// <summary>Gives the turn back and handles what has come meanwhile.</summary>
-    public void Resume() => TakeTurns();
+    /// <summary>
+    /// Gives the turn back. The caller handles nothing itself, since that may block as long as the guest likes: what has come
+    /// meanwhile is handled on a thread of its own. If the system has none left, whoever posts or pumps next does it.
+    /// </summary>
+    public void Resume() => LeaveTurn(mayWait: _isHeld);
 
     /// <summary>
     /// Brings an item if it can be handled at once: nobody is at it, nothing is ahead. This is what nearly always
@@ -87,22 +98,35 @@ internal abstract class Combiner<T>
             return false;
         }
 
-        var handled = TryHandle(in item);
+        bool handled;
+        try
+        {
+            handled = TryHandle(in item);
+        }
+        catch
+        {
+            LeaveTurn(mayWait: true);
+            throw;
+        }
+
         EndTurn();
         return handled;
     }
 
-    /// <summary>Takes the turn if nobody has it and nothing is ahead. Whoever gets it calls <see cref="EndTurn"/> soon.</summary>
+    /// <summary>
+    /// Takes the turn if nobody has it and nothing is ahead. Whoever gets it calls <see cref="EndTurn"/> soon, or
+    /// <see cref="LeaveTurn"/> after an exception.
+    /// </summary>
     protected bool TryBeginTurn()
     {
-        // Nobody has the turn: what was posted before is handled, unless an item is held. One that is posted at this
+        // Nobody has the turn: what was posted before is handled, unless something is behind. One that is posted at this
         // moment has no order with ours yet.
-        if (_isHeld || Interlocked.CompareExchange(ref _notes, 1, 0) != 0)
+        if (_isBehind || Interlocked.CompareExchange(ref _notes, 1, 0) != 0)
         {
             return false;
         }
 
-        if (!_isHeld)
+        if (!_isBehind)
         {
             return true;
         }
@@ -117,12 +141,48 @@ internal abstract class Combiner<T>
     {
         if (flush)
         {
-            Flush();
+            try
+            {
+                Flush();
+            }
+            catch
+            {
+                LeaveTurn(mayWait: true);
+                throw;
+            }
         }
 
         if (Interlocked.CompareExchange(ref _notes, 0, 1) != 1)
         {
             TakeTurns();
+        }
+    }
+
+    /// <summary>Ends a turn without handling anything: what waits is handled on a thread of its own.</summary>
+    /// <param name="mayWait">Whether something may wait besides what was posted.</param>
+    protected void LeaveTurn(bool mayWait)
+    {
+        _isBehind = true;
+        while (true)
+        {
+            // In this order: a wish that is not seen here has a note that makes the exchange fail, or comes after it.
+            var seen = Volatile.Read(ref _notes);
+            if (_turnWanted)
+            {
+                HandTurn();
+                return;
+            }
+
+            if (Interlocked.CompareExchange(ref _notes, 0, seen) == seen)
+            {
+                break;
+            }
+        }
+
+        // Who posted before the exchange has left it to us; who comes after it finds nobody at it.
+        if (mayWait || !_items.IsEmpty)
+        {
+            HostThread.TryStart(Pump, "combiner");
         }
     }
 
@@ -138,57 +198,68 @@ internal abstract class Combiner<T>
 
     private void TakeTurns(int budget = MaxItemsATurn)
     {
-        for (; ; budget--)
+        try
         {
-            var seen = Volatile.Read(ref _notes);
-            Drain(ref budget);
-            if (_turnWanted)
+            while (!TryFinish(ref budget))
             {
-                _turnWanted = false;
-                _turnHanded = true;
-                return;
+                // Others came meanwhile, or there is more than one turn may do and no thread to go on with it.
             }
-
-            if (budget <= 0)
-            {
-                if (TryHandOver())
-                {
-                    return;
-                }
-
-                budget = MaxItemsATurn;
-                continue;
-            }
-
-            // A full fence: an item posted before a note that we take off here was seen by Drain.
-            if (Interlocked.Add(ref _notes, -seen) == 0)
-            {
-                return;
-            }
+        }
+        catch
+        {
+            LeaveTurn(mayWait: true);
+            throw;
         }
     }
 
-    /// <summary>Lets a new thread go on with the turn; without one, this one goes on.</summary>
-    private bool TryHandOver() => HostThread.TryStart(() => TakeTurns(int.MaxValue), "combiner");
+    /// <summary>Handles what is there, and gives the turn away if that was all.</summary>
+    /// <returns>False if the turn is still the caller's.</returns>
+    private bool TryFinish(ref int budget)
+    {
+        var seen = Volatile.Read(ref _notes);
+        Drain(ref budget);
+        if (_turnWanted)
+        {
+            HandTurn();
+            return true;
+        }
+
+        if (--budget > 0)
+        {
+            // A full fence: an item posted before a note that we take off here was seen by Drain.
+            return Interlocked.Add(ref _notes, -seen) == 0;
+        }
+
+        budget = MaxItemsATurn;
+        return HostThread.TryStart(() => TakeTurns(int.MaxValue), "combiner");
+    }
+
+    private void HandTurn()
+    {
+        _turnWanted = false;
+        _turnHanded = true;
+    }
 
     private void Drain(ref int budget)
     {
         while (budget > 0 && !_turnWanted && (_isHeld || _items.TryDequeue(out _held!)))
         {
-            var handled = TryHandle(in _held);
-            if (_isHeld == handled)
+            _isHeld = false; // an item that makes this throw is not tried again
+            if (!TryHandle(in _held))
             {
-                _isHeld = !handled; // volatile, so written only when it changes
-            }
-
-            if (!handled)
-            {
+                _isHeld = true;
                 break;
             }
 
+            _held = default!; // it may be all that keeps an instance alive
             budget--;
         }
 
         Flush();
+        var isBehind = _isHeld || _turnWanted || budget <= 0;
+        if (_isBehind != isBehind)
+        {
+            _isBehind = isBehind; // volatile, so written only when it changes
+        }
     }
 }

@@ -1,7 +1,7 @@
 // What is counted.
 namespace VirtioUser.Host;
 
-/// <summary>A number in the state that outlives a process, shown by <see cref="HostMetrics"/>. Never renumber.</summary>
+/// <summary>What <see cref="HostCounters"/> count and <see cref="HostMetrics"/> shows.</summary>
 public enum Counter
 {
     /// <summary>Front-ends that connected.</summary>

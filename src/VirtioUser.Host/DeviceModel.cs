@@ -13,18 +13,18 @@ using VirtioUser.Protocol;
 namespace VirtioUser.Host;
 
 /// <summary>
-/// The virtio-user device of one VM at a time: takes messages, runs devices, sends events. It knows no
+/// The virtio-user device of one VM: takes messages, runs devices, sends events. It knows no
 /// socket, no hypervisor and no system call; a transport gives it queues and memory. It lives as long as the
-/// daemon: drivers and connections come and go. Members may be called from any thread unless they say otherwise;
+/// connection to the VM: drivers come and go. Members may be called from any thread unless they say otherwise;
 /// attaching and detaching are for one thread at a time.
 /// </summary>
 public sealed class DeviceModel : IDisposable
 {
-    private readonly GuestLog _guestLog;
     private readonly PingRunner _runner;
     private readonly EventSender _events;
     private readonly PingPump _pump;
     private readonly InstanceLife _life;
+    private readonly InstanceTable _instances;
     private readonly ObjectTable _objects;
     private readonly ConfigHandler _config;
     private bool _pingsAttached;
@@ -33,33 +33,36 @@ public sealed class DeviceModel : IDisposable
     /// <summary>Puts the parts together. <see cref="Start"/> begins.</summary>
     /// <param name="catalog">The devices.</param>
     /// <param name="arena">The memory of region 0.</param>
-    /// <param name="state">Where the state is kept.</param>
     /// <param name="waiter">How to wait for the guest.</param>
     /// <param name="options">Bounds.</param>
+    /// <param name="counters">What is counted.</param>
+    /// <param name="guestLog">The budget of log lines that the guest can cause.</param>
     /// <param name="loggers">Logs.</param>
+    /// <param name="plugins">How devices that are shared libraries reach the arena; null if there are none.</param>
     public DeviceModel(
-        DeviceCatalog catalog, IArenaMemory arena, HostState state, IQueueWaiter waiter, HostOptions options, ILoggerFactory loggers)
+        DeviceCatalog catalog, IArenaMemory arena, IQueueWaiter waiter, HostOptions options, HostCounters counters, GuestLog guestLog,
+        ILoggerFactory loggers, IPluginPlatform? plugins = null)
     {
+        ArgumentNullException.ThrowIfNull(guestLog);
         var logger = loggers.CreateLogger<DeviceModel>();
-        Counters = new HostCounters(state);
-        _guestLog = new GuestLog(logger);
-        _objects = new ObjectTable(arena, state, Counters, logger);
-        var instances = new InstanceTable(state, options.MaxInstances);
-        var pings = new PingTable(state);
-        var returns = new PingReturns();
-        _events = new EventSender(pings, instances, Counters);
-        _runner = new PingRunner(pings, returns, _events, instances, _objects, arena, Counters, options, _guestLog, logger);
-        _pump = new PingPump(waiter, pings, returns, _runner, _events, instances, Counters, options, _guestLog, logger);
-        _life = new InstanceLife(instances, _runner, _events, _objects, Counters, options, _guestLog, loggers, logger);
-        _config = new ConfigHandler(catalog, _life, instances, _objects, Counters, _guestLog);
-        foreach (var device in catalog.Entries.Select(entry => entry.Device).OfType<SharedLibraryDevice>())
-        {
-            device.Attach(_objects, () => ArenaAddress, _guestLog, loggers);
-        }
+        Counters = counters;
+        _objects = new ObjectTable(arena, State, Counters, guestLog);
+        _instances = new InstanceTable(State, options.MaxInstances);
+        var pings = new PingTable(State);
+        var returns = new PingReturns(pings);
+        _events = new EventSender(pings, _instances, Counters);
+        _runner = new PingRunner(pings, returns, _events, _instances, _objects, arena, Counters, options, guestLog, logger);
+        _pump = new PingPump(waiter, pings, returns, _runner, _events, _instances, Counters, options, guestLog, logger);
+        var vm = plugins is null ? null : new PluginVm(plugins, _objects, () => ArenaAddress, guestLog);
+        _life = new InstanceLife(_instances, _runner, _events, _objects, Counters, options, guestLog, loggers, logger, vm);
+        _config = new ConfigHandler(catalog, _life, _instances, _objects, Counters, guestLog);
     }
 
     /// <summary>What was counted.</summary>
     public HostCounters Counters { get; }
+
+    /// <summary>What was given out.</summary>
+    internal HostState State { get; } = new();
 
     /// <summary>The guest-physical address of the arena's first byte; 0 while the front-end has not told.</summary>
     public ulong ArenaAddress
@@ -75,8 +78,16 @@ public sealed class DeviceModel : IDisposable
         set => _config.ArenaUsable = value;
     }
 
+    /// <summary>Whether the thread that takes pings has noticed that no queue is attached. For tests.</summary>
+    internal bool IsAtRest => _pump.IsAtRest;
+
     /// <summary>Starts the threads.</summary>
-    public void Start() => _pump.Start();
+    /// <exception cref="InvalidOperationException">The system has no thread left.</exception>
+    public void Start()
+    {
+        _life.Start();
+        _pump.Start();
+    }
 
     /// <summary>
     /// Answers a config request; may run a device's callback and so take as long as
@@ -124,27 +135,37 @@ public sealed class DeviceModel : IDisposable
         }
     }
 
-    /// <summary>The driver is gone, without a word or with a reset: all its instances end, its memory is given back.</summary>
+    /// <summary>The driver is gone, without a word or with a reset: all its instances end.</summary>
     /// <remarks>
     /// To be called while both queues are detached, before those of a new driver are attached: then nothing of the
     /// old one, no entry, no event, reaches the new one. There is no need to wait for the end: a callback may hang.
     /// </remarks>
-    /// <returns>Complete when the last callback has returned.</returns>
+    /// <returns>Complete when the last callback of an instance that could be reached has returned.</returns>
     public Task EndDriverAsync()
     {
         var ended = _life.AbandonAll();
         _runner.ForgetStrangers();
-        _objects.DiscardFree(); // what is held until the last callbacks return is discarded when it becomes free
         return ended;
     }
 
-    /// <summary>Ends the threads; those in a callback end when it returns.</summary>
+    /// <summary>
+    /// Gives back what is free of the arena, since a guest can write there too. What is held until the last callbacks return is
+    /// given back when it becomes free. Takes about 0.1 s for each GiB that was touched.
+    /// </summary>
+    public void DiscardFreeMemory() => _objects.DiscardFree();
+
+    /// <summary>After <see cref="Dispose"/>: complete when no instance is left, not even one whose callback runs still.</summary>
+    public Task WhenInstancesEndedAsync() => _instances.WhenNoneAsync();
+
+    /// <summary>After <see cref="WhenInstancesEndedAsync"/>: complete when nobody uses bytes of the arena.</summary>
+    public Task WhenMemoryUnusedAsync() => _objects.WhenNoneIsUsedAsync();
+
+    /// <summary>Ends the threads; those in a callback end when it returns. Not during <see cref="HandleConfig"/>.</summary>
     public void Dispose()
     {
         DetachPings();
         DetachEvents();
         _pump.Dispose();
         _life.Dispose();
-        _guestLog.Dispose();
     }
 }

@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 
 namespace VirtioUser.Host;
 
-/// <summary>Publishes the counters of a host. Reading costs the ping path nothing.</summary>
+/// <summary>Publishes the sums of all counters. Reading costs the ping path nothing.</summary>
 public sealed class HostMetrics : IDisposable
 {
     /// <summary>The name of the meter.</summary>
@@ -12,10 +12,10 @@ public sealed class HostMetrics : IDisposable
     private readonly Meter _meter = new(MeterName);
 
     /// <summary>Makes the instruments.</summary>
-    /// <param name="counters">What they show.</param>
-    public HostMetrics(HostCounters counters)
+    /// <param name="totals">What they show.</param>
+    public HostMetrics(HostTotals totals)
     {
-        ArgumentNullException.ThrowIfNull(counters);
+        ArgumentNullException.ThrowIfNull(totals);
         Count(Counter.Connections, "connections", "Front-ends that connected");
         Count(Counter.InstancesCreated, "instances.created", "Instances made");
         Count(Counter.InstancesFailed, "instances.failed", "Instances ended by an exception");
@@ -40,10 +40,10 @@ public sealed class HostMetrics : IDisposable
         Level(Counter.BytesAllocated, Counter.BytesFreed, "memory", "Bytes of shared memory in use", "By");
 
         void Count(Counter counter, string name, string description, string? unit = null) =>
-            _meter.CreateObservableCounter("virtio_user." + name, () => counters[counter], unit, description);
+            _meter.CreateObservableCounter("virtio_user." + name, () => totals[counter], unit, description);
 
         void Level(Counter up, Counter down, string name, string description, string? unit = null) =>
-            _meter.CreateObservableUpDownCounter("virtio_user." + name, () => counters[up] - counters[down], unit, description);
+            _meter.CreateObservableUpDownCounter("virtio_user." + name, () => totals[up] - totals[down], unit, description);
     }
 
     /// <inheritdoc/>

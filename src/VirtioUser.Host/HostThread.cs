@@ -1,4 +1,6 @@
 // The host's own threads.
+using System.Runtime.CompilerServices;
+
 namespace VirtioUser.Host;
 
 /// <summary>
@@ -7,10 +9,18 @@ namespace VirtioUser.Host;
 /// </summary>
 internal static class HostThread
 {
+    /// <summary>For tests: when true, the system has no thread left for threads that descend from the one that set this.</summary>
+    internal static AsyncLocal<StrongBox<bool>?> Exhausted { get; } = new();
+
     /// <summary>Starts a background thread.</summary>
     /// <returns>False if the system has no thread left.</returns>
     public static bool TryStart(ThreadStart main, string name)
     {
+        if (Exhausted.Value is { Value: true })
+        {
+            return false;
+        }
+
         try
         {
             new Thread(main) { IsBackground = true, Name = name }.Start();

@@ -6,8 +6,8 @@ namespace VirtioUser.Host;
 
 internal static partial class Log
 {
-    [LoggerMessage(1, LogLevel.Warning, "{Count} lines about what the guest did were left out")]
-    public static partial void LinesLeftOut(ILogger logger, long count);
+    [LoggerMessage(1, LogLevel.Warning, "{Count} guest-triggered log messages suppressed")]
+    public static partial void LinesSuppressed(ILogger logger, long count);
 
     [LoggerMessage(2, LogLevel.Debug, "Instance {Handle} of {Device} created")]
     public static partial void InstanceCreated(ILogger logger, ulong handle, DeviceIdentity device);
@@ -45,6 +45,9 @@ internal static partial class Log
     [LoggerMessage(14, LogLevel.Error, "The system has no thread left: pings wait until a callback returns")]
     public static partial void NoThread(ILogger logger);
 
+    [LoggerMessage(20, LogLevel.Error, "The system has no thread left: instances end when there is one")]
+    public static partial void NoThreadToEnd(ILogger logger);
+
     [LoggerMessage(16, LogLevel.Warning, "{Device} can not map {Size} bytes of its own at {HostPointer:x} to {PhysicalAddress:x}: {Reason}")]
     public static partial void MapRefused(ILogger logger, DeviceIdentity device, ulong size, ulong hostPointer, ulong physicalAddress, string reason);
 
@@ -57,6 +60,9 @@ internal static partial class Log
     [LoggerMessage(19, LogLevel.Warning, "{Device} can not hold {Size} bytes at {PhysicalAddress:x} for instance {Handle}: {Reason}")]
     public static partial void HoldRefused(ILogger logger, DeviceIdentity device, ulong size, ulong physicalAddress, ulong handle, string reason);
 
-    [LoggerMessage(15, LogLevel.Error, "Shared memory at {Offset}, {Size} bytes, could not be given back and stays unused")]
+    [LoggerMessage(15, LogLevel.Error, "Shared memory at {Offset}, {Size} bytes, could not be given back; it stays unused")]
     public static partial void DiscardFailed(ILogger logger, ulong offset, ulong size, Exception exception);
+
+    [LoggerMessage(21, LogLevel.Critical, "Shared memory at {Offset}, {Size} bytes, could not be emptied: the next driver may see what was in it")]
+    public static partial void NotEmptied(ILogger logger, ulong offset, ulong size, Exception exception);
 }

@@ -25,6 +25,23 @@ public sealed partial class DocumentTests
     public void The_code_in_a_document_is_the_code_that_is_built(string document, string code) =>
         Assert.Contains(Read(code).Trim(), Read(document), StringComparison.Ordinal);
 
+    [Fact]
+    public void The_part_of_an_example_in_a_document_is_in_the_example_line_by_line()
+    {
+        var shown = CodeBlock().Matches(Read("docs/write-a-device.md")).Select(block => block.Groups[1].Value)
+            .Single(block => block.Contains("_work = Task.Run", StringComparison.Ordinal));
+        var lines = new Queue<string>(shown.Split('\n').Select(line => line.Trim()));
+        foreach (var line in Read("docs/examples/Background/BackgroundDevice.cs").Split('\n').Select(line => line.Trim()))
+        {
+            if (lines.TryPeek(out var next) && next == line)
+            {
+                lines.Dequeue();
+            }
+        }
+
+        Assert.True(lines.Count == 0, $"The example does not have, in this order: {(lines.TryPeek(out var missing) ? missing : "")}");
+    }
+
     [Theory]
     [MemberData(nameof(Documents))]
     public void Every_link_to_a_file_leads_to_one(string document)
@@ -36,6 +53,9 @@ public sealed partial class DocumentTests
     }
 
     static string Read(string file) => File.ReadAllText(Path.Combine(ProjectFolders.Root, file));
+
+    [GeneratedRegex(@"```csharp\n(.*?)\n```", RegexOptions.Singleline)]
+    private static partial Regex CodeBlock();
 
     [GeneratedRegex(@"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")]
     private static partial Regex Link();

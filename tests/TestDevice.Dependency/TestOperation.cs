@@ -54,6 +54,12 @@ public enum TestOperation : byte
 
     /// <summary>Answers with the number of bytes that the daemon has allocated so far, bits 0 to 29 of it. Not in C.</summary>
     Allocated = 16,
+
+    /// <summary>Opens the gate that the argument names when the instance ends. Not in C.</summary>
+    ReleaseAtEnd = 17,
+
+    /// <summary>Lets the instance write a file when it ends, 200 ms after that has begun; the bytes are its path. Not in C.</summary>
+    MarkEnd = 18,
 }
 
 /// <summary>The devices of the test assemblies, all of vendor 5655.</summary>

@@ -1,4 +1,5 @@
 // An instance that does what its pings say.
+using System.Text;
 using TestDevice.Dependency;
 using VirtioUser.Devices;
 using VirtioUser.Protocol;
@@ -10,6 +11,8 @@ internal sealed class TestInstance(InstanceContext context) : DeviceInstance
 {
     private readonly List<Thread> _raising = [];
     private uint _count;
+    private string? _endMark;
+    private ulong? _releasedAtEnd;
 
     public override uint OnPing(in Ping ping)
     {
@@ -38,6 +41,9 @@ internal sealed class TestInstance(InstanceContext context) : DeviceInstance
             case TestOperation.Release:
                 Gate.Open(argument);
                 return 1;
+            case TestOperation.ReleaseAtEnd:
+                _releasedAtEnd = argument;
+                return 1;
             case TestOperation.RaiseEvents:
                 var thread = new Thread(() => RaiseEvents((uint)argument)) { IsBackground = true, Name = "raise events" };
                 _raising.Add(thread);
@@ -61,9 +67,29 @@ internal sealed class TestInstance(InstanceContext context) : DeviceInstance
                 return (uint)(GC.GetTotalAllocatedBytes(precise: true) & Revents.DeviceMask);
             case TestOperation.Length:
                 return (uint)ping.Length;
+            case TestOperation.MarkEnd:
+                _endMark = Encoding.UTF8.GetString(ping.Bytes).TrimEnd('\0');
+                return 1;
             default:
                 throw new NotSupportedException($"No operation {ping.Metadata >> 56}.");
         }
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (_releasedAtEnd is { } gate)
+        {
+            Gate.Open(gate);
+        }
+
+        if (_endMark is not null)
+        {
+            // What a device has to finish before it goes: it may take its time.
+            Thread.Sleep(200);
+            File.WriteAllText(_endMark, "ended");
+        }
+
+        base.Dispose(disposing);
     }
 
     private void RaiseEvents(uint count)

@@ -69,6 +69,104 @@ public sealed class GarbageTests(DaemonFixture daemon) : IClassFixture<DaemonFix
         AssertServes();
     }
 
+    [Theory]
+    [InlineData(Limits.PingQueue)]
+    [InlineData(Limits.EventQueue)]
+    public void A_queue_that_starts_again_with_a_call_descriptor_that_blocks_stops_only_itself(int index)
+    {
+        using (var driver = daemon.Boot())
+        {
+            var gate = Gates.New();
+            var (instance, other, keeper) = (driver.Create(), driver.Create(), driver.Create());
+            driver.Call(keeper, TestOperation.ReleaseAtEnd, gate);
+            driver.Send(instance, TestOperation.Wait, gate, events: 0);
+            driver.WaitForPings(); // the host keeps the one that waits itself
+            for (var i = 0; i < 100; i++)
+            {
+                driver.Send(instance, TestOperation.Echo, events: 0); // more than it keeps itself: some keep their entries
+            }
+
+            driver.Send(instance, TestOperation.Echo, 7);
+            driver.Call(other, TestOperation.Count); // all of them were taken
+            driver.Vm.FrontEnd.SetVringEnable(index, false);
+
+            // Now the answer, or the entries, wait for the queue.
+            driver.Do(ConfigOperation.DestroyInstance, keeper);
+            if (index == Limits.PingQueue)
+            {
+                Assert.Equal(7u, driver.NextEvent().Revents);
+            }
+            else
+            {
+                driver.WaitForPings();
+            }
+
+            Block(driver.Vm.Queue(index).Call);
+            driver.Vm.FrontEnd.SetVringEnable(index, true);
+            driver.Vm.FrontEnd.GetFeatures(); // the connection's thread answers
+        }
+
+        AssertServes();
+    }
+
+    [Fact]
+    public void A_queue_that_goes_on_in_other_memory_with_a_call_descriptor_that_blocks_stops_only_itself()
+    {
+        using (var driver = daemon.Boot(new VmOptions { PostsEvents = false }))
+        {
+            driver.Send(driver.Create(), TestOperation.Echo, 7);
+            driver.WaitForPings(); // the answer wants a buffer
+            Block(driver.Vm.Events.Call);
+            driver.Vm.Events.PostSilently();
+            driver.Vm.FrontEnd.SetMemoryTable([driver.Vm.Ram.Region]); // without the arena, so that all queues rest meanwhile
+            driver.Vm.FrontEnd.GetFeatures(); // the connection's thread answers
+        }
+
+        AssertServes();
+    }
+
+    [Theory]
+    [InlineData(Limits.PingQueue)]
+    [InlineData(Limits.EventQueue)]
+    public void A_ring_of_endless_chains_is_not_read_to_its_end_before_it_can_be_stopped(int index)
+    {
+        using (var driver = daemon.Boot(new VmOptions { QueueSize = 32768, PostsEvents = false }))
+        {
+            var instance = driver.Create();
+            if (index == Limits.EventQueue)
+            {
+                driver.Send(instance, TestOperation.Echo);
+                driver.WaitForPings(); // the answer wants a buffer
+            }
+
+            MakeEndless(driver.Vm, index, 32768);
+            driver.Vm.Queue(index).Kick.Signal();
+            Assert.True(
+                SpinWait.SpinUntil(() => UsedIndex(driver.Vm, index) != 0, Patience.Limit), "the device does not read the ring");
+
+            driver.Vm.FrontEnd.SetVringEnable(index, false); // 2^30 descriptors later, if they were all read first
+
+            Assert.InRange(driver.Vm.FrontEnd.GetVringBase(index), 1, 32767);
+        }
+
+        AssertServes();
+    }
+
+    [Fact]
+    public void A_good_buffer_behind_more_bad_ones_than_are_read_in_one_attempt_is_found()
+    {
+        using var driver = daemon.Boot(new VmOptions { QueueSize = 64, PostsEvents = false });
+        driver.Send(driver.Create(), TestOperation.Echo, 7);
+        driver.WaitForPings(); // the answer wants a buffer
+
+        MakeEndless(driver.Vm, Limits.EventQueue, 63);
+        MakeGood(driver.Vm, Limits.EventQueue, 63);
+        driver.Vm.Events.Kick.Signal(); // once
+
+        Assert.True(
+            SpinWait.SpinUntil(() => UsedIndex(driver.Vm, Limits.EventQueue) == 64, Patience.Limit), "the good buffer does not come back");
+    }
+
     [Property(MaxTest = 25)]
     public void Any_bytes_in_the_rings_harm_only_their_own_driver(int seed)
     {
@@ -111,6 +209,48 @@ public sealed class GarbageTests(DaemonFixture daemon) : IClassFixture<DaemonFix
 
         Assert.Equal(1u, driver.Call(driver.Create(), TestOperation.Count));
     }
+
+    /// <summary>Makes chains available that all go round in the descriptors before the last one.</summary>
+    private static void MakeEndless(TestVm vm, int index, int chains)
+    {
+        var layout = vm.Queue(index).Layout;
+        var loop = layout.Size - 1;
+        for (var i = 0; i < loop; i++)
+        {
+            WriteDescriptor(vm, layout, i, 0, (ushort)(index == Limits.PingQueue ? 1 : 3), (ushort)((i + 1) % loop));
+        }
+
+        for (var i = 0; i < chains; i++)
+        {
+            Write(vm, layout.AvailableRing + 4 + (2 * (uint)i), 0);
+        }
+
+        Write(vm, layout.AvailableRing + 2, (ushort)chains);
+    }
+
+    /// <summary>Makes one more chain available, a buffer to write to, in the last descriptor.</summary>
+    private static void MakeGood(TestVm vm, int index, int before)
+    {
+        var layout = vm.Queue(index).Layout;
+        WriteDescriptor(vm, layout, layout.Size - 1, EventMessage.Size, 2, 0);
+        Write(vm, layout.AvailableRing + 4 + (2 * (uint)before), (ushort)(layout.Size - 1));
+        Write(vm, layout.AvailableRing + 2, (ushort)(before + 1));
+    }
+
+    private static void WriteDescriptor(TestVm vm, Virtio.Queues.QueueLayout layout, int descriptor, uint length, ushort flags, ushort next)
+    {
+        var entry = vm.Ram.GetSpan(new(layout.DescriptorTable + (16 * (uint)descriptor), 16));
+        BinaryPrimitives.WriteUInt64LittleEndian(entry, GuestRam.FirstAddress + (15 << 20));
+        BinaryPrimitives.WriteUInt32LittleEndian(entry[8..], length);
+        BinaryPrimitives.WriteUInt16LittleEndian(entry[12..], flags);
+        BinaryPrimitives.WriteUInt16LittleEndian(entry[14..], next);
+    }
+
+    private static void Write(TestVm vm, ulong address, ushort value) =>
+        BinaryPrimitives.WriteUInt16LittleEndian(vm.Ram.GetSpan(new(address, 2)), value);
+
+    private static ushort UsedIndex(TestVm vm, int index) =>
+        BinaryPrimitives.ReadUInt16LittleEndian(vm.Ram.GetSpan(new(vm.Queue(index).Layout.UsedRing + 2, 2)));
 
     private void AssertServes()
     {

@@ -101,6 +101,34 @@ public sealed class MemoryTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
         Assert.True(Volatile.Read(ref mapped));
     }
 
+    /// <summary>QEMU does so when the table is full: with seven memory devices, for one.</summary>
+    [Fact]
+    public async Task A_hypervisor_that_maps_the_arena_and_does_not_list_it_gets_answers_and_a_line_in_the_log()
+    {
+        using var driver = daemon.Boot(new VmOptions { ListsArena = false });
+        var instance = driver.Create();
+
+        Assert.Equal(4096u, driver.Call(instance, TestOperation.Length, shared: driver.Allocate(instance, 4096)));
+        Assert.Contains("fewer memory devices", await daemon.Daemon.LineAsync("did not list it in its memory table"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_hypervisor_that_does_not_answer_the_request_to_map_is_named_in_the_log()
+    {
+        using var mayMap = new ManualResetEventSlim();
+        using var driver = daemon.Boot(new VmOptions { BeforeMap = () => mayMap.Wait(Patience.Limit) });
+        try
+        {
+            Assert.Contains("The guest's requests wait", await daemon.Daemon.LineAsync("does not see the arena after 5 s"), StringComparison.Ordinal);
+        }
+        finally
+        {
+            mayMap.Set();
+        }
+
+        Assert.Equal(1u, driver.Call(driver.Create(), TestOperation.Echo, 1));
+    }
+
     [Fact]
     public void A_hypervisor_without_shared_memory_gets_answers_but_no_memory()
     {

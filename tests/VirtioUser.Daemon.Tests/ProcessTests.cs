@@ -32,6 +32,35 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
+    public async Task A_signal_ends_each_instance_before_the_daemon()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
+        string[] marks = [.. Enumerable.Range(0, 5).Select(i => $"{_folder.SocketPath}-{i}")];
+        using (var former = TestDriver.Boot(_folder.SocketPath))
+        {
+            Mark(former, marks[0]); // its connection is over when the signal comes, it is not
+        }
+
+        using var driver = TestDriver.Boot(_folder.SocketPath);
+        foreach (var mark in marks[1..])
+        {
+            Mark(driver, mark);
+        }
+
+        await daemon.AssertStopsAsync();
+
+        Assert.All(marks, mark => Assert.True(File.Exists(mark), mark));
+
+        static void Mark(TestDriver driver, string path)
+        {
+            var instance = driver.Create();
+            var shared = driver.Allocate(instance, 4096);
+            System.Text.Encoding.UTF8.GetBytes(path, driver.Bytes(shared));
+            Assert.Equal(1u, driver.Call(instance, TestOperation.MarkEnd, shared: shared));
+        }
+    }
+
+    [Fact]
     public async Task A_signal_ends_the_daemon_under_callbacks_that_touch_memory()
     {
         await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
@@ -193,28 +222,6 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
-    public async Task A_guest_can_not_flood_the_log()
-    {
-        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
-        var began = Stopwatch.GetTimestamp();
-        for (var i = 0; i < 25; i++)
-        {
-            using var driver = TestDriver.Boot(_folder.SocketPath);
-            for (var j = 0; j < 100; j++)
-            {
-                driver.Ask(ConfigOperation.FreeMemory);
-                driver.Call(0, TestOperation.Echo);
-            }
-        }
-
-        await daemon.AssertStopsAsync();
-
-        // Four sources, each with a burst of 20 lines and 5 a second, instead of more than 5000 lines.
-        var seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
-        Assert.InRange(daemon.ErrorLines.Count, 20, 4 * (25 + (6 * seconds)));
-    }
-
-    [Fact]
     public async Task A_daemon_that_may_poll_does_so_under_load()
     {
         var port = DaemonFixture.FreePort();
@@ -263,6 +270,42 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("localhost")]
+    [InlineData("metrics.example.org")]
+    [InlineData("a.tunnel:8080")]
+    public async Task Metrics_are_shown_under_any_name(string name)
+    {
+        var port = DaemonFixture.FreePort();
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, ["--metrics-port", $"{port}", .. Device]);
+        using var client = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"http://127.0.0.1:{port}/metrics");
+        request.Headers.Host = name;
+
+        using var response = await client.SendAsync(request, TestContext.Current.CancellationToken);
+
+        Assert.Equal(System.Net.HttpStatusCode.OK, response.StatusCode);
+        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.Contains("# TYPE virtio_user_connections_total counter\nvirtio_user_connections_total 0\n", text, StringComparison.Ordinal);
+        Assert.Contains("# TYPE virtio_user_memory_bytes gauge\n", text, StringComparison.Ordinal);
+        await daemon.AssertStopsAsync();
+    }
+
+    [Fact]
+    public async Task A_web_server_is_loaded_only_for_metrics()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
+        var files = await File.ReadAllTextAsync($"/proc/{daemon.Id}/maps", TestContext.Current.CancellationToken);
+
+        Assert.Contains("VirtioUser.Host.dll", files, StringComparison.Ordinal);
+        Assert.DoesNotContain("AspNetCore", files, StringComparison.Ordinal);
+        Assert.DoesNotContain("Prometheus", files, StringComparison.Ordinal);
+        Assert.DoesNotContain("VirtioUser.Daemon.Metrics", files, StringComparison.Ordinal);
+        var configuration = await File.ReadAllTextAsync(BuildOutput.Daemon + ".runtimeconfig.json", TestContext.Current.CancellationToken);
+        Assert.DoesNotContain("AspNetCore", configuration, StringComparison.Ordinal); // the daemon starts without it
+    }
+
+    [Theory]
     [InlineData(2, "--socket-path=PATH or --fd=N")]
     [InlineData(2, "--socket-path=PATH or --fd=N", "--device", "x.dll", "--fd", "3", "--socket-path", "s")]
     [InlineData(2, "--device", "--socket-path", "s")]
@@ -275,6 +318,13 @@ public sealed class ProcessTests : IDisposable
     [InlineData(2, "65535", "--socket-path", "s", "--device", "x.dll", "--metrics-port", "65536")]
     [InlineData(2, "65535", "--socket-path", "s", "--device", "x.dll", "--metrics-port", "abc")]
     [InlineData(2, "1000", "--socket-path", "s", "--device", "x.dll", "--poll-us", "1001")]
+    [InlineData(2, "1M to 64T", "--socket-path", "s", "--device", "x.dll", "--max-guest-memory", "much")]
+    [InlineData(2, "1M to 64T", "--socket-path", "s", "--device", "x.dll", "--max-guest-memory", "0")]
+    [InlineData(2, "1M to 64T", "--socket-path", "s", "--device", "x.dll", "--max-guest-memory", "65T")]
+    [InlineData(2, "argument", "--socket-path", "s", "--device", "x.dll", "--max-guest-memory")]
+    [InlineData(2, "0 to 86400", "--socket-path", "s", "--device", "x.dll", "--yield-after", "-1")]
+    [InlineData(2, "0 to 86400", "--socket-path", "s", "--device", "x.dll", "--yield-after", "soon")]
+    [InlineData(2, "'maybe'", "--socket-path", "s", "--device", "x.dll", "--trust-front-end", "maybe")]
     [InlineData(2, "--fd -1", "--fd", "-1", "--device", "x.dll")]
     [InlineData(2, "--fd 2", "--fd", "2", "--device", "x.dll")]
     [InlineData(2, "Critical", "--socket-path", "s", "--device", "x.dll", "--log-level", "loud")]

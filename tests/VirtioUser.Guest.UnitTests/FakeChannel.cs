@@ -1,6 +1,7 @@
 // A channel whose device is the test: for schedules and faults that a real device does not produce at will.
 using Virtio.Linux;
 using VirtioUser.Guest.Channels;
+using VirtioUser.Guest.Direct;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Guest.UnitTests;
@@ -47,6 +48,12 @@ internal sealed class FakeChannel : DeviceChannel
     {
         get { lock (_gate) return [.. _sent]; }
     }
+
+    /// <summary>Whether waits are .NET's own, which <see cref="Thread.Interrupt"/> ends, as those without a driver are.</summary>
+    public bool ManagedWaits { get; init; }
+
+    /// <summary>Signalled each time a thread is about to wait, if waits are managed.</summary>
+    public SemaphoreSlim Waits { get; } = new(0);
 
     public bool Closed { get; private set; }
 
@@ -162,8 +169,15 @@ internal sealed class FakeChannel : DeviceChannel
         }
     }
 
+    public override Interrupt CreateInterrupt() => ManagedWaits ? new DirectInterrupt(Update) : base.CreateInterrupt();
+
     public override PollEvents Wait(PollEvents events, Interrupt interrupt)
     {
+        if (ManagedWaits)
+        {
+            return WaitManaged(events, (DirectInterrupt)interrupt);
+        }
+
         // A descriptor that is closed leaves the set without a word: a duplicate stays.
         var signal = ((DescriptorInterrupt)interrupt).EventFd;
         using var duplicate = signal.Descriptor.Duplicate();
@@ -222,6 +236,24 @@ internal sealed class FakeChannel : DeviceChannel
             each.Dispose();
     }
 
+    private PollEvents WaitManaged(PollEvents events, DirectInterrupt interrupt)
+    {
+        lock (_gate)
+        {
+            Waits.Release();
+            while (true)
+            {
+                var ready = (_lost || _events.Count > 0 || _failure != Errno.None ? PollEvents.In : PollEvents.None) |
+                    (_room > 0 || _failure != Errno.None ? PollEvents.Out : PollEvents.None);
+                if (interrupt.TryConsume())
+                    return PollEvents.None;
+                if ((ready & events) != PollEvents.None)
+                    return ready & events;
+                Monitor.Wait(_gate);
+            }
+        }
+    }
+
     private void Answer(in PingRequest ping, uint bits)
     {
         if (ping.Events != 0)
@@ -237,6 +269,12 @@ internal sealed class FakeChannel : DeviceChannel
     /// <summary>Readiness is a level: the descriptors are signalled exactly as long as there is something to do.</summary>
     private void Update()
     {
+        if (ManagedWaits)
+        {
+            lock (_gate)
+                Monitor.PulseAll(_gate);
+        }
+
         Set(_readable, _lost || _events.Count > 0 || _failure != Errno.None);
         Set(_writable, _room > 0 || _failure != Errno.None);
 

@@ -27,6 +27,37 @@ public class SharedObjectTests
     }
 
     [Fact]
+    public void More_bytes_than_a_span_can_show_are_refused_with_the_limit_and_what_to_use()
+    {
+        using var device = new VirtioUserDevice(new FakeChannel());
+        using var memory = device.Allocate(1ul << 31);
+
+        var ofSpan = Assert.Throws<OverflowException>(() => { _ = memory.Span; });
+        var ofMemory = Assert.Throws<OverflowException>(() => { _ = memory.Memory; });
+
+        foreach (var message in new[] { ofSpan.Message, ofMemory.Message })
+        {
+            Assert.Contains("2147483648", message, StringComparison.Ordinal);
+            Assert.Contains("2 GiB", message, StringComparison.Ordinal);
+            Assert.Contains("GetSpan", message, StringComparison.Ordinal);
+            Assert.Contains("GetMemory", message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(0, memory.GetSpan((1ul << 31) - 1, 1)[0]);
+    }
+
+    [Fact]
+    public void A_channel_whose_last_user_is_gone_gets_no_new_one()
+    {
+        var channel = new FakeChannel();
+        var device = new VirtioUserDevice(channel);
+        device.Dispose();
+        Assert.True(channel.Closed);
+
+        Assert.Throws<ObjectDisposedException>(channel.AddReference);
+    }
+
+    [Fact]
     public void A_pin_keeps_the_object_and_the_device_until_it_is_gone()
     {
         var channel = new FakeChannel();

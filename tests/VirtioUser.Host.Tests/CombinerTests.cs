@@ -39,7 +39,107 @@ public class CombinerTests
 
         combiner.Resume();
 
+        combiner.WaitFor(2);
         Assert.Equal([(0, 0), (0, 1)], combiner.Handled);
+    }
+
+    [Fact]
+    public void One_who_resumes_handles_nothing_itself_and_does_not_wait_for_what_blocks()
+    {
+        var combiner = new Recorder();
+        using var go = new ManualResetEventSlim();
+        combiner.Gate = go;
+        combiner.Post((0, 0));
+
+        combiner.Resume(); // must return
+
+        combiner.Post((0, 1)); // nor does one who posts wait, or overtake
+        go.Set();
+        combiner.WaitFor(2);
+        Assert.Equal([(0, 0), (0, 1)], combiner.Handled);
+        Assert.DoesNotContain(Environment.CurrentManagedThreadId, combiner.Threads);
+    }
+
+    [Fact]
+    public void Items_that_came_while_it_was_suspended_are_not_overtaken_by_later_ones()
+    {
+        var combiner = new Recorder();
+        combiner.Resume();
+        for (var round = 0; round < 2000; round++)
+        {
+            combiner.Suspend();
+            combiner.Post((0, 2 * round));
+            combiner.Resume();
+            combiner.Post((0, (2 * round) + 1));
+        }
+
+        combiner.WaitFor(4000);
+        Assert.Equal(Enumerable.Range(0, 4000), combiner.Handled.Select(item => item.Number));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void An_exception_does_not_keep_the_turn(bool inFlush)
+    {
+        var combiner = new Recorder();
+        combiner.Resume();
+        combiner.Post((0, 0));
+        combiner.WaitFor(1);
+
+        (combiner.ThrowsAt, combiner.FlushThrows) = (inFlush ? -1 : 1, inFlush);
+        Assert.Throws<InvalidOperationException>(() => combiner.Post((0, 1)));
+        combiner.Post((0, 2));
+
+        combiner.WaitFor(inFlush ? 3 : 2);
+        Assert.Equal(inFlush ? [0, 1, 2] : [0, 2], combiner.Handled.Select(item => item.Number));
+        combiner.Suspend(); // must return
+    }
+
+    [Fact]
+    public async Task What_others_left_to_a_thread_that_threw_is_handled()
+    {
+        var combiner = new Recorder();
+        combiner.Resume();
+        combiner.Post((0, 0));
+        combiner.WaitFor(1);
+        using var go = new ManualResetEventSlim();
+        combiner.Gate = go;
+        combiner.ThrowsAt = 1;
+        var thrower = Task.Factory.StartNew(
+            () => combiner.Post((0, 1)), TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        Patience.Wait(combiner.AtGate, "the item that throws");
+        combiner.Post((0, 2)); // left to the thread at the gate
+
+        go.Set();
+
+        combiner.WaitFor(2);
+        Assert.Equal([0, 2], combiner.Handled.Select(item => item.Number));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => Patience.Await(thrower));
+    }
+
+    [Fact]
+    public void What_was_handled_is_not_kept_alive()
+    {
+        var combiner = new Keeper();
+        var (posted, waited) = Fill(combiner);
+
+        Patience.WaitUntilCollected(posted);
+        Patience.WaitUntilCollected(waited);
+        GC.KeepAlive(combiner);
+
+        [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+        static (WeakReference Posted, WeakReference Waited) Fill(Keeper combiner)
+        {
+            object waited = new(), posted = new();
+            combiner.Post(waited);
+            combiner.Resume();
+            Patience.Wait(combiner.HandledOne, "the item");
+            combiner.Suspend();
+            combiner.Resume();
+            combiner.Post(posted);
+            return (new WeakReference(posted), new WeakReference(waited));
+        }
     }
 
     [Fact]
@@ -97,8 +197,7 @@ public class CombinerTests
             combiner.Post((0, i));
         }
 
-        var poster = new Thread(combiner.Resume); // far more than one turn: another thread goes on with it
-        poster.Start();
+        combiner.Resume(); // far more than one turn: yet another thread goes on with it
 
         Patience.WaitUntil(combiner.Handled, () => combiner.Handled.Count == 100_000, () => "the rest");
         Assert.True(combiner.Threads.Count > 1);
@@ -124,12 +223,33 @@ public class CombinerTests
 
         public volatile bool Blocked;
 
+        public volatile bool FlushThrows;
+
+        public volatile int ThrowsAt = -1;
+
+        /// <summary>Where each item waits.</summary>
+        public ManualResetEventSlim? Gate { get; set; }
+
+        /// <summary>Set once an item has come to the gate.</summary>
+        public ManualResetEventSlim AtGate { get; } = new();
+
+        /// <summary>Waits until as many items are handled.</summary>
+        public void WaitFor(int count) => Patience.WaitUntil(Handled, () => Handled.Count >= count, () => $"{count} items, {Handled.Count} came");
+
         protected override bool TryHandle(in (int Thread, int Number) item)
         {
             _handling.Enter();
             if (Forbidden)
             {
                 Faults.Enqueue("an item was handled while suspended");
+            }
+
+            AtGate.Set();
+            Gate?.Wait();
+            if (item.Number == ThrowsAt)
+            {
+                _handling.Leave();
+                throw new InvalidOperationException("not this one");
             }
 
             var handled = !Blocked;
@@ -149,10 +269,25 @@ public class CombinerTests
 
         protected override void Flush()
         {
+            if (FlushThrows)
+            {
+                FlushThrows = false;
+                throw new InvalidOperationException("not now");
+            }
+
             lock (Handled)
             {
                 Monitor.PulseAll(Handled);
             }
         }
+    }
+
+    private sealed class Keeper : Combiner<object>
+    {
+        public ManualResetEventSlim HandledOne { get; } = new();
+
+        protected override bool TryHandle(in object item) => true;
+
+        protected override void Flush() => HandledOne.Set();
     }
 }

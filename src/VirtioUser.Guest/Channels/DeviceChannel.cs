@@ -94,7 +94,17 @@ internal abstract class DeviceChannel : IDisposable
     public abstract Mapping Map(ObjectDescription description);
 
     /// <summary>Keeps the channel open for one more user.</summary>
-    public void AddReference() => Interlocked.Increment(ref _references);
+    /// <exception cref="ObjectDisposedException">The last user is gone already.</exception>
+    public void AddReference()
+    {
+        int references;
+        do
+        {
+            references = Volatile.Read(ref _references);
+            ObjectDisposedException.ThrowIf(references == 0, typeof(VirtioUserDevice));
+        }
+        while (Interlocked.CompareExchange(ref _references, references + 1, references) != references);
+    }
 
     /// <summary>Ends one user's interest: the last one's ends the instance.</summary>
     public void Dispose()

@@ -26,7 +26,7 @@ internal enum ExchangeOutcome
 /// </summary>
 internal sealed class ConfigExchange : IDisposable
 {
-    private readonly Lock _lock = new();
+    private readonly object _lock = new();
     private readonly RemoteQueue _requests;
     private readonly RemoteQueue _replies;
     private readonly DriverMemory _memory;
@@ -51,7 +51,7 @@ internal sealed class ConfigExchange : IDisposable
     /// <param name="reply">The reply; its <see cref="ConfigMessage.Error"/> is the caller's to look at.</param>
     public ExchangeOutcome Exchange(in ConfigMessage request, out ConfigMessage reply)
     {
-        lock (_lock)
+        using (Gate.Enter(_lock))
         {
             SendPosted();
             return ExchangeNow(in request, out reply);
@@ -61,13 +61,21 @@ internal sealed class ConfigExchange : IDisposable
     /// <summary>Has a request sent whose reply nobody wants, before any that is made later. Does not wait.</summary>
     public void Post(in ConfigMessage request)
     {
-        lock (_posted)
+        using (Gate.Enter(_posted))
         {
             _posted.Enqueue(request);
             if (_poster is null)
             {
-                _poster = new Thread(SendWhatIsPosted) { IsBackground = true, Name = "virtio-user config" };
-                _poster.Start();
+                var poster = new Thread(SendWhatIsPosted) { IsBackground = true, Name = "virtio-user config" };
+                try
+                {
+                    poster.Start();
+                    _poster = poster;
+                }
+                catch (OutOfMemoryException)
+                {
+                    // No thread is left: whoever has a request next sends it, and the next to post tries again.
+                }
             }
 
             Monitor.PulseAll(_posted);
@@ -77,13 +85,13 @@ internal sealed class ConfigExchange : IDisposable
     /// <summary>The memory is about to go: nothing is touched from now on. The connection must be over.</summary>
     public void Dispose()
     {
-        lock (_lock)
+        using (Gate.Enter(_lock))
         {
             _closed = true;
             _poll.Dispose();
         }
 
-        lock (_posted)
+        using (Gate.Enter(_posted))
         {
             _posted.Clear();
             Monitor.PulseAll(_posted);
@@ -94,13 +102,13 @@ internal sealed class ConfigExchange : IDisposable
     {
         while (true)
         {
-            lock (_posted)
+            using (Gate.Enter(_posted))
             {
                 while (_posted.Count == 0 && !_closed)
                     Monitor.Wait(_posted);
             }
 
-            lock (_lock)
+            using (Gate.Enter(_lock))
             {
                 if (_closed)
                     return;
@@ -114,7 +122,7 @@ internal sealed class ConfigExchange : IDisposable
         while (true)
         {
             ConfigMessage request;
-            lock (_posted)
+            using (Gate.Enter(_posted))
             {
                 if (!_posted.TryDequeue(out request))
                     return;

@@ -118,7 +118,7 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
     {
         var ready = PollEvents.None;
         bool hasPlace;
-        lock (_sync)
+        using (Gate.Enter(_sync))
         {
             if (host.IsGone || _events.Ended)
                 return wanted;
@@ -144,7 +144,7 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
     /// <summary>Takes an answer's place in the instance's queue. Under the lock of the ring.</summary>
     public bool TryReserveAnswer()
     {
-        lock (_sync)
+        using (Gate.Enter(_sync))
             return _events.TryReserve();
     }
 
@@ -157,7 +157,7 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
             return;
         }
 
-        lock (_sync)
+        using (Gate.Enter(_sync))
         {
             _events.Add(revents);
             _version++;
@@ -169,7 +169,7 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
     /// <summary>Makes whoever waits look again. Any thread.</summary>
     public void Notify()
     {
-        lock (_sync)
+        using (Gate.Enter(_sync))
             Changed();
     }
 
@@ -178,31 +178,36 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
     /// <param name="end">In milliseconds of <see cref="Environment.TickCount64"/>.</param>
     public void SleepUnless(int seen, long end)
     {
-        lock (_sync)
+        using (Gate.Enter(_sync))
         {
             _sleepers++;
-            while (_version == seen)
+            try
             {
-                var left = end == long.MaxValue ? Timeout.Infinite : (int)Math.Max(0, end - Environment.TickCount64);
-                if (left == 0 || !Monitor.Wait(_sync, left))
-                    break;
+                while (_version == seen)
+                {
+                    var left = end == long.MaxValue ? Timeout.Infinite : (int)Math.Max(0, end - Environment.TickCount64);
+                    if (left == 0 || !Monitor.Wait(_sync, left))
+                        break;
+                }
             }
-
-            _sleepers--;
+            finally
+            {
+                _sleepers--;
+            }
         }
     }
 
     /// <summary>A thread that waits for this instance leads: notifications must wake it.</summary>
     public void BeginLeading()
     {
-        lock (_sync)
+        using (Gate.Enter(_sync))
             _leads = true;
     }
 
     /// <summary>It leads no more.</summary>
     public void EndLeading()
     {
-        lock (_sync)
+        using (Gate.Enter(_sync))
             _leads = false;
     }
 
@@ -224,14 +229,14 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
     /// <summary>From here on the leader, who is the caller, takes the next answer out of what it delivers.</summary>
     private bool TryBeginCatching()
     {
-        lock (_sync)
+        using (Gate.Enter(_sync))
             return _catches = _leads = _events.IsQuiet && !_events.Ended && !host.IsGone;
     }
 
     /// <summary>The end of it. Still the leader, so that no answer comes in between.</summary>
     private bool EndCatching(bool sent, out uint answer)
     {
-        lock (_sync)
+        using (Gate.Enter(_sync))
         {
             var caught = sent && !_catches;
             if (sent && !caught)
@@ -247,7 +252,7 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
         count = 0;
         if (host.IsGone)
             return Reception.Nothing;
-        lock (_sync)
+        using (Gate.Enter(_sync))
         {
             var reception = _events.Take(revents, out count);
             if (reception != Reception.Nothing)
@@ -270,7 +275,7 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
         if (host.IsGone)
             throw new VirtioUserException(identity.ToString(), operation, Errno.ENODEV);
         bool ended;
-        lock (_sync)
+        using (Gate.Enter(_sync))
             ended = _events.Ended;
         if (ended)
             throw new VirtioUserException(identity.ToString(), operation, Errno.EIO);

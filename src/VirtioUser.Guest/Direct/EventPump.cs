@@ -47,20 +47,23 @@ internal sealed class EventPump : IDisposable
         where TWish : struct, IWish
     {
         var end = timeout < 0 ? long.MaxValue : Environment.TickCount64 + timeout;
-        while (true)
+        try
         {
-            var seen = channel.Version;
-            var fulfilled = wish.IsFulfilled;
-            if (fulfilled || Environment.TickCount64 >= end)
+            while (true)
             {
-                PassOn();
-                return fulfilled;
+                var seen = channel.Version;
+                var fulfilled = wish.IsFulfilled;
+                if (fulfilled || Environment.TickCount64 >= end)
+                    return fulfilled;
+                if (TryLead())
+                    LeadOnce(channel, in wish, end == long.MaxValue ? Timeout.Infinite : (int)Math.Max(0, end - Environment.TickCount64));
+                else
+                    Sleep(channel, seen, end);
             }
-
-            if (TryLead())
-                LeadOnce(channel, in wish, end == long.MaxValue ? Timeout.Infinite : (int)Math.Max(0, end - Environment.TickCount64));
-            else
-                Sleep(channel, seen, end);
+        }
+        finally
+        {
+            PassOn(); // also if the thread is interrupted: it may have been the one that was woken to lead
         }
     }
 
@@ -121,9 +124,15 @@ internal sealed class EventPump : IDisposable
     {
         if (!TryLead())
             return;
-        Take();
-        LeadNoMore();
-        PassOn();
+        try
+        {
+            Take();
+        }
+        finally
+        {
+            LeadNoMore();
+            PassOn();
+        }
     }
 
     /// <summary>Wakes the leader, so that it looks at its wish again. Any thread.</summary>
@@ -134,7 +143,7 @@ internal sealed class EventPump : IDisposable
     {
         if (_sleepers == 0 || Volatile.Read(ref _leading) != 0)
             return;
-        lock (_sleeping)
+        using (Gate.Enter(_sleeping))
         {
             if (_sleeping.Count > 0)
                 _sleeping[0].Notify();
@@ -148,7 +157,7 @@ internal sealed class EventPump : IDisposable
         while (!TryLead())
         {
             WakeLeader();
-            spinner.SpinOnce();
+            spinner.SpinOnce(sleep1Threshold: -1); // a sleep could be interrupted
         }
 
         _poll.Dispose();
@@ -172,7 +181,7 @@ internal sealed class EventPump : IDisposable
 
     private void Sleep(DirectChannel channel, int seen, long end)
     {
-        lock (_sleeping)
+        using (Gate.Enter(_sleeping))
         {
             _sleeping.Add(channel);
             Interlocked.Increment(ref _sleepers);
@@ -180,12 +189,18 @@ internal sealed class EventPump : IDisposable
 
         // A full fence is between the two, which pairs with the one in LeadNoMore: whoever stops leading after this
         // finds us in the list.
-        if (Volatile.Read(ref _leading) != 0)
-            channel.SleepUnless(seen, end);
-        lock (_sleeping)
+        try
         {
-            _sleeping.Remove(channel);
-            Interlocked.Decrement(ref _sleepers);
+            if (Volatile.Read(ref _leading) != 0)
+                channel.SleepUnless(seen, end);
+        }
+        finally
+        {
+            using (Gate.Enter(_sleeping))
+            {
+                _sleeping.Remove(channel);
+                Interlocked.Decrement(ref _sleepers);
+            }
         }
     }
 

@@ -109,7 +109,7 @@ internal sealed class HostConnection : IDisposable
     public DirectChannel Open(DeviceIdentity identity)
     {
         var request = new ConfigMessage { Operation = ConfigOperation.CreateInstance, DeviceCount = 1, FirstDevice = identity };
-        lock (_early)
+        using (Gate.Enter(_early))
             _creating++;
         DirectChannel created;
         try
@@ -181,9 +181,19 @@ internal sealed class HostConnection : IDisposable
         // A thread that is in the middle of a ping just now must not send it to a handle that is gone.
         Pings.Retire(channel);
         if (channel.IsDrained)
+        {
             Destroy(channel);
-        else
+            return;
+        }
+
+        try
+        {
             new Thread(() => DrainAndDestroy(channel)) { IsBackground = true, Name = "virtio-user close" }.Start();
+        }
+        catch (OutOfMemoryException)
+        {
+            DrainAndDestroy(channel); // no thread is left: this one waits, for a bounded time
+        }
     }
 
     /// <summary>Waits until the pings that were sent are through, each instance's for as long as a closed one's would be.</summary>
@@ -200,7 +210,15 @@ internal sealed class HostConnection : IDisposable
                 Pump.WaitFor(each, new DrainedWish(each), (int)Math.Max(0, end - Environment.TickCount64));
         })
         { IsBackground = true, Name = "virtio-user drain" };
-        drain.Start();
+        try
+        {
+            drain.Start();
+        }
+        catch (OutOfMemoryException)
+        {
+            return; // no thread is left, and what was sent may be lost
+        }
+
         drain.Join(DrainMilliseconds + GraceMilliseconds);
     }
 
@@ -248,7 +266,7 @@ internal sealed class HostConnection : IDisposable
     {
         if (message.InstanceHandle == 0)
             return;
-        lock (_early)
+        using (Gate.Enter(_early))
         {
             if (_instances.TryGetValue(message.InstanceHandle, out var instance))
                 instance.Deliver(message.Revents);
@@ -265,7 +283,7 @@ internal sealed class HostConnection : IDisposable
     private bool TryAdopt(DirectChannel? created)
     {
         var adopted = true;
-        lock (_early)
+        using (Gate.Enter(_early))
         {
             _creating--;
             if (created is not null)

@@ -15,7 +15,7 @@ internal sealed class PingRing
     // A message has 44 bytes; so each has a cache line of its own.
     private const uint Stride = 64;
 
-    private readonly Lock _lock = new();
+    private readonly object _lock = new();
     private readonly RemoteQueue _queue;
     private readonly DriverMemory _memory;
     private readonly GuestBuffer _buffers;
@@ -45,7 +45,7 @@ internal sealed class PingRing
     /// <exception cref="QueueException">The host broke the queue.</exception>
     public int Send(DirectChannel sender, ReadOnlySpan<PingRequest> pings, bool reserved)
     {
-        lock (_lock)
+        using (Gate.Enter(_lock))
         {
             if (_closed || sender.IsRetired)
                 return 0;
@@ -62,7 +62,7 @@ internal sealed class PingRing
     /// <exception cref="QueueException">The host broke the queue.</exception>
     public bool CanSend(DirectChannel sender)
     {
-        lock (_lock)
+        using (Gate.Enter(_lock))
         {
             while (!_closed)
             {
@@ -80,7 +80,7 @@ internal sealed class PingRing
     /// <exception cref="QueueException">The host broke the queue.</exception>
     public bool IsDrained(DirectChannel sender)
     {
-        lock (_lock)
+        using (Gate.Enter(_lock))
         {
             while (!_closed)
             {
@@ -99,7 +99,7 @@ internal sealed class PingRing
     /// <exception cref="QueueException">The host broke the queue.</exception>
     public void Collect()
     {
-        lock (_lock)
+        using (Gate.Enter(_lock))
         {
             if (!_closed)
                 Reclaim();
@@ -109,14 +109,14 @@ internal sealed class PingRing
     /// <summary>Takes no more pings of an instance: it is about to end.</summary>
     public void Retire(DirectChannel sender)
     {
-        lock (_lock)
+        using (Gate.Enter(_lock))
             sender.IsRetired = true;
     }
 
     /// <summary>The memory is about to go: nothing is touched from now on.</summary>
     public void Close()
     {
-        lock (_lock)
+        using (Gate.Enter(_lock))
             _closed = true;
     }
 

@@ -35,7 +35,7 @@ internal sealed class EventReceiver : IDisposable
     /// <summary>Gets a place for the answers of a call on this thread.</summary>
     public PendingAnswers Rent(int count)
     {
-        lock (_gate)
+        using (Gate.Enter(_gate))
         {
             if (!_spare.TryPop(out var pending))
                 pending = new PendingAnswers(asynchronous: false);
@@ -47,14 +47,14 @@ internal sealed class EventReceiver : IDisposable
     /// <summary>Takes a place back whose answers are all there and have been read. Others are left to the garbage collector.</summary>
     public void Return(PendingAnswers pending)
     {
-        lock (_gate)
+        using (Gate.Enter(_gate))
             _spare.Push(pending);
     }
 
     /// <summary>Notes that pings are about to be sent, before any answer can come. Only the thread whose turn it is to send.</summary>
     public void Expect(PendingAnswers pending, int index, int count)
     {
-        lock (_gate)
+        using (Gate.Enter(_gate))
         {
             ThrowIfEnded("ping");
             _awaited.Append(pending, index, count);
@@ -67,7 +67,7 @@ internal sealed class EventReceiver : IDisposable
     /// <returns>The place of its answer, or null.</returns>
     public PendingAnswers? TryExpectAlone()
     {
-        lock (_gate)
+        using (Gate.Enter(_gate))
         {
             ThrowIfEnded("ping");
             if (_awaited.Count > 0)
@@ -81,7 +81,7 @@ internal sealed class EventReceiver : IDisposable
     /// <summary>The end of <see cref="TryExpectAlone"/> for a ping that was not sent, or was answered at once.</summary>
     public void ForgetAlone(PendingAnswers pending)
     {
-        lock (_gate)
+        using (Gate.Enter(_gate))
         {
             if (_ended is null)
                 _awaited.RemoveLast(1);
@@ -92,7 +92,7 @@ internal sealed class EventReceiver : IDisposable
     /// <summary>Notes that the youngest pings were not sent after all. Only the thread whose turn it is to send.</summary>
     public void Forget(int count)
     {
-        lock (_gate)
+        using (Gate.Enter(_gate))
         {
             // When the instance has ended, they are forgotten already.
             if (_ended is null)
@@ -107,7 +107,7 @@ internal sealed class EventReceiver : IDisposable
         using var registration = WakeOn(cancellationToken);
         while (true)
         {
-            lock (_gate)
+            using (Gate.Enter(_gate))
             {
                 if (pending.IsComplete)
                     return;
@@ -143,7 +143,7 @@ internal sealed class EventReceiver : IDisposable
         using var registration = WakeOn(cancellationToken);
         while (true)
         {
-            lock (_gate)
+            using (Gate.Enter(_gate))
             {
                 if (TryTakeEvent(out var revents))
                     return revents;
@@ -161,7 +161,7 @@ internal sealed class EventReceiver : IDisposable
     public bool TryReadEvent(out uint revents)
     {
         bool receive;
-        lock (_gate)
+        using (Gate.Enter(_gate))
         {
             if (TryTakeEvent(out revents))
                 return true;
@@ -172,7 +172,7 @@ internal sealed class EventReceiver : IDisposable
 
         if (receive)
             ReceiveOnce(PollEvents.None, _interrupt);
-        lock (_gate)
+        using (Gate.Enter(_gate))
             return TryTakeEvent(out revents);
     }
 
@@ -185,7 +185,7 @@ internal sealed class EventReceiver : IDisposable
             while (true)
             {
                 Task news;
-                lock (_gate)
+                using (Gate.Enter(_gate))
                 {
                     if (TryTakeEvent(out var revents))
                         return revents;
@@ -210,7 +210,7 @@ internal sealed class EventReceiver : IDisposable
     public void WaitToSend(Interrupt interrupt)
     {
         bool receive;
-        lock (_gate)
+        using (Gate.Enter(_gate))
         {
             ThrowIfEnded("ping");
             receive = !_receiving;
@@ -230,7 +230,7 @@ internal sealed class EventReceiver : IDisposable
         }
         finally
         {
-            lock (_gate)
+            using (Gate.Enter(_gate))
                 _blockedSender = null;
         }
     }
@@ -238,7 +238,7 @@ internal sealed class EventReceiver : IDisposable
     /// <summary>Ends everything: whoever waits gets an <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()
     {
-        lock (_gate)
+        using (Gate.Enter(_gate))
             End(new ObjectDisposedException(nameof(VirtioUserDevice)));
         _interrupt.Dispose();
     }
@@ -266,10 +266,21 @@ internal sealed class EventReceiver : IDisposable
     {
         if (!_receiving)
             return _receiving = true;
-        _sleeping++;
-        Monitor.Wait(_gate);
-        _sleeping--;
+        Sleep();
         return false;
+    }
+
+    private void Sleep()
+    {
+        _sleeping++;
+        try
+        {
+            Monitor.Wait(_gate);
+        }
+        finally
+        {
+            _sleeping--; // also if the thread is interrupted, which finds it back under the lock
+        }
     }
 
     /// <summary>Waits once, receives what is there, hands it out and lets another thread receive. Only for the receiving thread.</summary>
@@ -287,18 +298,21 @@ internal sealed class EventReceiver : IDisposable
         {
             failure = e;
         }
-
-        lock (_gate)
+        finally
         {
-            for (var i = 0; i < count; i++)
-                HandOut(_received[i]);
-            if (reception == Reception.EventsLost)
-                _events.NoteLoss();
-            _receiving = false;
-            if (failure is not null)
-                End(failure);
-            else
-                WakeOthers();
+            // Whatever comes out of the channel (the thread may be interrupted in its wait): others must not wait for this one.
+            using (Gate.Enter(_gate))
+            {
+                for (var i = 0; i < count; i++)
+                    HandOut(_received[i]);
+                if (reception == Reception.EventsLost)
+                    _events.NoteLoss();
+                _receiving = false;
+                if (failure is not null)
+                    End(failure);
+                else
+                    WakeOthers();
+            }
         }
     }
 
@@ -342,7 +356,7 @@ internal sealed class EventReceiver : IDisposable
     /// <summary>Makes every thread that waits look again.</summary>
     private void Wake()
     {
-        lock (_gate)
+        using (Gate.Enter(_gate))
         {
             _interrupt.Signal();
             Monitor.PulseAll(_gate);
@@ -351,15 +365,16 @@ internal sealed class EventReceiver : IDisposable
 
     private void BeginAsynchronous()
     {
-        lock (_gate)
+        using (Gate.Enter(_gate))
         {
-            _asynchronous++;
             if (!_threadStarted)
             {
-                _threadStarted = true;
+                // Throws if the system has no thread left, and then nothing has begun.
                 new Thread(ReceiveForOthers) { IsBackground = true, Name = $"virtio-user {_channel.Identity}" }.Start();
+                _threadStarted = true;
             }
-            else if (_asynchronous == 1)
+
+            if (++_asynchronous == 1)
             {
                 Monitor.PulseAll(_gate);
             }
@@ -368,7 +383,7 @@ internal sealed class EventReceiver : IDisposable
 
     private void EndAsynchronous()
     {
-        lock (_gate)
+        using (Gate.Enter(_gate))
             _asynchronous--;
     }
 
@@ -376,15 +391,13 @@ internal sealed class EventReceiver : IDisposable
     {
         while (true)
         {
-            lock (_gate)
+            using (Gate.Enter(_gate))
             {
                 if (_ended is not null)
                     return;
                 if (_asynchronous == 0)
                 {
-                    _sleeping++;
-                    Monitor.Wait(_gate);
-                    _sleeping--;
+                    Sleep();
                     continue;
                 }
 

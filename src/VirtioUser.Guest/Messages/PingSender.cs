@@ -47,7 +47,7 @@ internal sealed class PingSender : IDisposable
         }
         finally
         {
-            _turn.Release();
+            Gate.Release(_turn);
         }
     }
 
@@ -71,7 +71,7 @@ internal sealed class PingSender : IDisposable
         }
         finally
         {
-            _turn.Release();
+            Gate.Release(_turn);
         }
     }
 
@@ -103,7 +103,7 @@ internal sealed class PingSender : IDisposable
         }
         finally
         {
-            _turn.Release();
+            Gate.Release(_turn);
         }
     }
 

@@ -1,5 +1,7 @@
 // The devices of a host, in the order in which a guest sees them.
+using Microsoft.Extensions.Logging;
 using VirtioUser.Devices;
+using VirtioUser.Host.Plugins;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Catalog;
@@ -29,6 +31,17 @@ public sealed class DeviceCatalog
 
     /// <summary>The devices.</summary>
     public IReadOnlyList<CatalogEntry> Entries => _entries;
+
+    /// <summary>There is a log: what libraries have logged while they were loaded goes there, and what they log from now on.</summary>
+    /// <param name="loggers">Makes logs.</param>
+    /// <param name="limit">Puts a bound on the lines that a library writes outside of its callbacks.</param>
+    public void AttachLog(ILoggerFactory loggers, Func<ILogger, ILogger> limit)
+    {
+        foreach (var device in _entries.Select(entry => entry.Device).OfType<SharedLibraryDevice>())
+        {
+            device.AttachLog(loggers, limit);
+        }
+    }
 
     /// <summary>Finds a device; vendor and device must match exactly.</summary>
     /// <param name="vendor">The vendor ID.</param>

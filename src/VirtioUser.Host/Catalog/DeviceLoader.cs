@@ -10,13 +10,13 @@ public static class DeviceLoader
 {
     /// <summary>Loads every device of one file.</summary>
     /// <param name="path">A .NET assembly, or a shared library: told by its first bytes or its name.</param>
-    /// <param name="platform">What loads shared libraries; null if they are not to be loaded.</param>
+    /// <param name="loader">What loads shared libraries; null if they are not to be loaded.</param>
     /// <returns>At least one device.</returns>
     /// <exception cref="DeviceLoadException">
     /// No such file; not a .NET assembly, no device in it, or a device's constructor or identity threw; a shared library that is none, is for
     /// another machine, or lacks a function.
     /// </exception>
-    public static IReadOnlyList<CatalogEntry> Load(string path, IPluginPlatform? platform = null)
+    public static IReadOnlyList<CatalogEntry> Load(string path, IPluginLoader? loader = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         path = Path.GetFullPath(path);
@@ -30,9 +30,9 @@ public static class DeviceLoader
         {
             if (SharedLibraryLoader.IsMeant(path))
             {
-                return platform is null
+                return loader is null
                     ? throw new DeviceLoadException($"{path} is a shared library, and this host loads .NET assemblies only.")
-                    : [SharedLibraryLoader.Load(path, platform)];
+                    : [SharedLibraryLoader.Load(path, loader)];
             }
 
             types = new DeviceLoadContext(path).LoadFromAssemblyPath(path).GetExportedTypes();

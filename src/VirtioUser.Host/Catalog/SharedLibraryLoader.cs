@@ -15,9 +15,9 @@ internal static class SharedLibraryLoader
 
     /// <summary>Loads the library for good, and asks it who its device is.</summary>
     /// <param name="path">The file's full path.</param>
-    /// <param name="platform">The system.</param>
+    /// <param name="loader">What loads it.</param>
     /// <exception cref="DeviceLoadException">Not a library for this machine, not loadable, without a function that it needs, or it does not want to start.</exception>
-    public static CatalogEntry Load(string path, IPluginPlatform platform)
+    public static CatalogEntry Load(string path, IPluginLoader loader)
     {
         if (ElfHeader.Fault(path) is { } fault)
         {
@@ -26,7 +26,7 @@ internal static class SharedLibraryLoader
 
         try
         {
-            return new CatalogEntry(new SharedLibraryDevice(platform.Load(path), path, platform), path);
+            return new CatalogEntry(new SharedLibraryDevice(loader.Load(path), path), path);
         }
         catch (DllNotFoundException e)
         {

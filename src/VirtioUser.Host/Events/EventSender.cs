@@ -16,7 +16,7 @@ internal sealed class EventSender(PingTable pings, InstanceTable instances, Host
     private IEventQueue? _queue;
     private bool _unsignalled;
 
-    /// <summary>Begins to send. The sender is suspended until then.</summary>
+    /// <summary>Begins to send, on other threads than this one. The sender is suspended until then.</summary>
     public void Attach(IEventQueue queue)
     {
         _queue = queue;
@@ -42,7 +42,17 @@ internal sealed class EventSender(PingTable pings, InstanceTable instances, Host
         Volatile.Write(ref row.State, PingState.Answered);
         if (TryBeginTurn())
         {
-            var delivered = TryDeliver(instance, new EventMessage(row.Message.InstanceHandle, revents));
+            bool delivered;
+            try
+            {
+                delivered = TryDeliver(instance, new EventMessage(row.Message.InstanceHandle, revents));
+            }
+            catch
+            {
+                LeaveTurn(mayWait: true);
+                throw;
+            }
+
             EndTurn(signal);
             if (delivered)
             {
@@ -104,8 +114,8 @@ internal sealed class EventSender(PingTable pings, InstanceTable instances, Host
     {
         if (_unsignalled)
         {
-            _unsignalled = false;
             _queue!.Signal();
+            _unsignalled = false;
         }
     }
 }

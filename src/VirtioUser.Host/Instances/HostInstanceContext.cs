@@ -3,19 +3,23 @@ using Microsoft.Extensions.Logging;
 using VirtioUser.Devices;
 using VirtioUser.Host.Events;
 using VirtioUser.Host.Memory;
+using VirtioUser.Host.Plugins;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Instances;
 
 /// <summary>The host's side of <see cref="InstanceContext"/>.</summary>
 internal sealed class HostInstanceContext(
-    Instance instance, ILogger logger, EventSender events, ObjectTable objects, HostCounters counters, HostOptions options) : InstanceContext
+    Instance instance, ILogger logger, EventSender events, ObjectTable objects, HostCounters counters, HostOptions options, PluginVm? plugins) : InstanceContext
 {
     /// <summary>The instance.</summary>
     public Instance Instance => instance;
 
+    /// <summary>What devices that are shared libraries need of the VM; null where there are none.</summary>
+    public PluginVm? Plugins => plugins;
+
     /// <inheritdoc/>
-    public override ulong Handle => instance.Handle;
+    public override ulong Handle => instance.Id;
 
     /// <inheritdoc/>
     public override DeviceIdentity Identity => instance.Identity;
@@ -33,14 +37,14 @@ internal sealed class HostInstanceContext(
 
         if (instance.TryReserveOwnEvent(options.MaxOwnEventsWaiting, out var reportLoss))
         {
-            events.Post(new EventItem(instance, Handle, (revents & Revents.DeviceMask) | Revents.Unsolicited, -1));
+            events.Post(new EventItem(instance, instance.Handle, (revents & Revents.DeviceMask) | Revents.Unsolicited, -1));
             return true;
         }
 
         counters.Add(Counter.EventsDropped);
         if (reportLoss)
         {
-            events.Post(new EventItem(instance, Handle, Revents.NoticeEventsLost, -1));
+            events.Post(new EventItem(instance, instance.Handle, Revents.NoticeEventsLost, -1));
         }
 
         return false;

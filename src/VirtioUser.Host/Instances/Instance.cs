@@ -15,6 +15,8 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
 {
     private const long Ending = 1L << 32;
 
+    private static long s_lastId;
+
     private readonly ConcurrentDictionary<ulong, HeldObject> _held = new(concurrencyLevel: 1, capacity: 1);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _holdLock = new();
@@ -32,7 +34,11 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
     /// <summary>Stands for all instances that a driver names and that do not exist, so that answers to it have an owner.</summary>
     public static Instance Stranger() => new(0, default, -1);
 
+    /// <summary>What the guest calls it. Each device model counts for itself.</summary>
     public ulong Handle { get; } = handle;
+
+    /// <summary>What devices call it: never 0, and never used twice in a process, whichever guest's it is. No device knows the stranger.</summary>
+    public ulong Id { get; } = handle == 0 ? 0 : (ulong)Interlocked.Increment(ref s_lastId);
 
     /// <summary>Vendor and device, and the version that was agreed on. Set before the instance can be found.</summary>
     public DeviceIdentity Identity { get; set; } = identity;

@@ -1,10 +1,12 @@
 // How an instance begins and how it ends.
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using VirtioUser.Devices;
 using VirtioUser.Host.Config;
 using VirtioUser.Host.Events;
 using VirtioUser.Host.Memory;
 using VirtioUser.Host.Pings;
+using VirtioUser.Host.Plugins;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Instances;
@@ -19,12 +21,27 @@ internal sealed class InstanceLife(
     HostOptions options,
     GuestLog guestLog,
     ILoggerFactory loggers,
-    ILogger logger) : IDisposable
+    ILogger logger,
+    PluginVm? plugins) : IDisposable
 {
+    // How long to wait for a thread when the system has none left.
+    private static readonly TimeSpan s_retryPeriod = TimeSpan.FromMilliseconds(100);
+
     private readonly CallbackThread _callbacks = new();
+    private readonly BlockingCollection<Instance> _toEnd = [];
 
     // Raised when a driver goes away.
     private int _era;
+
+    /// <summary>Starts the thread that ends what drivers leave behind.</summary>
+    /// <exception cref="InvalidOperationException">The system has no thread left.</exception>
+    public void Start()
+    {
+        if (!HostThread.TryStart(EndAll, "end instances"))
+        {
+            throw new InvalidOperationException("The system has no thread left to end instances.");
+        }
+    }
 
     /// <summary>Makes an instance. One thread at a time.</summary>
     /// <param name="device">The device.</param>
@@ -87,9 +104,7 @@ internal sealed class InstanceLife(
             return;
         }
 
-        var inTime = instance.RequestEnd()
-            ? TryEnd(_callbacks, instance, options.DestroyTimeout)
-            : instance.Ended.Wait(options.DestroyTimeout);
+        var inTime = EndOrWait(instance);
         instance.Abandon(); // no event may reach a driver that has forgotten the handle
         if (!inTime && guestLog.Allows(out var log))
         {
@@ -108,42 +123,69 @@ internal sealed class InstanceLife(
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _callbacks.Dispose();
+    public void Dispose()
+    {
+        _callbacks.Dispose();
+        _toEnd.CompleteAdding(); // not disposed of: a callback may return long after this
+    }
+
+    private bool EndOrWait(Instance instance)
+    {
+        if (instance.RequestEnd())
+        {
+            switch (_callbacks.Run(() => runner.End(instance), options.DestroyTimeout))
+            {
+                case CallbackOutcome.Finished:
+                    return true;
+                case CallbackOutcome.StillRunning:
+                    return false;
+                default:
+                    EndLater(instance); // the system has no thread left
+                    break;
+            }
+        }
+
+        return instance.Ended.Wait(options.DestroyTimeout);
+    }
 
     private void Abandon(List<Instance> abandoned)
     {
         abandoned.ForEach(instance => instance.Abandon());
-        var idle = abandoned.FindAll(instance => instances.Hide(instance) && instance.RequestEnd());
-        if (idle.Count > 0)
+        abandoned.FindAll(instance => instances.Hide(instance) && instance.RequestEnd()).ForEach(EndLater);
+    }
+
+    /// <summary>Has an idle instance ended on another thread. Waits for nothing.</summary>
+    private void EndLater(Instance instance)
+    {
+        try
         {
-            if (!HostThread.TryStart(() => EndAll(idle), "end instances"))
-            {
-                EndAll(idle);
-            }
+            _toEnd.Add(instance);
+        }
+        catch (InvalidOperationException)
+        {
+            // Disposed of, and nothing is made after that: there is no such instance.
         }
     }
 
-    /// <summary>Ends idle instances; one that takes long is left behind with a thread of its own.</summary>
-    private void EndAll(List<Instance> idle)
+    /// <summary>
+    /// Ends idle instances, one after the other; one that takes long is left behind with a thread of its own. The device's code never runs
+    /// on this thread, which nobody could replace: when the system has no thread left, the end waits for one.
+    /// </summary>
+    private void EndAll()
     {
         using var callbacks = new CallbackThread();
-        foreach (var instance in idle)
+        foreach (var instance in _toEnd.GetConsumingEnumerable())
         {
-            TryEnd(callbacks, instance, options.LeaderPatience);
-        }
-    }
+            while (callbacks.Run(() => runner.End(instance), options.LeaderPatience) == CallbackOutcome.NotStarted)
+            {
+                if (guestLog.Allows(out var log))
+                {
+                    Log.NoThreadToEnd(log);
+                }
 
-    /// <summary>Ends an idle instance; without a thread for it, on this one.</summary>
-    /// <returns>False if that takes longer.</returns>
-    private bool TryEnd(CallbackThread callbacks, Instance instance, TimeSpan timeout)
-    {
-        var outcome = callbacks.Run(() => runner.End(instance), timeout);
-        if (outcome == CallbackOutcome.NotStarted)
-        {
-            runner.End(instance);
+                Thread.Sleep(s_retryPeriod);
+            }
         }
-
-        return outcome != CallbackOutcome.StillRunning;
     }
 
     private (Instance? Instance, string Reason) Make(Device device, DeviceIdentity wanted)
@@ -166,8 +208,8 @@ internal sealed class InstanceLife(
 
             instance.Identity = wanted with { Version = version };
 
-            var log = new InstanceLogger(loggers.CreateLogger(device.GetType().FullName!), instance.Handle);
-            instance.Implementation = device.CreateInstance(new HostInstanceContext(instance, log, events, objects, counters, options))
+            var log = new InstanceLogger(guestLog.For(loggers.CreateLogger(device.GetType().FullName!)), instance.Handle);
+            instance.Implementation = device.CreateInstance(new HostInstanceContext(instance, log, events, objects, counters, options, plugins))
                 ?? throw new InvalidOperationException("CreateInstance returned null.");
             return (instance, "");
         }

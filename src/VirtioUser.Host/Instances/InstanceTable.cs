@@ -11,9 +11,13 @@ internal sealed class InstanceTable(HostState state, int bound)
     private readonly Lock _lock = new();
     private readonly ConcurrentDictionary<ulong, Instance> _instances = new();
     private readonly SlotPool _slots = new(Math.Min(bound, HostState.MaxInstances));
+    private readonly UseCount _live = new();
 
     /// <summary>The instances that a guest can reach.</summary>
     public IEnumerable<Instance> All => _instances.Values;
+
+    /// <summary>Complete when none is left, not even one that is being made or ended.</summary>
+    public Task WhenNoneAsync() => _live.WhenNoneAsync();
 
     /// <summary>Finds an instance. Any thread; allocates nothing.</summary>
     public bool TryGet(ulong handle, [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out Instance instance) =>
@@ -25,7 +29,13 @@ internal sealed class InstanceTable(HostState state, int bound)
     {
         lock (_lock)
         {
-            return _slots.TryRent(out var slot) ? new Instance(++state.Header.LastHandle, identity, slot) : null;
+            if (!_slots.TryRent(out var slot))
+            {
+                return null;
+            }
+
+            _live.Add();
+            return new Instance(++state.Header.LastHandle, identity, slot);
         }
     }
 
@@ -45,12 +55,13 @@ internal sealed class InstanceTable(HostState state, int bound)
     /// <summary>Notes in the state that callbacks of the instance no longer run.</summary>
     public void NoteFailed(Instance instance) => state.Instances[instance.Slot].Failed = 1;
 
-    /// <summary>Clears the row. It stays taken until <see cref="ReturnSlot"/>.</summary>
+    /// <summary>The instance is no more, and holds nothing. Its row is cleared, and stays taken until <see cref="ReturnSlot"/>.</summary>
     public void Remove(Instance instance)
     {
         ref var row = ref state.Instances[instance.Slot];
         Volatile.Write(ref row.Handle, 0);
         row = default;
+        _live.Remove();
     }
 
     /// <summary>Lets another instance have the row: nothing of this one is left.</summary>

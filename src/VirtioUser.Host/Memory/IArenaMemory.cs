@@ -3,7 +3,7 @@ using VirtioUser.Devices;
 
 namespace VirtioUser.Host.Memory;
 
-/// <summary>One range of memory that host and guest both see, mapped once for the life of the process.</summary>
+/// <summary>One range of memory that host and guest both see, mapped as long as anybody uses it.</summary>
 public interface IArenaMemory : ISharedMemory
 {
     /// <summary>Gives pages back to the host; they read as zero from then on, in the guest too.</summary>

@@ -1,5 +1,4 @@
 // All shared-memory objects of a host.
-using Microsoft.Extensions.Logging;
 using VirtioUser.Host.State;
 using VirtioUser.Protocol;
 
@@ -9,13 +8,24 @@ namespace VirtioUser.Host.Memory;
 /// Makes, shares and ends objects. Called for config requests and when an object's last user is done: rare
 /// enough for a lock. The ping path only uses <see cref="SharedObject.TryUse"/> and <see cref="Release"/>.
 /// </summary>
-internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCounters counters, ILogger logger)
+internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCounters counters, GuestLog guestLog)
 {
+    // The most that is overwritten when it cannot be given back: that takes memory where there was none.
+    private const ulong MaxOverwritten = 1UL << 30;
+    private const int Step = 1 << 24;
+
     private readonly Lock _lock = new();
     private readonly Dictionary<ulong, SharedObject> _objects = [];
     private readonly RangeAllocator _ranges = new(arena.Length);
+
+    // Ranges that could not be given back: never given out again. The guest sees them like all of the arena, and can write there.
+    private readonly List<(ulong Offset, ulong Size)> _unusable = [];
     private readonly SlotPool _objectSlots = new(HostState.MaxObjects);
     private readonly SlotPool _referenceSlots = new(HostState.MaxReferences);
+    private readonly UseCount _inUse = new();
+
+    /// <summary>Complete when nobody can reach the bytes of any object.</summary>
+    public Task WhenNoneIsUsedAsync() => _inUse.WhenNoneAsync();
 
     /// <summary>Makes an object that is all zero, held by one instance.</summary>
     /// <param name="handle">The instance.</param>
@@ -55,6 +65,7 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
             row = new ObjectRow { Offset = offset, Size = size };
             Volatile.Write(ref row.ShmId, made.ShmId);
             _objects.Add(made.ShmId, made);
+            _inUse.Add();
             counters.Add(Counter.ObjectsAllocated);
             counters.Add(Counter.BytesAllocated, (long)size);
             return held;
@@ -114,20 +125,28 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
         }
 
         // Nobody can reach the range now: the pages can be given back outside the lock, before others get it.
-        if (!TryDiscard(shared.Offset, shared.Size))
+        if (TryDiscard(shared.Offset, shared.Size))
         {
-            return;
+            lock (_lock)
+            {
+                state.Objects[shared.Slot] = default;
+                _objectSlots.Return(shared.Slot);
+                _ranges.Return(shared.Offset, shared.Size);
+            }
+
+            counters.Add(Counter.ObjectsFreed);
+            counters.Add(Counter.BytesFreed, (long)shared.Size);
+        }
+        else
+        {
+            Overwrite(shared.Offset, shared.Size);
+            lock (_lock)
+            {
+                _unusable.Add((shared.Offset, shared.Size));
+            }
         }
 
-        lock (_lock)
-        {
-            state.Objects[shared.Slot] = default;
-            _objectSlots.Return(shared.Slot);
-            _ranges.Return(shared.Offset, shared.Size);
-        }
-
-        counters.Add(Counter.ObjectsFreed);
-        counters.Add(Counter.BytesFreed, (long)shared.Size);
+        _inUse.Remove();
     }
 
     /// <summary>Gives back what a guest has written outside of any object: the next guest must not see it.</summary>
@@ -135,11 +154,21 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
     {
         lock (_lock)
         {
+            foreach (var (start, size) in _unusable)
+            {
+                if (!TryDiscard(start, size))
+                {
+                    Overwrite(start, size);
+                }
+            }
+
             foreach (var (start, size) in _ranges.Free.ToList())
             {
                 if (!TryDiscard(start, size))
                 {
+                    Overwrite(start, size);
                     _ranges.Withdraw(start, size);
+                    _unusable.Add((start, size));
                 }
             }
         }
@@ -156,8 +185,38 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Log.DiscardFailed(logger, offset, size, e);
+            if (guestLog.Allows(out var log))
+            {
+                Log.DiscardFailed(log, offset, size, e);
+            }
+
             return false;
+        }
+    }
+
+    /// <summary>Writes zeros where pages could not be given back: another driver sees the same arena.</summary>
+    private void Overwrite(ulong offset, ulong size)
+    {
+        try
+        {
+            if (size > MaxOverwritten)
+            {
+                throw new IOException($"That is more than the {MaxOverwritten} bytes that are overwritten.");
+            }
+
+            for (ulong done = 0; done < size; done += Step)
+            {
+                arena.GetSpan(offset + done, (int)Math.Min(Step, size - done)).Clear();
+            }
+        }
+#pragma warning disable CA1031 // as above
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            if (guestLog.Allows(out var log))
+            {
+                Log.NotEmptied(log, offset, size, e);
+            }
         }
     }
 

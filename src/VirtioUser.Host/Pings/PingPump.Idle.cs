@@ -11,31 +11,37 @@ internal sealed partial class PingPump
     private readonly PollBudget _poll;
 
     /// <summary>Nothing is there to take: polls as long as that pays, then sleeps.</summary>
-    private void Idle()
+    private void Idle(IPingQueue queue)
     {
-        SignalHeld();
+        if (SignalHeld())
+        {
+            return;
+        }
+
         var began = _poll.Enabled ? Stopwatch.GetTimestamp() : 0;
-        if (_poll.Ticks > 0 && Poll(began))
+        if (_poll.Ticks > 0 && Poll(ref queue, began))
         {
             return;
         }
 
         _done.Flush();
-        if (!_queue!.ArmKick())
+        if (!queue.ArmKick())
         {
             return;
         }
 
         Sleep();
-        if (_poll.Enabled && !_closed && _queue!.HasNext)
+        if (_poll.Enabled && TryGetQueue(out var next) && next.HasNext)
         {
             _poll.NoteWait(Stopwatch.GetTimestamp() - began);
         }
     }
 
     /// <summary>Looks for a ping again and again for a bounded time.</summary>
+    /// <param name="queue">The queue; the one that is attached then, if this returns false.</param>
+    /// <param name="began">When the leader found nothing.</param>
     /// <returns>Whether there may be something to do.</returns>
-    private bool Poll(long began)
+    private bool Poll(ref IPingQueue queue, long began)
     {
         do
         {
@@ -46,12 +52,13 @@ internal sealed partial class PingPump
                     PumpEvents();
                 }
 
-                if (_closed || _leadership.Stopping)
+                if (_leadership.Stopping || !TryGetQueue(out var present))
                 {
                     return true;
                 }
 
-                if (_queue!.HasNext)
+                queue = present;
+                if (queue.HasNext)
                 {
                     _counters.AddAlone(Counter.PollHits);
                     return true;

@@ -20,8 +20,9 @@ internal sealed partial class PingPump
     /// there already. A guest that sends many at once is woken once for many answers; one that polls sees each at once. A
     /// callback that takes long does not hold back others' signals for more than that: the watchdog signals then.
     /// </summary>
+    /// <param name="queue">The queue; not to be touched after this.</param>
     /// <param name="answers">Whether there will be an answer.</param>
-    private bool MayHoldSignal(bool answers)
+    private bool MayHoldSignal(IPingQueue queue, bool answers)
     {
         if (!answers)
         {
@@ -29,7 +30,7 @@ internal sealed partial class PingPump
             return false;
         }
 
-        if (!_queue!.HasNext)
+        if (!queue.HasNext)
         {
             _heldSince = 0;
             return false;
@@ -55,12 +56,17 @@ internal sealed partial class PingPump
         }
     }
 
-    private void SignalHeld()
+    /// <summary>Signals what is held back.</summary>
+    /// <returns>Whether the leader went away from work for that.</returns>
+    private bool SignalHeld()
     {
-        if (_heldSince != 0)
+        if (_heldSince == 0)
         {
-            _heldSince = 0;
-            PumpEvents();
+            return false;
         }
+
+        _heldSince = 0;
+        PumpEvents();
+        return true;
     }
 }

@@ -1,4 +1,5 @@
 // Takes pings from the queue and brings them to their instances.
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 using VirtioUser.Host.Events;
 using VirtioUser.Host.Instances;
@@ -26,8 +27,12 @@ internal sealed partial class PingPump : IDisposable
     private readonly Leadership _leadership;
     private readonly ReturnBatch _done;
     private readonly ManualResetEventSlim _opened = new(false);
+
+    // Only Attach, Detach and TryGetQueue touch these.
     private volatile bool _closed = true;
-    private IPingQueue? _queue;
+    private IPingQueue? _attached;
+
+    private volatile bool _atRest;
     private int _rowsAwaited;
     private int _spareSlot = -1;
 
@@ -47,6 +52,9 @@ internal sealed partial class PingPump : IDisposable
         _pings.RowFreed = OnRowFreed;
     }
 
+    /// <summary>Whether the leader waits for a queue.</summary>
+    public bool IsAtRest => _atRest;
+
     /// <summary>Starts the threads.</summary>
     public void Start() => _leadership.Start();
 
@@ -54,7 +62,7 @@ internal sealed partial class PingPump : IDisposable
     public void Attach(IPingQueue queue, bool newDriver)
     {
         _returns.Attach(queue, newDriver);
-        _queue = queue;
+        _attached = queue;
         _closed = false;
         _opened.Set();
     }
@@ -67,7 +75,7 @@ internal sealed partial class PingPump : IDisposable
         Interlocked.MemoryBarrier(); // pairs with those of the leader when it goes to work: it sees this, or we see that it works
         _leadership.WaitUntilNotAtWork();
         _returns.Detach();
-        _queue = null;
+        _attached = null;
         _waiter.Wake();
     }
 
@@ -105,12 +113,19 @@ internal sealed partial class PingPump : IDisposable
             PumpEvents(); // buffers may have come: the leader does not sleep as long as there are pings
         }
 
-        if (_closed)
+        if (_returns.IsBlocked)
+        {
+            _returns.Pump();
+        }
+
+        if (!TryGetQueue(out var queue))
         {
             _done.Flush(); // kept by the returns until the queue is attached again
             SignalHeld();
             _leadership.EndWork();
+            _atRest = true;
             _opened.Wait();
+            _atRest = false;
             _leadership.BeginWork();
             return true;
         }
@@ -118,18 +133,17 @@ internal sealed partial class PingPump : IDisposable
         if (_spareSlot < 0 && !TryRentSpare())
         {
             _counters.Add(Counter.QueueWaits);
-            _done.Flush();
             SignalHeld();
-            Sleep();
+            Sleep(); // whoever frees a row ends it
             return true;
         }
 
-        switch (TryTake(out var ticket))
+        switch (TryTake(queue, out var ticket))
         {
             case PingTake.Taken:
                 var slot = _spareSlot;
                 _spareSlot = -1;
-                return Dispatch(slot, ticket);
+                return Dispatch(queue, slot, ticket);
             case PingTake.Malformed:
                 _counters.Add(Counter.MessagesRejected);
                 _returns.Post(ticket);
@@ -140,21 +154,31 @@ internal sealed partial class PingPump : IDisposable
 
                 return true;
             default:
-                Idle();
+                Idle(queue);
                 return true;
         }
     }
 
-    private PingTake TryTake(out uint ticket)
+    /// <summary>
+    /// The queue, for a leader that is at work; it may be touched until the leader goes away from work or into a callback. After
+    /// that it may be detached, or another one in its place, so each use begins with this.
+    /// </summary>
+    private bool TryGetQueue([NotNullWhen(true)] out IPingQueue? queue)
     {
-        var take = _queue!.TryTake(ref _pings[_spareSlot].Message, out var entry);
+        queue = _closed ? null : _attached;
+        return queue is not null;
+    }
+
+    private PingTake TryTake(IPingQueue queue, out uint ticket)
+    {
+        var take = queue.TryTake(ref _pings[_spareSlot].Message, out var entry);
         ticket = take == PingTake.Empty ? 0 : _returns.TicketOf(entry);
         return take;
     }
 
     /// <summary>Brings a ping to its instance.</summary>
     /// <returns>False if another thread was made the leader meanwhile.</returns>
-    private bool Dispatch(int slot, uint ticket)
+    private bool Dispatch(IPingQueue queue, int slot, uint ticket)
     {
         _counters.AddAlone(Counter.Pings);
         ref var row = ref _pings[slot];
@@ -181,23 +205,24 @@ internal sealed partial class PingPump : IDisposable
                 SignalHeldIfOld();
                 return true;
             default:
-                return Run(instance, slot, ref row);
+                return Run(queue, instance, slot, ref row);
         }
     }
 
     private void Refuse(int slot, string reason)
     {
+        var stranger = _runner.Stranger; // the present driver's; there may be another one when we are away
         _leadership.EndWork(); // as for PumpEvents
-        _runner.Refuse(slot, reason);
+        _runner.Refuse(stranger, slot, reason);
         _leadership.BeginWork();
     }
 
     /// <summary>Runs a ping whose instance was idle.</summary>
     /// <returns>False if another thread was made the leader meanwhile.</returns>
-    private bool Run(Instance instance, int slot, ref PingRow row)
+    private bool Run(IPingQueue queue, Instance instance, int slot, ref PingRow row)
     {
         (_ledInstance, _ledSlot) = (instance, slot);
-        var signal = !MayHoldSignal(row.Message.Events != 0);
+        var signal = !MayHoldSignal(queue, row.Message.Events != 0);
         var mine = _leadership.EnterCallback();
         var revents = _runner.Execute(instance, in row.Message); // between the fences of Admit and of the answer or LeaveCallback
         _runner.Conclude(instance, slot, ref row, revents, signal);
@@ -248,6 +273,8 @@ internal sealed partial class PingPump : IDisposable
         {
             return true;
         }
+
+        _done.Flush(); // gives rows back, and tells nobody
 
         // A full fence: either the one who frees a row sees that we wait, or we see the row.
         Interlocked.Exchange(ref _rowsAwaited, 1);

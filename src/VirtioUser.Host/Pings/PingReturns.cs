@@ -5,13 +5,14 @@ namespace VirtioUser.Host.Pings;
 /// A ticket is a ring entry and the number of the driver's start that it belongs to: an entry of a ring that
 /// is no more is forgotten, one of a ring that was only stopped for a while is given back when it runs again.
 /// </summary>
-internal sealed class PingReturns : Combiner<uint>
+/// <param name="pings">Where the tickets are that are not given back yet.</param>
+internal sealed class PingReturns(PingTable pings) : Combiner<uint>
 {
     private IPingQueue? _queue;
     private ushort _driver;
     private bool _unflushed;
 
-    /// <summary>Begins to give entries back. Suspended until then.</summary>
+    /// <summary>Begins to give entries back, on other threads than this one. Suspended until then.</summary>
     /// <param name="queue">The queue.</param>
     /// <param name="newDriver">The ring is a new driver's: older entries mean nothing to it.</param>
     public void Attach(IPingQueue queue, bool newDriver)
@@ -19,7 +20,12 @@ internal sealed class PingReturns : Combiner<uint>
         _queue = queue;
         if (newDriver)
         {
-            _driver++;
+            // A callback that hangs for long keeps its ticket: a number that comes round again must not be that one's.
+            do
+            {
+                _driver++;
+            }
+            while (pings.HoldsTicket(ticket => DriverOf(ticket) == _driver));
         }
 
         Resume();
@@ -40,9 +46,17 @@ internal sealed class PingReturns : Combiner<uint>
     {
         if (TryBeginTurn())
         {
-            foreach (var ticket in tickets)
+            try
             {
-                TryHandle(in ticket);
+                foreach (var ticket in tickets)
+                {
+                    TryHandle(in ticket);
+                }
+            }
+            catch
+            {
+                LeaveTurn(mayWait: true);
+                throw;
             }
 
             EndTurn();
@@ -60,7 +74,7 @@ internal sealed class PingReturns : Combiner<uint>
     /// <inheritdoc/>
     protected override bool TryHandle(in uint item)
     {
-        if (item >> 16 == _driver)
+        if (DriverOf(item) == _driver)
         {
             _queue!.Return((ushort)item);
             _unflushed = true;
@@ -74,8 +88,10 @@ internal sealed class PingReturns : Combiner<uint>
     {
         if (_unflushed)
         {
-            _unflushed = false;
             _queue!.FlushReturns();
+            _unflushed = false;
         }
     }
+
+    private static ushort DriverOf(uint ticket) => (ushort)(ticket >> 16);
 }

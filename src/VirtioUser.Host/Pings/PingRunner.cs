@@ -126,15 +126,21 @@ internal sealed class PingRunner(
         instance.MarkEnded();
     }
 
+    /// <summary>Who answers pings that no instance takes, for the present driver.</summary>
+    public Instance Stranger => Volatile.Read(ref _stranger);
+
     /// <summary>Answers a ping that no instance takes.</summary>
-    public void Refuse(int slot, string reason)
+    /// <param name="stranger">The <see cref="Stranger"/> of the driver that sent it.</param>
+    /// <param name="slot">The ping.</param>
+    /// <param name="reason">For the log.</param>
+    public void Refuse(Instance stranger, int slot, string reason)
     {
         ref var row = ref pings[slot];
         Reject(in row.Message, reason);
         returns.Post(pings.TakeTicket(slot));
         if (row.Message.Events != 0)
         {
-            events.Answer(Volatile.Read(ref _stranger), slot, ref row, Revents.Failed);
+            events.Answer(stranger, slot, ref row, Revents.Failed);
         }
 
         pings.Release(slot);

@@ -95,6 +95,22 @@ internal sealed class PingTable
     /// <returns>The entry, or <see cref="PingRow.NoTicket"/> if somebody took it before.</returns>
     public uint TakeTicket(int slot) => Interlocked.Exchange(ref _rows[slot].Ticket, PingRow.NoTicket);
 
+    /// <summary>Whether a ping that was taken holds such a ring entry. While nobody takes pings.</summary>
+    public bool HoldsTicket(Predicate<uint> isSuch)
+    {
+        for (var slot = 0; slot < _untouched; slot++)
+        {
+            ref var row = ref _rows[slot];
+            var ticket = Volatile.Read(ref row.Ticket);
+            if (ticket != PingRow.NoTicket && Volatile.Read(ref row.State) != PingState.Free && isSuch(ticket))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>One more needs the row: the answer waits for its delivery. For the one who runs the ping.</summary>
     public void Hold(int slot) => _holders[slot] = 2; // seen by the deliverer, who gets the row with a fence after this
 

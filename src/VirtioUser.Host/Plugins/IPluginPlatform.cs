@@ -1,16 +1,10 @@
-// What the device model needs of the system to run devices from shared libraries.
+// What the device model needs of the system to show the memory of a shared library to a guest.
 namespace VirtioUser.Host.Plugins;
 
-/// <summary>Loads libraries and moves pages. Members may be called from any thread.</summary>
+/// <summary>Finds and moves pages, for one arena. Members may be called from any thread.</summary>
 public interface IPluginPlatform
 {
-    /// <summary>Loads a shared library for the life of the process, with all its symbols bound.</summary>
-    /// <param name="path">The file.</param>
-    /// <returns>A handle as <see cref="System.Runtime.InteropServices.NativeLibrary"/> takes it.</returns>
-    /// <exception cref="DllNotFoundException">It can not be loaded; the message says why.</exception>
-    nint Load(string path);
-
-    /// <summary>Where a byte of the arena is in this process, for its whole life.</summary>
+    /// <summary>Where a byte of the arena is in this process, as long as an object there is in use.</summary>
     /// <param name="arenaOffset">Which byte; inside the arena.</param>
     nint GetAddress(ulong arenaOffset);
 

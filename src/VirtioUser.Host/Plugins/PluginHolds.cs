@@ -7,7 +7,7 @@ namespace VirtioUser.Host.Plugins;
 
 /// <summary>Answers <c>hold_memory</c> and <c>release_memory</c>. Each instance keeps its own holds, which end with it. Any thread.</summary>
 internal sealed class PluginHolds(
-    IPluginPlatform platform, DeviceIdentity device, ObjectTable objects, Func<ulong> arenaAddress, GuestLog guestLog)
+    IPluginPlatform platform, DeviceIdentity device, ObjectTable objects, ArenaAddress arena, GuestLog guestLog)
 {
     /// <summary>Keeps bytes of an object until <see cref="Release"/>, or until the library has heard of the instance's end.</summary>
     /// <param name="handle">Which instance.</param>
@@ -17,9 +17,10 @@ internal sealed class PluginHolds(
     /// <returns>Where they are in this process, or 0 if that is refused; the log says why.</returns>
     public nint Hold(ulong handle, Instance? instance, ulong physicalAddress, ulong size)
     {
-        var offset = physicalAddress - arenaAddress();
+        var isKnown = arena.TryGetOffset(physicalAddress, out var offset);
         var reason = instance is null ? "there is no such instance"
             : size == 0 ? "the size is 0"
+            : !isKnown ? ArenaAddress.Unknown
             : instance.FindHeld(offset, size) is not { } shared ? "that is not inside an object that the instance holds"
             : instance.Holds.TryAdd(new Hold(shared, physicalAddress, size));
         if (reason is null)

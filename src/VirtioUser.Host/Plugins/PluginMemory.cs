@@ -10,7 +10,7 @@ namespace VirtioUser.Host.Plugins;
 /// frees, until it is unmapped or until no instance of this plug-in's device that holds the object is left. Any thread.
 /// </summary>
 internal sealed class PluginMemory(
-    IPluginPlatform platform, DeviceIdentity device, ObjectTable objects, Func<ulong> arenaAddress, GuestLog guestLog)
+    IPluginPlatform platform, DeviceIdentity device, ObjectTable objects, ArenaAddress arena, GuestLog guestLog)
 {
     private readonly Lock _lock = new();
     private readonly List<Mapping> _mappings = [];
@@ -42,6 +42,36 @@ internal sealed class PluginMemory(
         }
 
         return reason is null;
+    }
+
+    /// <summary>Whether no instance is left, and no mapping either.</summary>
+    public bool IsUnused
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _instances.Count == 0 && _mappings.Count == 0;
+            }
+        }
+    }
+
+    /// <summary>Whether <see cref="Map"/> would find an object there.</summary>
+    public bool HasObject(ulong physicalAddress, ulong size)
+    {
+        lock (_lock)
+        {
+            return arena.TryGetOffset(physicalAddress, out var offset) && FindHolder(offset, size).Shared is not null;
+        }
+    }
+
+    /// <summary>Whether <see cref="Unmap"/> would find a mapping.</summary>
+    public bool HasMapping(ulong physicalAddress, ulong size)
+    {
+        lock (_lock)
+        {
+            return FindMapping(physicalAddress, size) is not null;
+        }
     }
 
     /// <summary>An instance of the device begins; the library has not heard of it.</summary>
@@ -103,7 +133,11 @@ internal sealed class PluginMemory(
             return $"addresses and size must be multiples of {Limits.PageSize}, and the size not 0";
         }
 
-        var offset = physicalAddress - arenaAddress();
+        if (!arena.TryGetOffset(physicalAddress, out var offset))
+        {
+            return ArenaAddress.Unknown;
+        }
+
         lock (_lock)
         {
             if (FindHolder(offset, size) is not ({ } holder, { } shared))
@@ -141,11 +175,14 @@ internal sealed class PluginMemory(
     {
         lock (_lock)
         {
-            return _mappings.Find(mapping => mapping.PhysicalAddress == physicalAddress && mapping.Size == size) is { } mapping
+            return FindMapping(physicalAddress, size) is { } mapping
                 ? End(mapping)
                 : "nothing was mapped so";
         }
     }
+
+    private Mapping? FindMapping(ulong physicalAddress, ulong size) =>
+        _mappings.Find(mapping => mapping.PhysicalAddress == physicalAddress && mapping.Size == size);
 
     private string? End(Mapping mapping)
     {

@@ -5,7 +5,7 @@ using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using VirtioUser.Devices;
 using VirtioUser.Host.Catalog;
-using VirtioUser.Host.Memory;
+using VirtioUser.Host.Instances;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Plugins;
@@ -19,17 +19,17 @@ internal sealed class SharedLibraryDevice : Device
     private readonly ConcurrentDictionary<ulong, SharedLibraryInstance> _instances = new();
     private readonly List<(LogLevel Level, string Text)> _early = [];
     private readonly PluginHost _host;
-    private readonly IPluginPlatform _platform;
     private readonly string _path;
+
+    // Of all VMs that have instances or mappings, the newest last. Guarded by itself.
+    private readonly List<PluginMemory> _memories = [];
     private ILogger? _logger;
-    private PluginMemory? _memory;
-    private PluginHolds? _holds;
 
     /// <summary>Finds the library's functions and introduces both sides to each other.</summary>
     /// <exception cref="DeviceLoadException">A function is missing, or the plug-in does not want to start.</exception>
-    public SharedLibraryDevice(nint library, string path, IPluginPlatform platform)
+    public SharedLibraryDevice(nint library, string path)
     {
-        (_path, _platform) = (path, platform);
+        _path = path;
         Exports = new PluginExports(library, path);
         _host = new PluginHost(this);
         Exports.RegisterMapping(_host.Map, _host.Unmap);
@@ -49,17 +49,17 @@ internal sealed class SharedLibraryDevice : Device
     /// <summary>The library's functions.</summary>
     public PluginExports Exports { get; }
 
-    /// <summary>The device model exists: memory can be mapped and held from now on, and what was logged before has a place to go.</summary>
-    public void Attach(ObjectTable objects, Func<ulong> arenaAddress, GuestLog guestLog, ILoggerFactory loggers)
+    /// <summary>There is a log: what was logged before goes there now.</summary>
+    /// <param name="loggers">Makes the log.</param>
+    /// <param name="limit">Puts a bound on lines that the library writes outside of its callbacks.</param>
+    public void AttachLog(ILoggerFactory loggers, Func<ILogger, ILogger> limit)
     {
-        Volatile.Write(ref _memory, new PluginMemory(_platform, Identity, objects, arenaAddress, guestLog));
-        Volatile.Write(ref _holds, new PluginHolds(_platform, Identity, objects, arenaAddress, guestLog));
         var logger = loggers.CreateLogger(Path.GetFileName(_path));
         lock (_early)
         {
             _early.ForEach(line => Log.PluginSays(logger, line.Level, line.Text));
             _early.Clear();
-            Volatile.Write(ref _logger, logger);
+            Volatile.Write(ref _logger, limit(logger));
         }
     }
 
@@ -79,40 +79,66 @@ internal sealed class SharedLibraryDevice : Device
     [SuppressMessage("Reliability", "CA2000:Dispose objects before losing scope", Justification = "The caller owns the instance; one that the library refused holds nothing.")]
     public override DeviceInstance CreateInstance(InstanceContext context)
     {
-        var instance = new SharedLibraryInstance(this, context);
+        var instance = new SharedLibraryInstance(this, (HostInstanceContext)context);
         _instances[context.Handle] = instance;
-        _memory?.BeginInstance(instance.Instance);
-        if (Exports.Create(context.Handle))
+        Begin(instance);
+        if (instance.Create())
         {
             return instance;
         }
 
-        _memory?.EndInstance(context.Handle);
+        End(instance);
         _instances.TryRemove(context.Handle, out _);
         throw new InvalidOperationException($"on_create_instance of {_path} returned false.");
     }
 
     /// <summary>Ends an instance: its mappings first, then the library hears of it. Its holds are the caller's to end.</summary>
-    public void Destroy(ulong handle)
+    public void Destroy(SharedLibraryInstance instance)
     {
-        _memory?.EndInstance(handle);
-        Exports.Destroy(handle);
-        _instances.TryRemove(handle, out _);
+        End(instance);
+        Exports.Destroy(instance.Context.Handle);
+        _instances.TryRemove(instance.Context.Handle, out _);
     }
 
     /// <summary><c>map</c></summary>
-    public bool Map(ulong physicalAddress, nint hostPointer, ulong size) => Volatile.Read(ref _memory)?.Map(physicalAddress, hostPointer, size) ?? false;
+    public bool Map(ulong physicalAddress, nint hostPointer, ulong size)
+    {
+        var memory = Choose(each => each.HasObject(physicalAddress, size), isNew: true, out var why);
+        if (memory is null && why is not null)
+        {
+            Log.MapRefused(DeviceLog, Identity, size, (ulong)hostPointer, physicalAddress, why);
+        }
+
+        return memory?.Map(physicalAddress, hostPointer, size) ?? false;
+    }
 
     /// <summary><c>unmap</c></summary>
-    public bool Unmap(ulong physicalAddress, ulong size) => Volatile.Read(ref _memory)?.Unmap(physicalAddress, size) ?? false;
+    public bool Unmap(ulong physicalAddress, ulong size)
+    {
+        var memory = Choose(each => each.HasMapping(physicalAddress, size), isNew: false, out var why);
+        if (memory is null && why is not null)
+        {
+            Log.UnmapRefused(DeviceLog, Identity, size, physicalAddress, why);
+        }
+
+        return memory?.Unmap(physicalAddress, size) ?? false;
+    }
 
     /// <summary><c>hold_memory</c></summary>
-    public nint Hold(ulong handle, ulong physicalAddress, ulong size) =>
-        Volatile.Read(ref _holds)?.Hold(handle, _instances.GetValueOrDefault(handle)?.Instance, physicalAddress, size) ?? 0;
+    public nint Hold(ulong handle, ulong physicalAddress, ulong size)
+    {
+        if (_instances.TryGetValue(handle, out var instance))
+        {
+            return instance.Holds.Hold(instance.Instance.Handle, instance.Instance, physicalAddress, size);
+        }
+
+        Log.HoldRefused(DeviceLog, Identity, size, physicalAddress, handle, "there is no such instance");
+        return 0;
+    }
 
     /// <summary><c>release_memory</c></summary>
     public bool Release(ulong handle, ulong physicalAddress, ulong size) =>
-        Volatile.Read(ref _holds) is { } holds && _instances.TryGetValue(handle, out var instance) && holds.Release(instance.Instance, physicalAddress, size);
+        _instances.TryGetValue(handle, out var instance) && instance.Holds.Release(instance.Instance, physicalAddress, size);
 
     /// <summary><c>raise_event</c></summary>
     public bool RaiseEvent(ulong handle, uint revents) => _instances.TryGetValue(handle, out var instance) && instance.Context.TrySendEvent(revents);
@@ -154,7 +180,67 @@ internal sealed class SharedLibraryDevice : Device
             }
         }
 
+        logger = SharedLibraryInstance.Current?.LimitedLog(logger) ?? logger;
         Log.PluginSays(logger, level, text);
         return true;
+    }
+
+    // No instance can be there before the log.
+    private ILogger DeviceLog => Volatile.Read(ref _logger) ?? Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance;
+
+    private void Begin(SharedLibraryInstance instance)
+    {
+        lock (_memories)
+        {
+            if (!_memories.Contains(instance.Memory))
+            {
+                _memories.Add(instance.Memory);
+            }
+
+            instance.Memory.BeginInstance(instance.Instance);
+        }
+    }
+
+    private void End(SharedLibraryInstance instance)
+    {
+        instance.Memory.EndInstance(instance.Instance.Handle);
+        lock (_memories)
+        {
+            if (instance.Memory.IsUnused)
+            {
+                _memories.Remove(instance.Memory);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Whose memory the library means by a guest-physical address: in a callback that of its VM, on another thread that of the only
+    /// VM that has something there.
+    /// </summary>
+    /// <param name="has">Whether a VM has something there.</param>
+    /// <param name="isNew">Whether a callback can only mean its own VM: nothing of others is mapped by it.</param>
+    /// <param name="why">Why it can not be told.</param>
+    private PluginMemory? Choose(Predicate<PluginMemory> has, bool isNew, out string? why)
+    {
+        why = null;
+        if (SharedLibraryInstance.Current is { } current && (isNew || has(current.Memory)))
+        {
+            return current.Memory;
+        }
+
+        List<PluginMemory> all;
+        lock (_memories)
+        {
+            all = [.. _memories];
+        }
+
+        if (all.Count <= 1)
+        {
+            return all.Count == 0 ? null : all[0];
+        }
+
+        var found = all.FindAll(has);
+        why = found.Count > 1 ? "several VMs have memory there: call from a callback" : null;
+        return found.Count > 1 ? null : found.Count == 1 ? found[0] : all[^1];
     }
 }

@@ -1,24 +1,20 @@
-// The rows of the state that outlives a process. Adding a field means a new HostState.Version.
+// The rows of the tables of a device model.
 using System.Runtime.InteropServices;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.State;
 
-/// <summary>The first bytes of the state.</summary>
+/// <summary>The last numbers given out.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct HeaderRow
 {
-    public ulong Magic;
-    public uint Version;
-    public uint Reserved;
-
     /// <summary>The last instance handle given out; handles are never used twice.</summary>
     public ulong LastHandle;
 
     /// <summary>The last shm_id given out; never used twice.</summary>
     public ulong LastShmId;
 
-    /// <summary>The last number given to a ping; gives the order in which unfinished pings are repeated.</summary>
+    /// <summary>The last number given to a ping: the order in which pings were taken.</summary>
     public ulong LastPing;
 }
 
@@ -56,17 +52,17 @@ internal static class PingState
 {
     public const uint Free = 0;
 
-    /// <summary>Taken from the queue; the callback has not returned. A successor repeats it.</summary>
+    /// <summary>Taken from the queue; the callback has not returned.</summary>
     public const uint Unfinished = 1;
 
-    /// <summary>The callback returned; the answer is not on the event queue yet. A successor sends it.</summary>
+    /// <summary>The callback returned; the answer is not on the event queue yet.</summary>
     public const uint Answered = 2;
 
-    /// <summary>The answer, if one was wanted, is on the event queue; the ring entry is not given back yet. A successor gives it back.</summary>
+    /// <summary>The answer, if one was wanted, is on the event queue; the ring entry is not given back yet.</summary>
     public const uint Done = 3;
 }
 
-/// <summary>A ping that was taken from the queue: 64 bytes, so that two never share a cache line.</summary>
+/// <summary>A ping that was taken from the queue.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 4)]
 internal struct PingRow
 {

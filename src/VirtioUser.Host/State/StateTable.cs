@@ -1,18 +1,17 @@
-// One table of the state that outlives a process: rows of a fixed size at a fixed place.
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
-using VirtioUser.Devices;
-
+// One table of the state: rows of a fixed size that are made when they are touched first.
 namespace VirtioUser.Host.State;
 
-/// <summary>Rows in memory that a successor process could map.</summary>
+/// <summary>Rows that never move. Any thread; who may touch which row is the callers' affair.</summary>
 /// <typeparam name="T">A row: plain bytes, no references.</typeparam>
-/// <param name="memory">The state's memory.</param>
-/// <param name="offset">Where row 0 begins, in bytes; a multiple of 64.</param>
 /// <param name="count">How many rows there are.</param>
-internal sealed class StateTable<T>(ISharedMemory memory, ulong offset, int count)
+internal sealed class StateTable<T>(int count)
     where T : unmanaged
 {
+    private const int ChunkBits = 8;
+    private const int ChunkRows = 1 << ChunkBits;
+
+    private readonly T[]?[] _chunks = new T[]?[(count + ChunkRows - 1) >> ChunkBits];
+
     /// <summary>How many rows there are.</summary>
     public int Count => count;
 
@@ -23,8 +22,14 @@ internal sealed class StateTable<T>(ISharedMemory memory, ulong offset, int coun
         get
         {
             ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)count, nameof(index));
-            var size = Unsafe.SizeOf<T>();
-            return ref MemoryMarshal.AsRef<T>(memory.GetSpan(offset + ((ulong)index * (ulong)size), size));
+            return ref (Volatile.Read(ref _chunks[index >> ChunkBits]) ?? MakeChunk(index >> ChunkBits))[index & (ChunkRows - 1)];
         }
+    }
+
+    // Two threads may come at once, for different rows: one chunk wins.
+    private T[] MakeChunk(int chunk)
+    {
+        var made = new T[ChunkRows];
+        return Interlocked.CompareExchange(ref _chunks[chunk], made, null) ?? made;
     }
 }

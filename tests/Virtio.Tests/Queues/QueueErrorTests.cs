@@ -151,9 +151,11 @@ public class QueueErrorTests
     {
         using var queue = new QueueFixture();
         queue.AvailableIndex = 9;
+        Assert.False(queue.Device.IsBroken);
         var failure = Assert.Throws<QueueException>(() => queue.Device.TryTake(out _));
         Assert.Contains("9 ahead", failure.Message, StringComparison.Ordinal);
         queue.AvailableIndex = 1;
+        Assert.True(queue.Device.IsBroken);
         Assert.Throws<QueueException>(() => queue.Device.TryTake(out _));
         Assert.Throws<QueueException>(() => queue.Device.Return(0, 0));
         Assert.Throws<QueueException>(() => queue.Device.EnableKicks());

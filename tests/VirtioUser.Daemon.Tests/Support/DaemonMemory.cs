@@ -4,29 +4,34 @@ using System.Globalization;
 
 namespace VirtioUser.Daemon.Tests.Support;
 
+/// <summary>
+/// Looks at a process that goes on meanwhile: descriptors and mappings come and go, so whatever is to be of a certain number
+/// is waited for.
+/// </summary>
 internal static class DaemonMemory
 {
-    /// <summary>How many bytes of memory the arena takes.</summary>
+    private const string ArenaName = "/memfd:virtio-user-arena";
+
+    /// <summary>How many bytes of memory the arena takes. Waits until there is but one, if an earlier connection's is about to go.</summary>
     public static long ArenaBytes(int process)
     {
-        var arena = Descriptors(process).Single(link => link.Target.StartsWith("/memfd:virtio-user-arena", StringComparison.Ordinal)).Path;
-        var start = new ProcessStartInfo("stat", ["--dereference", "--format=%b", arena]) { RedirectStandardOutput = true };
-        using var stat = Process.Start(start)!;
-        var blocks = stat.StandardOutput.ReadToEnd();
-        stat.WaitForExit();
-        return long.Parse(blocks, CultureInfo.InvariantCulture) * 512;
-    }
-
-    /// <summary>Waits until the last driver's memory is given back, which begins when its connection is closed.</summary>
-    public static async Task WaitForEmptyArenaAsync(int process)
-    {
         var began = Stopwatch.GetTimestamp();
-        while (ArenaBytes(process) is var left && left > 0)
+        while (true)
         {
-            Patience.Left(began, $"the arena holds {left} bytes");
-            await Task.Yield();
+            // The same arena can be open twice: a front-end sends it back in its memory table.
+            var arenas = TryStatArenas(process);
+            if (arenas?.Count == 1)
+            {
+                return arenas.Values.Single();
+            }
+
+            Patience.Left(began, $"the daemon has one arena, and not {arenas?.Count}");
         }
     }
+
+    /// <summary>Waits until as many arenas are left, by descriptors and by mappings.</summary>
+    public static void WaitForArenas(int process, int count) => WaitFor(
+        () => (TryStatArenas(process)?.Count, Mappings(process, ArenaName).Distinct().Count()), (count, count), "arenas");
 
     /// <summary>How many descriptors are open.</summary>
     public static int OpenDescriptors(int process) => Descriptors(process).Count();
@@ -34,22 +39,69 @@ internal static class DaemonMemory
     /// <summary>How many sockets are open.</summary>
     public static int Sockets(int process) => Descriptors(process).Count(link => link.Target.StartsWith("socket:", StringComparison.Ordinal));
 
-    /// <summary>Waits until the last connection is closed: its socket is the last thing that it gives back.</summary>
+    /// <summary>Waits until the last connection is closed, with all that it had.</summary>
     /// <param name="process">The daemon.</param>
-    /// <param name="atRest">How many sockets it has without a connection.</param>
-    public static async Task WaitForNoConnectionAsync(int process, int atRest)
+    /// <param name="descriptors">How many descriptors it has without a connection.</param>
+    public static void WaitForDescriptors(int process, int descriptors) =>
+        WaitFor(() => OpenDescriptors(process), descriptors, "open descriptors");
+
+    /// <summary>How many mappings of guest memory there are.</summary>
+    public static int GuestMappings(int process) => Mappings(process, "/memfd:guest-ram").Count();
+
+    /// <summary>Whether a thread is inside a write of as many bytes as an eventfd takes (x86-64: system call 1).</summary>
+    public static bool IsSignalling(int process) => Calls(process, "").Any(call => call.Split(' ') is ["1", _, _, "0x8", ..]);
+
+    /// <summary>
+    /// Waits until the threads of a name sleep for want of work: each of many looks finds them in epoll_wait or epoll_pwait
+    /// (x86-64: system calls 232 and 281). One that goes round and round is running or ready to at each look.
+    /// </summary>
+    public static void WaitForSleep(int process, string thread)
     {
         var began = Stopwatch.GetTimestamp();
-        while (Sockets(process) > atRest)
+        for (var asleep = 0; asleep < 100;)
         {
-            Patience.Left(began, "the last connection is closed");
-            await Task.Yield();
+            Thread.Yield();
+            var calls = Calls(process, thread).ToList();
+            asleep = calls.Count > 0 && calls.TrueForAll(call => call.StartsWith("232 ", StringComparison.Ordinal) || call.StartsWith("281 ", StringComparison.Ordinal))
+                ? asleep + 1
+                : 0;
+            Patience.Left(began, $"the thread '{thread}' sleeps");
         }
     }
 
-    /// <summary>How many mappings of guest memory there are.</summary>
-    public static int GuestMappings(int process) =>
-        File.ReadLines($"/proc/{process}/maps").Count(line => line.Contains("/memfd:guest-ram", StringComparison.Ordinal));
+    private static void WaitFor<T>(Func<T> look, T wanted, string what)
+    {
+        var began = Stopwatch.GetTimestamp();
+        while (look() is var seen && !EqualityComparer<T>.Default.Equals(seen, wanted))
+        {
+            Patience.Left(began, $"{what}: {seen}, not {wanted}");
+            Thread.Yield();
+        }
+    }
+
+    // The numbers of the mapped files: one can be mapped more than once.
+    private static IEnumerable<string> Mappings(int process, string name) =>
+        File.ReadLines($"/proc/{process}/maps").Where(line => line.Contains(name, StringComparison.Ordinal))
+            .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[4]);
+
+    /// <summary>The bytes of each arena, by its number; null if one was closed between two looks.</summary>
+    private static Dictionary<string, long>? TryStatArenas(int process)
+    {
+        string[] paths = [.. Descriptors(process).Where(link => link.Target.StartsWith(ArenaName, StringComparison.Ordinal)).Select(link => link.Path)];
+        if (paths.Length == 0)
+        {
+            return [];
+        }
+
+        var start = new ProcessStartInfo("stat", ["--dereference", "--format=%i %b %F", .. paths]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using var stat = Process.Start(start)!;
+        var lines = stat.StandardOutput.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        stat.WaitForExit();
+        return stat.ExitCode != 0
+            ? null
+            : lines.Select(line => line.Split(' ')).DistinctBy(words => words[0])
+                .ToDictionary(words => words[0], words => long.Parse(words[1], CultureInfo.InvariantCulture) * 512);
+    }
 
     private static IEnumerable<(string Path, string Target)> Descriptors(int process)
     {
@@ -62,17 +114,27 @@ internal static class DaemonMemory
         }
     }
 
-    /// <summary>Whether a thread is inside a write of as many bytes as an eventfd takes (x86-64: system call 1).</summary>
-    public static bool IsSignalling(int process) =>
-        Directory.EnumerateDirectories($"/proc/{process}/task").Any(thread =>
+    // In what system call each thread is, with its arguments.
+    private static IEnumerable<string> Calls(int process, string thread)
+    {
+        foreach (var folder in Directory.EnumerateDirectories($"/proc/{process}/task"))
         {
+            string call;
             try
             {
-                return File.ReadAllText(Path.Combine(thread, "syscall")).Split(' ') is ["1", _, _, "0x8", ..];
+                if (!File.ReadAllText(Path.Combine(folder, "comm")).StartsWith(thread, StringComparison.Ordinal))
+                {
+                    continue;
+                }
+
+                call = File.ReadAllText(Path.Combine(folder, "syscall"));
             }
             catch (IOException)
             {
-                return false; // it has ended meanwhile
+                continue; // it has ended meanwhile
             }
-        });
+
+            yield return call;
+        }
+    }
 }

@@ -41,6 +41,9 @@ internal sealed class GuestQueue : IDisposable
 
     public EventFd Call { get; } = EventFd.Create();
 
+    /// <summary>Where the rings are in the guest's memory.</summary>
+    public QueueLayout Layout => _layout;
+
     public QueueLayout UserLayout => GuestRam.ToUserAddresses(_layout);
 
     /// <summary>How many messages can be under way.</summary>
@@ -72,6 +75,13 @@ internal sealed class GuestQueue : IDisposable
 
         Add(slot, [], [_buffers[slot] with { Length = length }]);
         return true;
+    }
+
+    /// <summary>Offers room for a message of the device and does not tell it.</summary>
+    public void PostSilently()
+    {
+        Assert.True(_free.TryPop(out var slot));
+        Assert.True(Driver.TryAdd([], [_buffers[slot]], (ulong)slot));
     }
 
     /// <summary>Offers a chain of any shape, with the first buffers of the queue's own as far as these reach.</summary>

@@ -76,6 +76,36 @@ public class ObjectLifetimeTests
     }
 
     [Fact]
+    public async Task Memory_that_cannot_be_given_back_is_not_given_out_again_and_shows_nothing_of_what_was_in_it()
+    {
+        var arena = new HeapArena(8 * 4096);
+        using var host = new TestHost(new ScriptedDevice((in _) => 0), arena: arena);
+        var handle = host.Open();
+        var made = host.Allocate(handle);
+        arena.GetSpan(made.ShmOffset, 4096).Fill(0xA5);
+
+        arena.DiscardFails = true;
+        host.Config(ConfigOperation.FreeMemory, handle, made.ShmId);
+        arena.DiscardFails = false;
+
+        Assert.Equal(-1, arena.GetSpan(made.ShmOffset, 4096).IndexOfAnyExcept((byte)0));
+        Assert.Contains(host.Log.Lines, line => line.Contains("could not be given back", StringComparison.Ordinal));
+        Assert.NotEqual(made.ShmOffset, host.Allocate(handle, 7 * 4096).ShmOffset);
+        Assert.Equal(ConfigError.AllocationFailed, host.Config(ConfigOperation.AllocateMemory, handle, size: 1).Error);
+
+        // A guest sees it all the same, and the next one must not see what this one writes there.
+        arena.GetSpan(0, (int)arena.Length).Fill(0xA5);
+        await Patience.Await(host.ReplaceDriver());
+        Assert.Equal(-1, arena.GetSpan(0, (int)arena.Length).IndexOfAnyExcept((byte)0));
+
+        arena.DiscardFails = true;
+        arena.GetSpan(0, (int)arena.Length).Fill(0xA5);
+        await Patience.Await(host.ReplaceDriver());
+        Assert.Equal(-1, arena.GetSpan(0, (int)arena.Length).IndexOfAnyExcept((byte)0));
+        Assert.Equal(ConfigError.AllocationFailed, host.Config(ConfigOperation.AllocateMemory, host.Open(), size: 1).Error);
+    }
+
+    [Fact]
     public void What_lies_outside_of_objects_is_discarded_although_a_callback_of_the_old_driver_hangs()
     {
         using var started = new ManualResetEventSlim();

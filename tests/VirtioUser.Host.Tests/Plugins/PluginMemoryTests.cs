@@ -16,13 +16,13 @@ public sealed class PluginMemoryTests : IDisposable
     private readonly ObjectTable _objects;
     private readonly PluginMemory _memory;
     private ulong _lastHandle;
+    private ulong _arenaAddress = 1ul << 33;
 
     public PluginMemoryTests()
     {
         _guestLog = new GuestLog(_log);
-        var state = new HostState(new HeapMemory(HostState.RequiredLength));
-        _objects = new ObjectTable(_arena, state, new HostCounters(state), _log);
-        _memory = new PluginMemory(_platform, ScriptedDevice.Default, _objects, () => 0, _guestLog);
+        _objects = new ObjectTable(_arena, new HostState(), new HostCounters(), _guestLog);
+        _memory = new PluginMemory(_platform, ScriptedDevice.Default, _objects, new ArenaAddress(() => _arenaAddress), _guestLog);
     }
 
     public void Dispose() => _guestLog.Dispose();
@@ -33,7 +33,7 @@ public sealed class PluginMemoryTests : IDisposable
         var (instance, next) = (Begin(), Begin());
         var held = _objects.Allocate(instance.Handle, 4096)!.Value;
         Assert.True(instance.TryAddHeld(held));
-        Assert.True(_memory.Map(held.Object.Offset, 0x1000, 4096));
+        Assert.True(_memory.Map(_arenaAddress + held.Object.Offset, 0x1000, 4096));
 
         _platform.Fails = true;
         End(instance);
@@ -53,13 +53,13 @@ public sealed class PluginMemoryTests : IDisposable
         var instance = Begin();
         var held = _objects.Allocate(instance.Handle, 4096)!.Value;
         Assert.True(instance.TryAddHeld(held));
-        Assert.True(_memory.Map(held.Object.Offset, 0x1000, 4096));
+        Assert.True(_memory.Map(_arenaAddress + held.Object.Offset, 0x1000, 4096));
 
         _platform.Fails = true;
-        Assert.False(_memory.Unmap(held.Object.Offset, 4096));
+        Assert.False(_memory.Unmap(_arenaAddress + held.Object.Offset, 4096));
         _platform.Fails = false;
-        Assert.True(_memory.Unmap(held.Object.Offset, 4096));
-        Assert.False(_memory.Unmap(held.Object.Offset, 4096));
+        Assert.True(_memory.Unmap(_arenaAddress + held.Object.Offset, 4096));
+        Assert.False(_memory.Unmap(_arenaAddress + held.Object.Offset, 4096));
 
         Assert.Equal(1, _platform.Restored);
         End(instance);
@@ -74,10 +74,35 @@ public sealed class PluginMemoryTests : IDisposable
         Assert.True(instance.TryAddHeld(held));
 
         _platform.Fails = true;
-        Assert.False(_memory.Map(held.Object.Offset, 0x1000, 4096));
+        Assert.False(_memory.Map(_arenaAddress + held.Object.Offset, 0x1000, 4096));
         End(instance);
 
         Assert.NotNull(_objects.Allocate(Begin().Handle, 4096));
+    }
+
+    [Fact]
+    public void Nothing_is_mapped_or_held_while_the_guest_does_not_see_the_arena_or_before_its_beginning()
+    {
+        var holds = new PluginHolds(_platform, ScriptedDevice.Default, _objects, new ArenaAddress(() => _arenaAddress), _guestLog);
+        var instance = Begin();
+        var held = _objects.Allocate(instance.Handle, 4096)!.Value;
+        Assert.True(instance.TryAddHeld(held));
+        var seen = _arenaAddress + held.Object.Offset;
+
+        foreach (var hidden in new[] { 0ul, seen + 4096 })
+        {
+            _arenaAddress = hidden;
+            foreach (var address in new[] { held.Object.Offset, seen, 0ul, hidden - 4096 })
+            {
+                Assert.False(_memory.Map(address, 0x1000, 4096));
+                Assert.Equal(0, holds.Hold(instance.Handle, instance, address, 4096));
+            }
+        }
+
+        Assert.Contains(_log.Lines, line => line.Contains("does not see", StringComparison.Ordinal));
+        Assert.Empty(instance.Holds.End());
+        _arenaAddress = seen - held.Object.Offset;
+        Assert.True(_memory.Map(seen, 0x1000, 4096));
     }
 
     private Instance Begin()
@@ -99,8 +124,6 @@ public sealed class PluginMemoryTests : IDisposable
         public bool Fails { get; set; }
 
         public int Restored { get; private set; }
-
-        public nint Load(string path) => throw new DllNotFoundException();
 
         public nint GetAddress(ulong arenaOffset) => 0;
 

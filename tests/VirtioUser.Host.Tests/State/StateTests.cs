@@ -1,4 +1,4 @@
-// The state that a successor process would find.
+// The tables of a device model.
 using VirtioUser.Host.State;
 using VirtioUser.Host.Tests.Support;
 using VirtioUser.Protocol;
@@ -90,12 +90,30 @@ public class StateTests
     }
 
     [Fact]
-    public void Memory_that_is_too_small_or_holds_a_state_is_refused()
+    public void Rows_that_are_touched_at_once_by_many_threads_are_all_kept()
     {
-        Assert.Throws<ArgumentException>(() => new HostState(new HeapMemory(HostState.RequiredLength - 1)));
-        var memory = new HeapMemory(HostState.RequiredLength);
-        _ = new HostState(memory);
-        Assert.Throws<ArgumentException>(() => new HostState(memory));
+        for (var round = 0; round < 200; round++)
+        {
+            var table = new StateTable<long>(1000);
+            Parallel.For(0, 8, thread =>
+            {
+                for (var i = thread; i < table.Count; i += 8)
+                {
+                    table[i] = i;
+                }
+            });
+
+            Assert.All(Enumerable.Range(0, table.Count), i => Assert.Equal(i, table[i]));
+        }
+    }
+
+    [Fact]
+    public void There_is_no_row_behind_the_last()
+    {
+        var table = new StateTable<long>(1000);
+        Assert.Equal(0, table[999]);
+        Assert.Throws<ArgumentOutOfRangeException>(() => table[1000]);
+        Assert.Throws<ArgumentOutOfRangeException>(() => table[-1]);
     }
 
     private static List<T> Rows<T>(StateTable<T> table, Func<T, bool> used)

@@ -15,6 +15,8 @@ internal sealed class FakeEventQueue(IQueueWaiter waiter, ConcurrentQueue<string
     private readonly List<EventMessage> _seen = [];
     private int _closed;
     private int _refused;
+    private bool _holdsSignals;
+    private bool _signalIsHeld;
 
     /// <summary>All events that the guest has seen.</summary>
     public IReadOnlyList<EventMessage> Seen
@@ -58,6 +60,28 @@ internal sealed class FakeEventQueue(IQueueWaiter waiter, ConcurrentQueue<string
     /// <summary>Waits until the host wanted a buffer and there was none.</summary>
     public void WaitForRefusal() => Patience.WaitUntil(_changed, () => _refused > 0, () => "an event without a buffer");
 
+    /// <summary>From now on a signal waits, as one does over a descriptor that the guest has filled.</summary>
+    public void HoldSignals()
+    {
+        lock (_changed)
+        {
+            _holdsSignals = true;
+        }
+    }
+
+    /// <summary>Waits until a thread is in a signal that waits.</summary>
+    public void WaitForHeldSignal() => Patience.WaitUntil(_changed, () => _signalIsHeld, () => "a signal that is held");
+
+    /// <summary>Lets signals through again; what the front-end does before it takes the queue away.</summary>
+    public void ReleaseSignals()
+    {
+        lock (_changed)
+        {
+            _holdsSignals = false;
+            Monitor.PulseAll(_changed);
+        }
+    }
+
     /// <summary>From now on touching the queue is a fault.</summary>
     public void Close() => Volatile.Write(ref _closed, 1);
 
@@ -94,6 +118,14 @@ internal sealed class FakeEventQueue(IQueueWaiter waiter, ConcurrentQueue<string
         CheckOpen();
         lock (_changed)
         {
+            _signalIsHeld = _holdsSignals;
+            Monitor.PulseAll(_changed);
+            while (_holdsSignals)
+            {
+                Monitor.Wait(_changed);
+            }
+
+            _signalIsHeld = false;
             Signals++;
             _seen.AddRange(_put);
             _put.Clear();

@@ -23,6 +23,8 @@ internal sealed class FakePingQueue : IPingQueue
     private readonly List<ushort> _flushed = [];
     private int _armed;
     private int _closed;
+    private bool _holdsSignals;
+    private bool _signalIsHeld;
 
     public FakePingQueue(IQueueWaiter waiter, ConcurrentQueue<string> faults, int size = 1024)
     {
@@ -95,6 +97,28 @@ internal sealed class FakePingQueue : IPingQueue
     /// <summary>Waits until the guest has all entries.</summary>
     public void WaitForAll() => WaitForFree(Size);
 
+    /// <summary>From now on a signal waits, as one does over a descriptor that the guest has filled.</summary>
+    public void HoldSignals()
+    {
+        lock (_changed)
+        {
+            _holdsSignals = true;
+        }
+    }
+
+    /// <summary>Waits until a thread is in a signal that waits.</summary>
+    public void WaitForHeldSignal() => Patience.WaitUntil(_changed, () => _signalIsHeld, () => "a signal that is held");
+
+    /// <summary>Lets signals through again.</summary>
+    public void ReleaseSignals()
+    {
+        lock (_changed)
+        {
+            _holdsSignals = false;
+            Monitor.PulseAll(_changed);
+        }
+    }
+
     /// <summary>From now on touching the queue is a fault.</summary>
     public void Close() => Volatile.Write(ref _closed, 1);
 
@@ -149,6 +173,14 @@ internal sealed class FakePingQueue : IPingQueue
         CheckOpen();
         lock (_changed)
         {
+            _signalIsHeld = _holdsSignals;
+            Monitor.PulseAll(_changed);
+            while (_holdsSignals)
+            {
+                Monitor.Wait(_changed);
+            }
+
+            _signalIsHeld = false;
             while (_unflushed.TryDequeue(out var entry))
             {
                 _free.Push(entry);

@@ -28,4 +28,15 @@ internal static class Patience
             }
         }
     }
+
+    /// <summary>Waits until nothing keeps an object alive.</summary>
+    public static void WaitUntilCollected(WeakReference reference) => Assert.True(
+        SpinWait.SpinUntil(
+            () =>
+            {
+                GC.Collect();
+                return !reference.IsAlive;
+            },
+            Limit),
+        "The object is still reachable.");
 }

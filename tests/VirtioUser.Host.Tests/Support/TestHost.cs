@@ -12,6 +12,7 @@ namespace VirtioUser.Host.Tests.Support;
 internal sealed class TestHost : IDisposable
 {
     private readonly ConcurrentQueue<string> _faults = new();
+    private readonly GuestLog _guestLog;
 
     public TestHost(Device device, HostOptions? options = null, bool attach = true, int ringSize = 1024, int eventBuffers = int.MaxValue, IArenaMemory? arena = null)
         : this([device], options, attach, ringSize, eventBuffers, arena)
@@ -21,11 +22,11 @@ internal sealed class TestHost : IDisposable
     public TestHost(IEnumerable<Device> devices, HostOptions? options = null, bool attach = true, int ringSize = 1024, int eventBuffers = int.MaxValue, IArenaMemory? arena = null)
     {
         Arena = arena ?? new HeapArena(1 << 20);
-        State = new HostState(new HeapMemory(HostState.RequiredLength));
         Pings = new FakePingQueue(Waiter, _faults, ringSize);
         Events = new FakeEventQueue(Waiter, _faults, eventBuffers);
         var catalog = new DeviceCatalog(devices.Select(device => new CatalogEntry(device, "test")));
-        Model = new DeviceModel(catalog, Arena, State, Waiter, options ?? new HostOptions(), Log);
+        _guestLog = new GuestLog(Log);
+        Model = new DeviceModel(catalog, Arena, Waiter, options ?? new HostOptions(), new HostCounters(), _guestLog, Log);
         Model.Start();
         if (attach)
         {
@@ -39,7 +40,7 @@ internal sealed class TestHost : IDisposable
 
     public IArenaMemory Arena { get; }
 
-    public HostState State { get; }
+    public HostState State => Model.State;
 
     public DeviceModel Model { get; }
 
@@ -71,11 +72,23 @@ internal sealed class TestHost : IDisposable
     {
         Detach();
         var ended = Model.EndDriverAsync();
+        Model.DiscardFreeMemory();
         Pings = new FakePingQueue(Waiter, _faults, Pings.Size);
         Events = new FakeEventQueue(Waiter, _faults, eventBuffers);
         Attach(newDriver: true);
         return ended;
     }
+
+    /// <summary>Waits until the leader has noticed that the ping queue is detached.</summary>
+    public void WaitForDetachedLeader() => Assert.True(SpinWait.SpinUntil(() => Model.IsAtRest, Patience.Limit), "The leader does not wait for a queue.");
+
+    /// <summary>Waits until a line with this text was logged.</summary>
+    public void WaitForLine(string text) =>
+        Assert.True(SpinWait.SpinUntil(() => Log.Lines.Any(line => line.Contains(text, StringComparison.Ordinal)), Patience.Limit), $"Nobody said: {text}");
+
+    /// <summary>Waits until something was counted as often as that.</summary>
+    public void WaitForCount(Counter counter, long count) =>
+        Assert.True(SpinWait.SpinUntil(() => this[counter] >= count, Patience.Limit), $"{counter} is {this[counter]}, not {count}.");
 
     public ConfigMessage Config(in ConfigMessage request)
     {
@@ -137,6 +150,7 @@ internal sealed class TestHost : IDisposable
     public void Dispose()
     {
         Model.Dispose();
+        _guestLog.Dispose();
         Pings.Close();
         Events.Close();
         Assert.Empty(_faults);

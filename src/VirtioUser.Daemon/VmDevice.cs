@@ -1,0 +1,87 @@
+// The device model of one VM and what joins it to the queues.
+using Microsoft.Extensions.Logging;
+using VirtioUser.Host;
+
+namespace VirtioUser.Daemon;
+
+/// <summary>
+/// Made when a driver starts for the first time, since most of what connects and goes never gets there; lives as long as the
+/// connection, and longer where callbacks do. Its threads run from the beginning.
+/// </summary>
+internal sealed class VmDevice
+{
+    private readonly QueueFaults _faults;
+
+    /// <summary>Makes the parts and starts their threads.</summary>
+    /// <param name="services">What all connections share.</param>
+    /// <param name="arena">The arena of this connection.</param>
+    /// <param name="guestLog">Its budget of log lines.</param>
+    /// <exception cref="Virtio.Linux.LinuxException">No descriptor is left.</exception>
+    /// <exception cref="OutOfMemoryException">The system has no thread left.</exception>
+    /// <exception cref="InvalidOperationException">The same.</exception>
+    public VmDevice(VmServices services, SharedMapping arena, GuestLog guestLog)
+    {
+        var loggers = services.Loggers;
+        Counters = services.Totals.Begin();
+        Model = new DeviceModel(
+            services.Catalog, arena, Waiter, services.Bounds, Counters, guestLog, loggers, new PluginPlatform(arena));
+        _faults = new QueueFaults(loggers.CreateLogger<QueueFaults>(), guestLog, Counters);
+        Config = new ConfigQueues(Model, services.Bounds, _faults, guestLog, loggers.CreateLogger<ConfigQueues>(), services.Trace);
+        ArenaView = new ArenaView(Model, Config, guestLog.For(loggers.CreateLogger<ArenaView>()));
+        try
+        {
+            Model.Start();
+            Config.Start();
+        }
+        catch
+        {
+            Model.Dispose();
+            ArenaView.Dispose();
+            Waiter.Dispose();
+            services.Totals.End(Counters);
+            throw;
+        }
+    }
+
+    /// <summary>What this VM has caused.</summary>
+    public HostCounters Counters { get; }
+
+    /// <summary>How the ping queue's leader sleeps.</summary>
+    public QueueWaiter Waiter { get; } = new();
+
+    /// <summary>The device model.</summary>
+    public DeviceModel Model { get; }
+
+    /// <summary>Queues 0 and 1.</summary>
+    public ConfigQueues Config { get; }
+
+    /// <summary>What the guest sees of the arena.</summary>
+    public ArenaView ArenaView { get; }
+
+    /// <summary>Told when a driver has broken its rings.</summary>
+    public QueueFaults Faults => _faults;
+
+    /// <summary>
+    /// Ends everything but callbacks that run; the queues must be detached and <see cref="DeviceModel.EndDriverAsync"/> called.
+    /// </summary>
+    /// <returns>Complete when the last instance has ended.</returns>
+    public async Task EndAsync()
+    {
+        // A callback that holds up many others must not keep what those have left behind.
+        var patience = TimeSpan.FromMilliseconds(250);
+
+        Config.Dispose();
+        await Config.Ended.ConfigureAwait(false); // an instance that is made at this moment is one that is ended, too
+        ArenaView.Dispose();
+        Model.Dispose();
+        var ended = Model.WhenInstancesEndedAsync();
+        await ended.WaitAsync(patience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!ended.IsCompleted)
+        {
+            Model.DiscardFreeMemory();
+        }
+
+        await ended.ConfigureAwait(false);
+        Waiter.Dispose();
+    }
+}

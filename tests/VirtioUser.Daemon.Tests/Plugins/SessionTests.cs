@@ -1,0 +1,84 @@
+// One library, and instances of more than one connection in it.
+using NativeDevice;
+using TestDevice.Dependency;
+using VirtioUser.Daemon.Tests.Support;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Daemon.Tests.Plugins;
+
+public sealed class SessionTests : IDisposable
+{
+    private const uint Device = TestDevices.ManyVersions;
+
+    private readonly SocketFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    /// <summary>The guests call both instances the same; the library must not.</summary>
+    [Fact]
+    public async Task An_instance_of_a_former_vm_that_still_runs_is_not_taken_for_one_of_the_next()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, "--device", await NativeDevices.GetAsync("test_device"));
+        var gate = Gates.New();
+        ulong former;
+        using (var driver = TestDriver.Boot(_folder.SocketPath))
+        {
+            former = driver.Create(Device, 2);
+            for (var i = 1u; i <= 5; i++)
+            {
+                Assert.Equal(i, driver.Call(former, TestOperation.Count));
+            }
+
+            driver.Send(former, TestOperation.Wait, gate, shared: driver.Allocate(former, 4096));
+            Assert.Equal(1u, driver.Call(driver.Create(Device, 2), TestOperation.Echo, 1)); // the callback runs
+        }
+
+        using var next = TestDriver.Boot(_folder.SocketPath);
+        var instance = next.Create(Device, 3);
+        Assert.Equal(former, instance);
+        Assert.Equal((1u, 3u), (next.Call(instance, TestOperation.Count), next.Call(instance, TestOperation.Version)));
+        var shared = next.Allocate(instance, 4096);
+        Assert.Equal(-1, next.Bytes(shared).IndexOfAnyExcept((byte)0));
+
+        Assert.Equal(1u, next.Call(next.Create(Device, 2), TestOperation.Release, gate));
+        DaemonMemory.WaitForArenas(daemon.Id, 1); // the former instance has ended, and told the library so
+
+        Assert.Equal((3u, 3u), (next.Call(instance, TestOperation.Count), next.Call(instance, TestOperation.Version)));
+        next.Send(instance, TestOperation.RaiseEvents, 1);
+        EventMessage[] events = [next.NextEvent(), next.NextEvent()];
+        Assert.Equal([1u, 1u | Revents.Unsolicited], events.Select(each => each.Revents).Order());
+        await daemon.AssertStopsAsync();
+    }
+
+    /// <summary>What is mapped and held goes with its VM; the next one can do the same at the same place.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Each_vm_maps_and_holds_for_itself(bool holds)
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(
+            _folder.SocketPath, "--device", await NativeDevices.GetAsync("mapping_device"), "--device", await NativeDevices.GetAsync("holding_device"));
+        for (var i = 0; i < 3; i++)
+        {
+            using var driver = TestDriver.Boot(_folder.SocketPath);
+            var instance = driver.Create(holds ? TestDevices.Holding : TestDevices.Mapping);
+            var shared = driver.Allocate(instance, 4096);
+            driver.Bytes(shared).Fill(1);
+            driver.Send(new PingMessage
+            {
+                InstanceHandle = instance,
+                Metadata = holds
+                    ? HoldingDevice.Metadata(HoldingDevice.Operation.Hold, slot: i)
+                    : MappingDevice.Metadata(MappingDevice.Operation.Map, slot: i, (int)MappingDevice.Kind.Heap, offset: 1),
+                ShmId = shared.Id,
+                ShmSize = shared.Size,
+                Events = 1,
+            });
+
+            Assert.Equal(new EventMessage(instance, 1), driver.NextEvent());
+        }
+
+        DaemonMemory.WaitForArenas(daemon.Id, 0);
+        Assert.DoesNotContain(daemon.ErrorLines, line => line.Contains("can not", StringComparison.Ordinal));
+    }
+}
