@@ -43,8 +43,13 @@ public sealed unsafe class AddressWindow : IDisposable
         ArgumentNullException.ThrowIfNull(descriptor);
         CheckPart(offset, length);
         CheckAligned(fileOffset, nameof(fileOffset));
+        if (!Bounds.Contains(Mapping.MaximumEnd, fileOffset, length))
+        {
+            throw new ArgumentOutOfRangeException(nameof(fileOffset), $"{length} bytes at {fileOffset} do not lie inside any file.");
+        }
+
         using var use = new DescriptorUse(descriptor);
-        Replace(offset, length, MappingHandle.Protection(access), Native.MAP_SHARED | Native.MAP_NORESERVE, use.Number, (long)fileOffset);
+        Replace(offset, length, MappingHandle.Protection(access), Native.MAP_SHARED, use.Number, (long)fileOffset);
     }
 
     /// <summary>Takes away whatever is mapped in a part of the window. Touching it afterwards ends the process.</summary>
@@ -64,7 +69,7 @@ public sealed unsafe class AddressWindow : IDisposable
     public Span<byte> GetSpan(ulong offset, int length)
     {
         ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
-        if (length < 0 || (uint)length > Length || offset > Length - (uint)length)
+        if (length < 0 || !Bounds.Contains(Length, offset, (uint)length))
             throw new ArgumentOutOfRangeException(nameof(offset), $"{length} bytes at {offset} do not lie inside a window of {Length} bytes.");
         return new Span<byte>((byte*)_handle.Address + offset, length);
     }
@@ -91,7 +96,7 @@ public sealed unsafe class AddressWindow : IDisposable
     {
         CheckAligned(offset, nameof(offset));
         CheckAligned(length, nameof(length));
-        if (length == 0 || length > Length || offset > Length - length)
+        if (length == 0 || !Bounds.Contains(Length, offset, length))
             throw new ArgumentOutOfRangeException(nameof(offset), $"{length} bytes at {offset} do not lie inside a window of {Length} bytes.");
     }
 

@@ -81,6 +81,8 @@ public enum Errno
     EOPNOTSUPP = 95,
     /// <summary>Address already in use.</summary>
     EADDRINUSE = 98,
+    /// <summary>The other side ended a connection before it was accepted.</summary>
+    ECONNABORTED = 103,
     /// <summary>Connection reset by the peer.</summary>
     ECONNRESET = 104,
     /// <summary>No buffer space available.</summary>

@@ -28,19 +28,27 @@ public sealed class FileDescriptor : SafeHandle
     /// <exception cref="LinuxException">The descriptor cannot be examined.</exception>
     public FileIdentity Identity
     {
-        get
-        {
-            Native.StatX status = GetStatus();
-            return new FileIdentity((ulong)status.DeviceMajor << 32 | status.DeviceMinor, status.Inode);
-        }
+        get => GetStatus().Identity;
     }
 
     /// <summary>The size of the file in bytes.</summary>
     /// <exception cref="LinuxException">The descriptor cannot be examined.</exception>
     public ulong Size => GetStatus().Size;
 
+    /// <summary>The kind of file system that the file is in.</summary>
+    /// <exception cref="LinuxException">The descriptor cannot be examined.</exception>
+    public FileSystemKind FileSystem => (FileSystemKind)GetFileSystem().Type;
+
     /// <summary>The unit in which the file can be mapped, in bytes: the huge page size for a hugetlbfs file.</summary>
-    internal ulong BlockSize => GetStatus().BlockSize;
+    internal ulong MappingUnit
+    {
+        get
+        {
+            var page = (ulong)Environment.SystemPageSize;
+            var fileSystem = GetFileSystem();
+            return (FileSystemKind)fileSystem.Type == FileSystemKind.HugeTlbFs ? Math.Max(page, (ulong)fileSystem.BlockSize) : page;
+        }
+    }
 
     /// <summary>Makes a second descriptor of the same open file. The caller owns it.</summary>
     /// <exception cref="LinuxException">No descriptor is left (<see cref="Errno.EMFILE"/>).</exception>
@@ -64,9 +72,31 @@ public sealed class FileDescriptor : SafeHandle
             LinuxException.ThrowLast("fcntl F_SETFL");
     }
 
+    /// <summary>Keeps programs that this process starts from having the descriptor too. For inherited ones: those made here have it.</summary>
+    /// <exception cref="LinuxException">The flags cannot be changed.</exception>
+    public void SetCloseOnExec()
+    {
+        var flags = Native.FCntl(this, Native.F_GETFD, 0);
+        if (flags < 0 || Native.FCntl(this, Native.F_SETFD, flags | Native.FD_CLOEXEC) < 0)
+        {
+            LinuxException.ThrowLast("fcntl F_SETFD");
+        }
+    }
+
     /// <inheritdoc/>
     // The descriptor is gone even if close reports an error; trying again could close someone else's.
     protected override bool ReleaseHandle() => Native.Close((int)handle) == 0;
+
+    private unsafe Native.StatFs GetFileSystem()
+    {
+        Native.StatFs fileSystem;
+        if (Native.GetFileSystem(this, &fileSystem) < 0)
+        {
+            LinuxException.ThrowLast("fstatfs");
+        }
+
+        return fileSystem;
+    }
 
     unsafe Native.StatX GetStatus()
     {

@@ -16,6 +16,9 @@ namespace Virtio.Linux;
 /// </remarks>
 public sealed unsafe class Mapping : IDisposable
 {
+    /// <summary>Where a range of a file can end at most: the largest size of a file, in bytes.</summary>
+    public const ulong MaximumEnd = long.MaxValue;
+
     readonly MappingHandle _handle;
     // Zero once disposed, so that one comparison guards every access.
     nint _address;
@@ -53,11 +56,13 @@ public sealed unsafe class Mapping : IDisposable
     {
         ArgumentNullException.ThrowIfNull(descriptor);
         ArgumentOutOfRangeException.ThrowIfZero(length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, (ulong)long.MaxValue / 2);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, (ulong)long.MaxValue / 2);
-        // Files of huge pages can be mapped (and unmapped) only in units of these. Character devices report block
-        // sizes that mean nothing for mapping, but never larger ones than a page.
-        ulong unit = Math.Max((ulong)Environment.SystemPageSize, descriptor.BlockSize);
+        if (!Bounds.Contains(MaximumEnd, offset, length))
+        {
+            throw new ArgumentOutOfRangeException(nameof(offset), $"{length} bytes at {offset} do not lie inside any file.");
+        }
+
+        // Files of huge pages can be mapped (and unmapped) only in units of these.
+        var unit = descriptor.MappingUnit;
         ulong before = offset % unit;
         ulong mapped = (before + length + unit - 1) / unit * unit;
         MappingHandle handle = MappingHandle.MapShared(descriptor, offset - before, (nuint)mapped, access);
@@ -71,7 +76,7 @@ public sealed unsafe class Mapping : IDisposable
     /// <exception cref="ObjectDisposedException">The mapping is gone.</exception>
     public Span<byte> GetSpan(ulong offset, int length)
     {
-        if (length < 0 || (uint)length > Length || offset > Length - (uint)length)
+        if (length < 0 || !Bounds.Contains(Length, offset, (uint)length))
             ThrowOutside(offset, length);
         return new Span<byte>((byte*)Address + offset, length);
     }
@@ -86,7 +91,7 @@ public sealed unsafe class Mapping : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">The part does not lie inside the mapping.</exception>
     public Memory<byte> GetMemory(ulong offset, int length, IPinCounter? pins = null)
     {
-        if (length < 0 || (uint)length > Length || offset > Length - (uint)length)
+        if (length < 0 || !Bounds.Contains(Length, offset, (uint)length))
             ThrowOutside(offset, length);
         return new MappedMemory(this, offset, length, pins).Memory;
     }

@@ -18,11 +18,14 @@ internal sealed class MappingHandle : SafeHandle
 
     internal nint Address => handle;
 
-    /// <summary>Maps a range of a file, shared.</summary>
+    /// <summary>
+    /// Maps a range of a file, shared. Not with <c>MAP_NORESERVE</c>: for ordinary memory that makes no difference, since
+    /// the file accounts for its pages, but huge pages that are not there would be noticed only when they are touched.
+    /// </summary>
     internal static MappingHandle MapShared(FileDescriptor descriptor, ulong offset, nuint length, MapAccess access)
     {
         using var use = new DescriptorUse(descriptor);
-        nint address = Native.MMap(0, length, Protection(access), Native.MAP_SHARED | Native.MAP_NORESERVE, use.Number, (long)offset);
+        nint address = Native.MMap(0, length, Protection(access), Native.MAP_SHARED, use.Number, (long)offset);
         if (address == -1)
             LinuxException.ThrowLast($"mmap of {length} bytes at offset {offset}");
         return new MappingHandle(address, length);

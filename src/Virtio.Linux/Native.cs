@@ -7,21 +7,22 @@ internal static unsafe partial class Native
 {
     const string LibC = "libc";
 
-    internal const int O_RDWR = 2, O_NONBLOCK = 0x800, O_CLOEXEC = 0x80000;
-    internal const int F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, F_ADD_SEALS = 1033, F_GET_SEALS = 1034;
+    internal const int O_RDWR = 2, O_CREAT = 0x40, O_NONBLOCK = 0x800, O_CLOEXEC = 0x80000;
+    internal const int F_GETFD = 1, F_SETFD = 2, FD_CLOEXEC = 1, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, F_ADD_SEALS = 1033, F_GET_SEALS = 1034;
     internal const uint MFD_CLOEXEC = 1, MFD_ALLOW_SEALING = 2;
     internal const int FALLOC_FL_KEEP_SIZE = 1, FALLOC_FL_PUNCH_HOLE = 2;
     internal const int PROT_NONE = 0, PROT_READ = 1, PROT_WRITE = 2;
     internal const int MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20, MAP_NORESERVE = 0x4000;
     internal const int MREMAP_MAYMOVE = 1, MREMAP_FIXED = 2;
+    internal const int LOCK_EX = 2, LOCK_NB = 4;
     internal const int RTLD_NOW = 2;
     internal const int EFD_NONBLOCK = O_NONBLOCK, EFD_CLOEXEC = O_CLOEXEC;
     internal const int RWF_NOWAIT = 8;
     internal const int EPOLL_CLOEXEC = O_CLOEXEC, EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2;
     internal const uint EPOLLET = 1u << 31;
-    internal const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = O_CLOEXEC, SCM_RIGHTS = 1, SHUT_RDWR = 2;
-    internal const int SOL_SOCKET = 1, SO_TYPE = 3, SO_RCVTIMEO = 20, SO_SNDTIMEO = 21, SO_ACCEPTCONN = 30, SO_DOMAIN = 39;
-    internal const int MSG_CTRUNC = 8, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000;
+    internal const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = O_CLOEXEC, SCM_RIGHTS = 1, SCM_PIDFD = 4, SHUT_RDWR = 2;
+    internal const int SOL_SOCKET = 1, SO_TYPE = 3, SO_LINGER = 13, SO_SNDTIMEO = 21, SO_ACCEPTCONN = 30, SO_DOMAIN = 39;
+    internal const int MSG_PEEK = 2, MSG_CTRUNC = 8, MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000;
     internal const int AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_EMPTY_PATH = 0x1000;
     internal const uint STATX_TYPE = 1, STATX_INODE = 0x100, STATX_SIZE = 0x200;
     internal const ushort S_IFMT = 0xf000, S_IFSOCK = 0xc000;
@@ -65,13 +66,25 @@ internal static unsafe partial class Native
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     internal struct StatX
     {
-        [FieldOffset(4)] internal uint BlockSize;
         [FieldOffset(28)] internal ushort Mode;
         [FieldOffset(32)] internal ulong Inode;
         [FieldOffset(40)] internal ulong Size;
         [FieldOffset(136)] internal uint DeviceMajor;
         [FieldOffset(140)] internal uint DeviceMinor;
+
+        internal readonly FileIdentity Identity => new((ulong)DeviceMajor << 32 | DeviceMinor, Inode);
     }
+
+    /// <summary>The fields that we read of <c>struct statfs</c> of 64-bit Linux.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 120)]
+    internal struct StatFs
+    {
+        [FieldOffset(0)] internal long Type;
+        [FieldOffset(8)] internal long BlockSize;
+    }
+
+    [LibraryImport(LibC, EntryPoint = "fstatfs", SetLastError = true)]
+    internal static partial int GetFileSystem(FileDescriptor descriptor, StatFs* result);
 
     [LibraryImport(LibC, EntryPoint = "close", SetLastError = true)]
     internal static partial int Close(int descriptor);
@@ -168,6 +181,15 @@ internal static unsafe partial class Native
 
     [LibraryImport(LibC, EntryPoint = "bind", SetLastError = true)]
     internal static partial int Bind(FileDescriptor socket, byte* address, uint length);
+
+    [LibraryImport(LibC, EntryPoint = "getsockname", SetLastError = true)]
+    internal static partial int GetSocketName(FileDescriptor socket, byte* address, uint* length);
+
+    [LibraryImport(LibC, EntryPoint = "getpeername", SetLastError = true)]
+    internal static partial int GetPeerName(FileDescriptor socket, byte* address, uint* length);
+
+    [LibraryImport(LibC, EntryPoint = "flock", SetLastError = true)]
+    internal static partial int FLock(FileDescriptor descriptor, int operation);
 
     [LibraryImport(LibC, EntryPoint = "listen", SetLastError = true)]
     internal static partial int Listen(FileDescriptor socket, int backlog);

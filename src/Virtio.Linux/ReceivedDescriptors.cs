@@ -2,7 +2,7 @@
 namespace Virtio.Linux;
 
 /// <summary>
-/// Owns the descriptors that <see cref="UnixSocket.Receive"/> received, until someone takes them. Disposing or clearing
+/// Owns the descriptors that <see cref="UnixSocket"/> received, until someone takes them. Disposing or clearing
 /// it closes the rest, so that no descriptor of a refused message leaks. Not for several threads at once.
 /// </summary>
 public sealed class ReceivedDescriptors : IDisposable
@@ -50,7 +50,12 @@ public sealed class ReceivedDescriptors : IDisposable
     {
         for (int i = 0; i < Count; i++)
         {
-            _descriptors[i]?.Dispose();
+            if (_descriptors[i] is { } descriptor)
+            {
+                UnixSocket.DropLinger(descriptor);
+                descriptor.Dispose();
+            }
+
             _descriptors[i] = null;
         }
         Count = 0;

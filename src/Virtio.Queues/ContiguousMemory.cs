@@ -9,8 +9,7 @@ public sealed class ContiguousMemory(Memory<byte> bytes, ulong firstAddress = 0)
     /// <inheritdoc/>
     public override bool TryGetSpan(ulong address, uint length, out Span<byte> span)
     {
-        ulong offset = unchecked(address - firstAddress);
-        if (address < firstAddress || length > (uint)bytes.Length || offset > (uint)bytes.Length - length)
+        if (!Bounds.Contains(firstAddress, (uint)bytes.Length, address, length, out ulong offset))
         {
             span = default;
             return false;

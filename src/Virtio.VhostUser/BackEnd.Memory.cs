@@ -9,7 +9,7 @@ public sealed partial class BackEnd
     void SetMemoryTable(ReadOnlySpan<byte> payload)
     {
         MemoryRegionMessage[] messages = MemoryTableMessage.Read(payload, _channel.Descriptors.Count);
-        MemoryRegion[] next = _state.Memory.Map(messages, _channel.Descriptors, _options.RequireSealedMemory);
+        MemoryRegion[] next = _state.Memory.Map(messages, _channel.Descriptors, _memoryRules);
         // Front-ends send a new table whenever anything is mapped into the guest, our own regions too. While nothing is
         // taken away, the queues need not know.
         if (_state.Started && _state.Memory.LosesMappings(next))
@@ -47,15 +47,35 @@ public sealed partial class BackEnd
             throw new VhostUserException($"SET_BACKEND_REQ_FD carries {_channel.Descriptors.Count} descriptors instead of 1.");
         if (!_state.Has(ProtocolFeatures.BackEndRequests))
             throw new VhostUserException("SET_BACKEND_REQ_FD without the protocol feature for it.");
-        UnixSocket socket;
+        UnixSocket? socket = null;
         try
         {
             socket = UnixSocket.FromDescriptor(_channel.Descriptors.Take(0));
+            CheckBackEndChannel(socket);
+            _mapper.SetChannel(socket, _state.Has(ProtocolFeatures.ReplyAcknowledgement));
         }
-        catch (Exception failure) when (failure is ArgumentException or LinuxException)
+        catch (Exception failure) when (failure is ArgumentException or LinuxException or VhostUserException)
         {
+            socket?.Dispose();
             throw new VhostUserException($"SET_BACKEND_REQ_FD: {failure.Message}", failure);
         }
-        _mapper.SetChannel(socket, _state.Has(ProtocolFeatures.ReplyAcknowledgement));
+    }
+
+    /// <summary>A channel must lead to the front-end.</summary>
+    /// <exception cref="VhostUserException">It leads nowhere, or back here.</exception>
+    /// <exception cref="LinuxException">It is not connected.</exception>
+    private void CheckBackEndChannel(UnixSocket socket)
+    {
+        if (socket.IsListening)
+        {
+            throw new VhostUserException("the socket listens; it must be connected.");
+        }
+
+        // The front-end's own end of this connection, kept here, would keep the connection alive without the front-end;
+        // the end of another connection to the same listener, that one. All of them have a peer of the same name.
+        if (socket.PeerName is { Length: > 0 } peer && peer.AsSpan().SequenceEqual(_channel.Socket.Name))
+        {
+            throw new VhostUserException("the socket is the end of a connection to this back-end.");
+        }
     }
 }

@@ -22,9 +22,11 @@ public sealed partial class BackEnd : IDisposable
 
     readonly MessageChannel _channel;
     readonly BackEndDevice _device;
-    readonly BackEndOptions _options;
+    readonly MemoryRules _memoryRules;
     readonly ConnectionState _state;
     readonly SharedMemoryMapper _mapper;
+    private readonly TimeSpan _patience;
+    private volatile VhostUserException? _violation;
     volatile bool _stopping;
     int _ran;
 
@@ -43,11 +45,13 @@ public sealed partial class BackEnd : IDisposable
             throw new ArgumentException($"A configuration space has at most {ConfigurationHeader.MaximumLength} bytes.", nameof(device));
         if (device.SharedMemory.Count > SharedMemoryConfigMessage.MaximumRegions)
             throw new ArgumentException($"A device has at most {SharedMemoryConfigMessage.MaximumRegions} shared memory regions.", nameof(device));
-        _channel = new MessageChannel(connection);
+        options ??= new BackEndOptions();
+        _patience = options.Patience;
+        _channel = new MessageChannel(connection, _patience);
         _device = device;
-        _options = options ?? new BackEndOptions();
+        _memoryRules = new MemoryRules(options, device);
         _state = new ConnectionState(device.QueueCount);
-        _mapper = new SharedMemoryMapper(device);
+        _mapper = new SharedMemoryMapper(device, _patience, EndByViolation);
     }
 
     /// <summary>The guest's memory, empty until the front-end tells it. Any thread may read it while queues run.</summary>
@@ -73,6 +77,8 @@ public sealed partial class BackEnd : IDisposable
             throw new InvalidOperationException("A back-end runs once.");
         try
         {
+            _state.Signals.Own();
+            _channel.Socket.EnsureName();
             while (_channel.TryReceive(out MessageHeader header, out ReadOnlySpan<byte> payload))
                 Answer(header, payload);
         }
@@ -83,6 +89,10 @@ public sealed partial class BackEnd : IDisposable
         catch (LinuxException failure) when (failure.Errno is Errno.ECONNRESET or Errno.EPIPE)
         {
             // A front-end that died with something unread has closed the connection, too.
+        }
+        catch (LinuxException failure) when (failure.Errno is Errno.EAGAIN)
+        {
+            throw new VhostUserException($"The front-end did not send the rest of a message, or does not read the answers, for {_patience.TotalSeconds:0.#} seconds.", failure);
         }
         finally
         {
@@ -96,12 +106,29 @@ public sealed partial class BackEnd : IDisposable
                 Close();
             }
         }
+
+        if (_violation is { } violation && !_stopping)
+        {
+            throw violation;
+        }
     }
 
     /// <summary>Makes <see cref="Run"/> return soon. From any thread, any number of times, also before <see cref="Run"/>.</summary>
     public void Stop()
     {
         _stopping = true;
+        ShutDown();
+    }
+
+    /// <summary>The front-end misused the back-end's channel. On the channel's thread.</summary>
+    private void EndByViolation(VhostUserException violation)
+    {
+        _violation = violation;
+        ShutDown();
+    }
+
+    private void ShutDown()
+    {
         try
         {
             _channel.Socket.Shutdown();
@@ -261,7 +288,13 @@ public sealed partial class BackEnd : IDisposable
         Reply(FrontEndRequest.GetConfig, reply);
     }
 
-    void Reply(FrontEndRequest request, ulong value) => _channel.Send((uint)request, MessageFlags.Reply, value);
+    private void Reply(FrontEndRequest request, ulong value) =>
+        Reply(request, MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(in value)));
 
-    void Reply(FrontEndRequest request, ReadOnlySpan<byte> payload) => _channel.Send((uint)request, MessageFlags.Reply, payload);
+    private void Reply(FrontEndRequest request, ReadOnlySpan<byte> payload)
+    {
+        // Whoever has the answer can rely on it that nothing of the message is still open here.
+        _channel.Descriptors.Clear();
+        _channel.Send((uint)request, MessageFlags.Reply, payload);
+    }
 }

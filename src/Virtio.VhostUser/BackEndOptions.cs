@@ -4,15 +4,26 @@ namespace Virtio.VhostUser;
 /// <summary>Options of a <see cref="BackEnd"/>.</summary>
 public sealed record BackEndOptions
 {
+    /// <summary>The value of <see cref="MaxGuestMemory"/> unless it is set: 1 TiB.</summary>
+    public const ulong DefaultMaxGuestMemory = 1UL << 40;
+
     /// <summary>
-    /// Whether guest memory must be sealed against shrinking, as memory-backend-memfd of QEMU is. A front-end that shrinks
-    /// memory which is not sealed ends this process; switch this off only for front-ends that are trusted.
+    /// The most guest memory in bytes that a memory table may have; what it shows of the device's own shared memory does not
+    /// count. It bounds address space and page tables of this process. While a table is replaced, the old and the new one
+    /// are mapped, so that the peak is twice as much: more than a quarter of the address space (32 TiB) is not sensible.
     /// </summary>
-    public bool RequireSealedMemory { get; init; } = true;
+    public ulong MaxGuestMemory { get; init; } = DefaultMaxGuestMemory;
 
-    /// <summary>The most bytes of guest memory that a memory table may have in all.</summary>
-    public ulong MaxGuestMemory { get; init; } = 1UL << 40;
-
-    /// <summary>Whether the front-end is trusted not to end this process by its memory: files whose pages may fail to appear are taken too.</summary>
+    /// <summary>
+    /// Whether the front-end is trusted with this process's life. If not, guest memory must be a memfd that is sealed
+    /// against shrinking and not of huge pages, as memory-backend-memfd of QEMU is: the pages of any other file can be gone
+    /// when they are touched, which ends this process with SIGBUS.
+    /// </summary>
     public bool TrustFrontEnd { get; init; }
+
+    /// <summary>
+    /// How long, in total, the rest of a message may take once its first byte is there, the front-end to read an answer or a
+    /// request, and to answer a request. Settable for tests, which have no time.
+    /// </summary>
+    internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(10);
 }

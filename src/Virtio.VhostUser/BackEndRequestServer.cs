@@ -11,12 +11,20 @@ sealed class BackEndRequestServer : IDisposable
     readonly BackEndRequestHandler _handler;
     readonly Thread _thread;
 
-    internal BackEndRequestServer(UnixSocket socket, BackEndRequestHandler handler)
+    internal BackEndRequestServer(UnixSocket socket, BackEndRequestHandler handler, TimeSpan patience)
     {
-        _channel = new MessageChannel(socket);
+        _channel = new MessageChannel(socket, patience);
         _handler = handler;
         _thread = new Thread(Serve) { IsBackground = true, Name = "vhost-user back-end requests" };
-        _thread.Start();
+        try
+        {
+            _thread.Start();
+        }
+        catch (OutOfMemoryException failure)
+        {
+            _channel.Dispose();
+            throw new VhostUserException("The system has no thread left for the back-end's requests.", failure);
+        }
     }
 
     /// <summary>Ends the thread. Not to be called on it.</summary>

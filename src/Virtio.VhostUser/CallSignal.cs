@@ -10,23 +10,38 @@ namespace Virtio.VhostUser;
 /// </summary>
 /// <remarks>
 /// The other side shares the descriptor: it can make it blocking and fill it, so that a thread that signals is stuck.
-/// Therefore the connection's thread never signals itself, and gets stuck threads out before it waits for any
-/// (<see cref="Mute"/>). <see cref="Mute"/>, <see cref="Unmute"/> and <see cref="Replace"/> are for that thread.
+/// Therefore the connection's thread never signals itself, whoever asks it to (<see cref="SignalHelper"/> does it then), and
+/// gets stuck threads out before it waits for any (<see cref="Mute"/>). <see cref="Mute"/>, <see cref="Unmute"/> and <see cref="Replace"/> are for that thread.
 /// </remarks>
 public sealed class CallSignal
 {
-    readonly bool _makesUp;
+    private readonly SignalHelper? _helper;
+    private readonly bool _makesUp;
     EventFd? _call;
     int _inside;
     bool _muted = true;
 
     /// <summary>Muted, as long as the queue has not started.</summary>
+    /// <param name="helper">Signals for the connection's thread; null where there is none.</param>
     /// <param name="makesUp">Whether to signal once for signals that may have been lost while muted or replaced: one call
     /// too many costs nothing, one too few hangs a driver. Not for errors, which only tell what was.</param>
-    internal CallSignal(bool makesUp) => _makesUp = makesUp;
+    internal CallSignal(SignalHelper? helper, bool makesUp) => (_helper, _makesUp) = (helper, makesUp);
 
     /// <summary>Signals; does nothing while the front-end has not given a descriptor (it polls then), or the queue is stopped. Allocates nothing.</summary>
     public void Signal()
+    {
+        if (_helper is { IsOwner: true })
+        {
+            _helper.Post(this);
+        }
+        else
+        {
+            SignalNow();
+        }
+    }
+
+    /// <summary>The same on this thread, whichever it is.</summary>
+    internal void SignalNow()
     {
         // A full fence, which pairs with the one in Mute: either it sees us inside, or we see that it muted.
         Interlocked.Increment(ref _inside);
@@ -59,7 +74,9 @@ public sealed class CallSignal
     {
         Volatile.Write(ref _muted, false);
         if (_makesUp && _call is not null)
-            new Thread(Signal) { IsBackground = true, Name = "call" }.Start();
+        {
+            _helper?.Post(this);
+        }
     }
 
     /// <summary>Puts another descriptor in place, which this owns from now on, and closes the one before.</summary>

@@ -11,7 +11,7 @@ sealed class ConnectionState : IDisposable
     {
         Vrings = new Vring[queueCount];
         for (int i = 0; i < queueCount; i++)
-            Vrings[i] = new Vring(i);
+            Vrings[i] = new Vring(i, Signals);
     }
 
     internal VirtioFeatures Features { get; set; }
@@ -21,6 +21,9 @@ sealed class ConnectionState : IDisposable
     internal MemoryTable Memory { get; } = new();
 
     internal Vring[] Vrings { get; }
+
+    /// <summary>Signals the rings' descriptors for the connection's thread.</summary>
+    internal SignalHelper Signals { get; } = new();
 
     /// <summary>Whether the driver has started the device: at least one ring has started since all had stopped.</summary>
     internal bool Started { get; set; }
@@ -32,6 +35,7 @@ sealed class ConnectionState : IDisposable
     {
         foreach (Vring vring in Vrings)
             vring.Dispose();
+        Signals.Dispose();
         Memory.Replace([]);
     }
 }

@@ -64,8 +64,7 @@ public sealed class DriverMemory : GuestMemory, IDisposable
     /// <inheritdoc/>
     public override bool TryGetSpan(ulong address, uint length, out Span<byte> span)
     {
-        ulong offset = unchecked(address - FirstAddress);
-        if (address < FirstAddress || length > _length || offset > _length - length)
+        if (!Bounds.Contains(FirstAddress, _length, address, length, out var offset))
         {
             span = default;
             return false;

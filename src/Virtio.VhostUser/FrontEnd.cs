@@ -16,6 +16,7 @@ public sealed class FrontEnd : IDisposable
 {
     readonly object _lock = new();
     readonly MessageChannel _channel;
+    private readonly TimeSpan _patience;
     ProtocolFeatures _protocolFeatures;
     BackEndRequestServer? _requests;
     int _disposed;
@@ -30,7 +31,8 @@ public sealed class FrontEnd : IDisposable
     FrontEnd(UnixSocket connection, TimeSpan patience)
     {
         ArgumentNullException.ThrowIfNull(connection);
-        _channel = new MessageChannel(connection) { Patience = patience };
+        _patience = patience;
+        _channel = new MessageChannel(connection, patience);
     }
 
     /// <summary>Connects to a back-end that listens on a path.</summary>
@@ -43,10 +45,7 @@ public sealed class FrontEnd : IDisposable
     {
         try
         {
-            UnixSocket socket = UnixSocket.Connect(path, patience);
-            if (patience is { } limit)
-                socket.ReceiveTimeout = limit;
-            return new FrontEnd(socket, patience ?? Timeout.InfiniteTimeSpan);
+            return new FrontEnd(UnixSocket.Connect(path, patience), patience ?? Timeout.InfiniteTimeSpan);
         }
         catch (LinuxException failure) when (failure.Errno == Errno.EAGAIN)
         {
@@ -188,9 +187,11 @@ public sealed class FrontEnd : IDisposable
         if (_requests is not null)
             throw new InvalidOperationException("The back-end has a channel.");
         (UnixSocket own, UnixSocket theirs) = UnixSocket.Pair();
-        _requests = new BackEndRequestServer(own, handler);
         using (theirs)
+        {
+            _requests = new BackEndRequestServer(own, handler, _patience);
             Tell(FrontEndRequest.SetBackEndRequestDescriptor, [], [theirs.Descriptor]);
+        }
     }
 
     /// <summary>Ends the connection: calls under way fail. Any thread.</summary>
@@ -255,7 +256,7 @@ public sealed class FrontEnd : IDisposable
     {
         try
         {
-            if (!_channel.TryReceive(out MessageHeader header, out ReadOnlySpan<byte> payload))
+            if (!_channel.TryReceive(out MessageHeader header, out ReadOnlySpan<byte> payload, Deadline.After(_patience)))
                 throw Closed(request, null);
             if (!header.IsReply || header.Request != (uint)request)
                 throw new VhostUserException($"The back-end answered {request} with message {header.Request}.");

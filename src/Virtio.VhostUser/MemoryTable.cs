@@ -20,8 +20,7 @@ sealed class MemoryTable : GuestMemory
     {
         foreach (MemoryRegion region in Volatile.Read(ref _regions))
         {
-            ulong offset = unchecked(address - region.Layout.GuestAddress);
-            if (address >= region.Layout.GuestAddress && length <= region.Layout.Length && offset <= region.Layout.Length - length && length <= int.MaxValue)
+            if (length <= int.MaxValue && Bounds.Contains(region.Layout.GuestAddress, region.Layout.Length, address, length, out var offset))
             {
                 span = region.Mapping.GetSpan(offset, (int)length);
                 return true;
@@ -36,8 +35,7 @@ sealed class MemoryTable : GuestMemory
     {
         foreach (MemoryRegion region in Regions)
         {
-            ulong offset = unchecked(userAddress - region.Layout.UserAddress);
-            if (userAddress >= region.Layout.UserAddress && offset < region.Layout.Length)
+            if (Bounds.Contains(region.Layout.UserAddress, region.Layout.Length, userAddress, 1, out var offset))
             {
                 guestAddress = region.Layout.GuestAddress + offset;
                 return true;
@@ -68,16 +66,26 @@ sealed class MemoryTable : GuestMemory
     /// </summary>
     /// <param name="messages">The table, validated.</param>
     /// <param name="descriptors">A descriptor for each region; may be closed afterwards.</param>
-    /// <param name="requireSealed">Whether to refuse memory that could be shrunk.</param>
+    /// <param name="rules">What is accepted.</param>
     /// <exception cref="VhostUserException">A region cannot be used; the message names it. Nothing has changed then.</exception>
-    internal MemoryRegion[] Map(ReadOnlySpan<MemoryRegionMessage> messages, ReceivedDescriptors descriptors, bool requireSealed)
+    internal MemoryRegion[] Map(ReadOnlySpan<MemoryRegionMessage> messages, ReceivedDescriptors descriptors, MemoryRules rules)
     {
+        var files = new FileIdentity[messages.Length];
+        for (var i = 0; i < files.Length; i++)
+        {
+            files[i] = rules.Check(i, messages[i], new SharedFile(descriptors[i]));
+        }
+
+        rules.CheckTotal(messages, files);
         var regions = new MemoryRegion[messages.Length];
-        int mapped = 0;
+        var mapped = 0;
         try
         {
             for (; mapped < regions.Length; mapped++)
-                regions[mapped] = MapOne(mapped, messages[mapped], descriptors[mapped], requireSealed);
+            {
+                regions[mapped] = MapOne(mapped, messages[mapped], files[mapped], descriptors[mapped]);
+            }
+
             return regions;
         }
         catch
@@ -105,29 +113,23 @@ sealed class MemoryTable : GuestMemory
         DisposeUnused(previous, next);
     }
 
-    MemoryRegion MapOne(int index, MemoryRegionMessage layout, FileDescriptor descriptor, bool requireSealed)
+    private MemoryRegion MapOne(int index, MemoryRegionMessage layout, FileIdentity file, FileDescriptor descriptor)
     {
+        foreach (var old in Regions)
+        {
+            if (old.File == file && old.Layout.FileOffset == layout.FileOffset && old.Layout.Length == layout.Length)
+            {
+                return new MemoryRegion(layout, file, old.Mapping);
+            }
+        }
+
         try
         {
-            FileIdentity file = descriptor.Identity;
-            // The checks come before the search for an old mapping: the file may have changed under it.
-            if (descriptor.Size < layout.FileOffset + layout.Length)
-                throw new VhostUserException($"Memory region {index} ends at byte {layout.FileOffset + layout.Length} of a file of {descriptor.Size}.");
-            if (requireSealed && (MemFd.GetSeals(descriptor) & Seals.Shrink) == 0)
-            {
-                throw new VhostUserException($"Memory region {index} is not sealed against shrinking. " +
-                    "Give the VM memory-backend-memfd, with share=on and seal=on (the default).");
-            }
-            foreach (MemoryRegion old in Regions)
-            {
-                if (old.File == file && old.Layout.FileOffset == layout.FileOffset && old.Layout.Length == layout.Length)
-                    return new MemoryRegion(layout, file, old.Mapping);
-            }
             return new MemoryRegion(layout, file, Mapping.Map(descriptor, layout.FileOffset, layout.Length));
         }
         catch (LinuxException failure)
         {
-            throw new VhostUserException($"Memory region {index} cannot be mapped: {failure.Message}", failure);
+            throw MemoryRules.CannotMap(index, failure);
         }
     }
 

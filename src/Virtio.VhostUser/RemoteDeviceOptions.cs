@@ -20,8 +20,9 @@ public sealed record RemoteDeviceOptions
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// Whether what the back-end maps into shared memory regions must be sealed against shrinking. A back-end that shrinks
-    /// a file which is not sealed ends this process; switch this off only for back-ends that are trusted.
+    /// Whether what the back-end maps into shared memory regions must be a memfd that is sealed against shrinking and not of
+    /// huge pages. The pages of any other file can be gone when they are touched, which ends this process; switch this off
+    /// only for back-ends that are trusted.
     /// </summary>
     public bool RequireSealedMemory { get; init; } = true;
 }

@@ -52,12 +52,12 @@ sealed class RemoteSharedMemory : BackEndRequestHandler, IDisposable
         {
             foreach (Part part in _parts)
             {
-                if (part.Region != region || offset < part.Offset || length > part.Length || offset - part.Offset > part.Length - length)
+                if (part.Region != region || !Bounds.Contains(part.Offset, part.Length, offset, length, out var inside))
                     continue;
                 // The file itself might allow it.
                 if (access == MapAccess.ReadWrite && !part.Writable)
                     throw new LinuxException($"mmap of shared memory region {region}", Errno.EACCES);
-                return Mapping.Map(part.Descriptor, part.FileOffset + (offset - part.Offset), length, access);
+                return Mapping.Map(part.Descriptor, part.FileOffset + inside, length, access);
             }
         }
         return null;
@@ -71,8 +71,11 @@ sealed class RemoteSharedMemory : BackEndRequestHandler, IDisposable
         {
             if (region >= _sizes.Length || _sizes[region] == 0)
                 throw new VhostUserException($"There is no shared memory region {region}.");
-            if (_requireSealed && (MemFd.GetSeals(descriptor) & Seals.Shrink) == 0)
-                throw new VhostUserException("The file for a shared memory region is not sealed against shrinking.");
+            if (_requireSealed && SharedFile.WhyUnsafe(descriptor) is { } reason)
+            {
+                throw new VhostUserException($"The file for a shared memory region {reason}.");
+            }
+
             if (_parts.Exists(part => part.Overlaps(region, regionOffset, length)))
                 throw new VhostUserException($"{length} bytes at {regionOffset} of shared memory region {region} are in use.");
             if (_parts.Count == MaximumParts)

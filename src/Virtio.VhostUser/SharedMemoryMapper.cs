@@ -14,31 +14,35 @@ namespace Virtio.VhostUser;
 /// their own, only between <see cref="DeviceStarted"/> and <see cref="DeviceStopping"/>. What is still to be sent is a
 /// set of wishes, not a list: it cannot grow.
 /// </remarks>
-sealed class SharedMemoryMapper(BackEndDevice device) : IDisposable
+/// <param name="device">The device.</param>
+/// <param name="patience">How long the front-end may take to read and to answer a request.</param>
+/// <param name="violated">Called, on the channel's thread, when the front-end misuses the channel: the connection is to end.</param>
+internal sealed class SharedMemoryMapper(BackEndDevice device, TimeSpan patience, Action<VhostUserException> violated) : IRequestSource, IDisposable
 {
-    readonly object _lock = new();
+    private readonly Lock _lock = new();
+
     // All of these under the lock.
-    readonly bool[] _wanted = new bool[device.SharedMemory.Count];
-    MessageChannel? _requests;
-    Thread? _thread;
-    bool _acknowledged, _open, _configurationChanged;
+    private readonly bool[] _wanted = new bool[device.SharedMemory.Count];
+    private RequestChannel? _channel;
+    private bool _open, _configurationChanged;
 
     // Only the connection's thread touches this: where the guest sees each region, as the device was told last.
-    readonly ulong?[] _visible = new ulong?[device.SharedMemory.Count];
+    private readonly ulong?[] _visible = new ulong?[device.SharedMemory.Count];
+
+    // Only the channel's thread touches this: the region that it asks for, or -1.
+    private int _asking = -1;
 
     /// <summary>Takes over the channel. One that was there before is closed.</summary>
-    /// <param name="socket">The socket; owned from now on.</param>
+    /// <param name="socket">The socket; owned from now on, also if this throws.</param>
     /// <param name="acknowledged">Whether the front-end answers requests.</param>
+    /// <exception cref="LinuxException">There is no descriptor left.</exception>
+    /// <exception cref="VhostUserException">There is no thread left.</exception>
     internal void SetChannel(UnixSocket socket, bool acknowledged)
     {
         CloseChannel();
         lock (_lock)
         {
-            var channel = new MessageChannel(socket);
-            _requests = channel;
-            _acknowledged = acknowledged;
-            _thread = new Thread(() => Serve(channel)) { IsBackground = true, Name = "vhost-user requests" };
-            _thread.Start();
+            _channel = new RequestChannel(socket, acknowledged, patience, this);
         }
     }
 
@@ -97,10 +101,13 @@ sealed class SharedMemoryMapper(BackEndDevice device) : IDisposable
     {
         lock (_lock)
         {
-            if (!_open || _requests is null)
+            if (!_open || _channel is null)
+            {
                 return false;
+            }
+
             _configurationChanged = true;
-            Monitor.Pulse(_lock);
+            _channel.Wake();
             return true;
         }
     }
@@ -108,125 +115,117 @@ sealed class SharedMemoryMapper(BackEndDevice device) : IDisposable
     /// <summary>Ends the thread and closes the channel.</summary>
     public void Dispose() => CloseChannel();
 
-    void Show(int region, ulong address)
+    /// <inheritdoc/>
+    void IRequestSource.SendAll(RequestChannel channel)
+    {
+        while (TryTakeWish(channel, out _asking))
+        {
+            if (_asking < 0)
+            {
+                channel.Send(BackEndRequest.ConfigChange);
+            }
+            else
+            {
+                Map(channel, _asking);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    bool IRequestSource.TryGiveUp(RequestChannel channel, Exception? failure)
+    {
+        lock (_lock)
+        {
+            if (!ReferenceEquals(_channel, channel))
+            {
+                return false;
+            }
+
+            _channel = null;
+        }
+
+        if (failure is not null && _asking >= 0)
+        {
+            device.SharedMemoryFailed(_asking, failure);
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
+    void IRequestSource.Violated(VhostUserException violation) => violated(violation);
+
+    private void Show(int region, ulong address)
     {
         _visible[region] = address;
         device.SharedMemoryVisible(region, address);
     }
 
-    bool TryWish(int region)
+    private bool TryWish(int region)
     {
         lock (_lock)
         {
-            if (_requests is null)
+            if (_channel is null)
+            {
                 return false;
+            }
+
             _wanted[region] = true;
-            Monitor.Pulse(_lock);
+            _channel.Wake();
             return true;
         }
     }
 
-    void CloseChannel()
+    private void CloseChannel()
     {
-        MessageChannel? channel;
-        Thread? thread;
+        RequestChannel? channel;
         lock (_lock)
         {
-            (channel, thread) = (_requests, _thread);
-            (_requests, _thread) = (null, null);
-            Monitor.Pulse(_lock);
+            (channel, _channel) = (_channel, null);
         }
-        if (channel is null)
-            return;
-        // Wakes the thread if it waits for an answer; it waits for nothing else.
-        channel.Socket.Shutdown();
-        thread?.Join();
-        channel.Dispose();
+
+        channel?.Dispose();
     }
 
-    /// <summary>The thread: sends one request after the other, and waits for the answer to each.</summary>
-    void Serve(MessageChannel channel)
-    {
-        while (TryTakeWish(channel, out int region))
-        {
-            try
-            {
-                if (region < 0)
-                    channel.Send((uint)BackEndRequest.ConfigChange, MessageFlags.None, []);
-                else
-                    Map(channel, region);
-            }
-            catch (Exception failure) when (failure is LinuxException or VhostUserException)
-            {
-                // After a failure nobody knows what the next answer on this channel belongs to.
-                if (!TryAbandon(channel))
-                    return;
-                if (region >= 0)
-                    device.SharedMemoryFailed(region, failure);
-                channel.Dispose();
-                return;
-            }
-        }
-    }
-
-    /// <summary>Waits for something to ask for: a region, or -1 for the configuration change. False at the end.</summary>
-    bool TryTakeWish(MessageChannel channel, out int region)
+    /// <summary>Finds something to ask for: a region, or -1 for the configuration change. False if there is nothing.</summary>
+    private bool TryTakeWish(RequestChannel channel, out int region)
     {
         lock (_lock)
         {
-            while (ReferenceEquals(_requests, channel))
-            {
-                if (_open && _configurationChanged)
-                {
-                    _configurationChanged = false;
-                    region = -1;
-                    return true;
-                }
-                region = _open ? Array.IndexOf(_wanted, true) : -1;
-                if (region >= 0)
-                {
-                    _wanted[region] = false;
-                    return true;
-                }
-                Monitor.Wait(_lock);
-            }
             region = -1;
-            return false;
+            if (!_open || !ReferenceEquals(_channel, channel))
+            {
+                return false;
+            }
+
+            if (_configurationChanged)
+            {
+                _configurationChanged = false;
+                return true;
+            }
+
+            region = Array.IndexOf(_wanted, true);
+            if (region >= 0)
+            {
+                _wanted[region] = false;
+            }
+
+            return region >= 0;
         }
     }
 
-    void Map(MessageChannel channel, int region)
+    private void Map(RequestChannel channel, int region)
     {
-        ulong result = RequestMap(channel, region);
-        if (result == 0)
-            device.SharedMemoryMapped(region);
-        else
-            device.SharedMemoryFailed(region, new VhostUserException($"The front-end refused to map shared memory region {region} ({(long)result})."));
-    }
-
-    ulong RequestMap(MessageChannel channel, int region)
-    {
-        SharedMemoryRegion memory = device.SharedMemory[region]!;
+        var memory = device.SharedMemory[region]!;
         var message = new SharedMemoryMapMessage((byte)region, 0, 0, memory.Length, SharedMemoryMapMessage.Writable);
-        channel.Send((uint)BackEndRequest.SharedMemoryMap, _acknowledged ? MessageFlags.NeedReply : MessageFlags.None, message, [memory.Descriptor]);
-        if (!_acknowledged)
-            return 0;
-        if (!channel.TryReceive(out MessageHeader reply, out ReadOnlySpan<byte> payload))
-            throw new VhostUserException("The front-end closed the channel for requests.");
-        if (!reply.IsReply || reply.Request != (uint)BackEndRequest.SharedMemoryMap)
-            throw new VhostUserException($"The front-end answered SHMEM_MAP with message {reply.Request}.");
-        return MessageChannel.ReadPayload<ulong>("The reply to SHMEM_MAP", payload);
-    }
-
-    /// <summary>Gives the channel up, unless somebody else has taken it away to close it.</summary>
-    bool TryAbandon(MessageChannel channel)
-    {
-        lock (_lock)
+        var result = channel.Ask(BackEndRequest.SharedMemoryMap, message, memory.Descriptor);
+        if (result == 0)
         {
-            if (!ReferenceEquals(_requests, channel))
-                return false;
-            (_requests, _thread) = (null, null);
-            return true;
+            device.SharedMemoryMapped(region);
+        }
+        else
+        {
+            device.SharedMemoryFailed(region, new VhostUserException($"The front-end refused to map shared memory region {region} ({(long)result})."));
         }
     }
 }

@@ -23,7 +23,7 @@ public class SharedMemoryWindow(int shownRegion, ulong windowLength) : BackEndRe
         CheckRegion(region);
         ArgumentNullException.ThrowIfNull(descriptor);
         // Mapping beyond the end of the file would work, and end this process at the first touch.
-        if (length > descriptor.Size || fileOffset > descriptor.Size - length)
+        if (!Bounds.Contains(descriptor.Size, fileOffset, length))
             throw new VhostUserException($"{length} bytes at {fileOffset} are not in a file of {descriptor.Size}.");
         _window.Map(regionOffset, descriptor, fileOffset, length, writable ? MapAccess.ReadWrite : MapAccess.Read);
     }

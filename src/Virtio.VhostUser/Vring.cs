@@ -8,7 +8,7 @@ namespace Virtio.VhostUser;
 /// The state of one ring: stopped until everything needed has come, started from then to GET_VRING_BASE or to being
 /// disabled (vhost-user, "Ring states").
 /// </summary>
-sealed class Vring(int index) : IDisposable
+internal sealed class Vring(int index, SignalHelper signals) : IDisposable
 {
     internal int Index => index;
 
@@ -25,9 +25,9 @@ sealed class Vring(int index) : IDisposable
 
     internal EventFd? Kick { get; private set; }
 
-    internal CallSignal Call { get; } = new(makesUp: true);
+    internal CallSignal Call { get; } = new(signals, makesUp: true);
 
-    internal CallSignal Error { get; } = new(makesUp: false);
+    internal CallSignal Error { get; } = new(signals, makesUp: false);
 
     /// <summary>The queue that the device works on; null while the ring is stopped.</summary>
     internal StartedQueue? Started { get; set; }

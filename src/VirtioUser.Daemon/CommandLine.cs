@@ -2,6 +2,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Microsoft.Extensions.Logging;
+using Virtio;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Daemon;
@@ -115,8 +116,17 @@ internal static class CommandLine
         command.Validators.Add(common.RequireDevice);
         command.SetAction(async (result, cancellation) =>
         {
-            // Only this user gets in there.
-            var folder = Directory.CreateTempSubdirectory("virtio-userd-");
+            DirectoryInfo folder;
+            try
+            {
+                folder = ScratchFolder.Create("virtio-userd-"); // only this user gets in there
+            }
+            catch (IOException e)
+            {
+                await Console.Error.WriteLineAsync($"virtio-userd: {e.Message}").ConfigureAwait(false);
+                return 1;
+            }
+
             try
             {
                 return await run(

@@ -66,4 +66,7 @@ internal static partial class Log
 
     [LoggerMessage(119, LogLevel.Warning, "The guest's requests wait: it does not see the arena after {Seconds} s. The front-end has not answered the request to map it, or has taken it out of its memory table; see its own messages, and use fewer memory devices")]
     public static partial void ArenaAwaited(ILogger logger, double seconds);
+
+    [LoggerMessage(120, LogLevel.Warning, "A front-end that waited for its turn was turned away: {Reason}")]
+    public static partial void TurnedAway(ILogger logger, string reason);
 }

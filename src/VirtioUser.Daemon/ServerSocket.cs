@@ -6,20 +6,31 @@ namespace VirtioUser.Daemon;
 /// <summary>A listening socket, or one connection that was inherited.</summary>
 internal sealed class ServerSocket : IDisposable
 {
-    private readonly EventFd _cancel = EventFd.Create();
     private readonly UnixSocket _socket;
-    private readonly bool _listens;
+    private readonly WaitingRoom? _waitingRoom;
     private bool _taken;
 
-    private ServerSocket(UnixSocket socket, bool listens, string name)
+    private ServerSocket(UnixSocket socket, string name)
     {
         _socket = socket;
-        _listens = listens;
+        _waitingRoom = socket.IsListening ? new WaitingRoom(socket) : null;
         Name = name;
     }
 
     /// <summary>For messages.</summary>
     public string Name { get; }
+
+    /// <summary>Is told, on another thread, why a front-end was turned away before its turn. A front-end can cause any number of these.</summary>
+    public Action<string>? TurnedAway
+    {
+        set
+        {
+            if (_waitingRoom is not null)
+            {
+                _waitingRoom.TurnedAway = value;
+            }
+        }
+    }
 
     /// <summary>Opens what the options name.</summary>
     /// <exception cref="LinuxException">The path is in use or can not be made.</exception>
@@ -28,14 +39,13 @@ internal sealed class ServerSocket : IDisposable
     {
         if (options.SocketPath is { } path)
         {
-            return new ServerSocket(UnixSocket.Listen(path), listens: true, path);
+            return Open(UnixSocket.Listen(path), path);
         }
 
         var number = options.Descriptor!.Value;
         try
         {
-            var socket = UnixSocket.FromDescriptor(new FileDescriptor(number));
-            return new ServerSocket(socket, socket.IsListening, $"descriptor {number}");
+            return Open(UnixSocket.FromDescriptor(new FileDescriptor(number)), $"descriptor {number}");
         }
         catch (LinuxException e)
         {
@@ -45,11 +55,12 @@ internal sealed class ServerSocket : IDisposable
 
     /// <summary>Waits for the next front-end.</summary>
     /// <returns>The connection, the caller's; null when <see cref="Cancel"/> was called or no other can come.</returns>
+    /// <exception cref="LinuxException">The socket broke.</exception>
     public UnixSocket? Accept()
     {
-        if (_listens)
+        if (_waitingRoom is not null)
         {
-            return _socket.Accept(_cancel);
+            return _waitingRoom.Take();
         }
 
         var first = !_taken;
@@ -58,12 +69,25 @@ internal sealed class ServerSocket : IDisposable
     }
 
     /// <summary>Ends the wait. Any thread.</summary>
-    public void Cancel() => _cancel.Signal();
+    public void Cancel() => _waitingRoom?.Cancel();
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        _waitingRoom?.Dispose();
         _socket.Dispose();
-        _cancel.Dispose();
+    }
+
+    private static ServerSocket Open(UnixSocket socket, string name)
+    {
+        try
+        {
+            return new ServerSocket(socket, name);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 }

@@ -1,4 +1,6 @@
 // A range of shared memory that may be longer than a span can be.
+using Virtio;
+
 namespace VirtioUser.Devices;
 
 /// <summary>Bytes shared with the guest. Holds nothing: whoever made it guarantees that the memory stays.</summary>
@@ -35,8 +37,7 @@ public readonly struct SharedRange
     public Span<byte> Slice(ulong offset, int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan((ulong)length, Length - offset, nameof(length));
+        Check(offset, (ulong)length);
         return length == 0 ? [] : _memory!.GetSpan(_offset + offset, length);
     }
 
@@ -46,8 +47,15 @@ public readonly struct SharedRange
     /// <exception cref="ArgumentOutOfRangeException">The part is not inside the range.</exception>
     internal SharedRange Part(ulong offset, ulong length)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length - offset);
+        Check(offset, length);
         return length == 0 ? default : new SharedRange(_memory!, _offset + offset, length);
+    }
+
+    private void Check(ulong offset, ulong length)
+    {
+        if (!Bounds.Contains(Length, offset, length))
+        {
+            throw new ArgumentOutOfRangeException(nameof(offset), $"{length} bytes at {offset} do not lie inside a range of {Length} bytes.");
+        }
     }
 }

@@ -1,5 +1,6 @@
 // One region of the memory table, as it goes over the wire.
 using System.Runtime.InteropServices;
+using Virtio.Linux;
 
 namespace Virtio.VhostUser.Messages;
 
@@ -17,8 +18,12 @@ readonly record struct MemoryRegionMessage(ulong GuestAddress, ulong Length, ulo
     {
         if (Length == 0)
             throw new VhostUserException($"Memory region {index} has size 0.");
-        if (Length > long.MaxValue || GuestAddress > ulong.MaxValue - Length || UserAddress > ulong.MaxValue - Length || FileOffset > long.MaxValue - Length)
+        if (!Bounds.Contains(ulong.MaxValue, GuestAddress, Length) || !Bounds.Contains(ulong.MaxValue, UserAddress, Length) ||
+            !Bounds.Contains(Mapping.MaximumEnd, FileOffset, Length))
+        {
             throw new VhostUserException($"Memory region {index} goes beyond the end of an address space.");
+        }
+
         if (GuestAddress % Page != 0 || Length % Page != 0 || UserAddress % Page != 0 || FileOffset % Page != 0)
             throw new VhostUserException($"Memory region {index} is not made of whole pages.");
     }

@@ -1,5 +1,6 @@
 // One instance: its place in line, what it holds, and whether it still lives.
 using System.Collections.Concurrent;
+using Virtio;
 using VirtioUser.Devices;
 using VirtioUser.Host.Memory;
 using VirtioUser.Protocol;
@@ -144,7 +145,7 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity, int slot)
         foreach (var (_, held) in _held)
         {
             var shared = held.Object;
-            if (offset >= shared.Offset && offset - shared.Offset <= shared.Size && size <= shared.Size - (offset - shared.Offset))
+            if (Bounds.Contains(shared.Offset, shared.Size, offset, size, out _))
             {
                 return shared;
             }

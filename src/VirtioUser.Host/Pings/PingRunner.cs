@@ -1,5 +1,6 @@
 // Runs the pings of an instance: check, call back, answer.
 using Microsoft.Extensions.Logging;
+using Virtio;
 using VirtioUser.Devices;
 using VirtioUser.Host.Events;
 using VirtioUser.Host.Instances;
@@ -205,7 +206,7 @@ internal sealed class PingRunner(
         var shared = held.Object;
         try
         {
-            if (message.ShmOffset > shared.Size || message.ShmSize > shared.Size - message.ShmOffset)
+            if (!Bounds.Contains(shared.Size, message.ShmOffset, message.ShmSize))
             {
                 Reject(in message, "the bytes are not inside the object");
                 return Revents.Failed;

@@ -188,7 +188,7 @@ public class BackEndTests
         guest.Start(frontEnd);
         Assert.False(next.TryConsume());
         frontEnd.SetVringCall(0, next);
-        Assert.True(next.TryConsume());
+        Assert.True(next.Wait(Connection.Patience));
     }
 
     [Fact]

@@ -36,7 +36,7 @@ public class BadMessageTests
         { FrontEndRequest.SetMemoryTable, Region(0, Page, 0, Guest.Length), "m", "of a file of 1048576" },
         { FrontEndRequest.SetMemoryTable, Region(0, Page, 0, 0), "u", "region 0 is not sealed" },
         { FrontEndRequest.SetMemoryTable, [.. Numbers(2), .. Numbers(0, Page, 0, 0), .. Numbers(Page, Page, 0x100000, 0)], "mu", "region 1 is not sealed" },
-        { FrontEndRequest.SetMemoryTable, Region(0, Page, 0, 0), "e", "of a file of 0" },
+        { FrontEndRequest.SetMemoryTable, Region(0, Page, 0, 0), "e", "region 0 is not sealed" },
         { FrontEndRequest.SetVringNum, State(0, 0), "", "0 descriptors" },
         { FrontEndRequest.SetVringNum, State(0, 3), "", "3 descriptors" },
         { FrontEndRequest.SetVringNum, State(0, 65536), "", "65536 descriptors" },

@@ -7,7 +7,7 @@ using Virtio.VhostUser;
 namespace Virtio.Tests.VhostUser;
 
 /// <summary>Two queues, each with a thread of its own, and a configuration space that counts up from 1.</summary>
-sealed class EchoDevice : BackEndDevice
+class EchoDevice : BackEndDevice
 {
     internal const int Queues = 2;
 

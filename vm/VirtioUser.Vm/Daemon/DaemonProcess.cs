@@ -11,7 +11,7 @@ public sealed class DaemonProcess : IAsyncDisposable
     // The line that the daemon writes when front-ends can connect.
     const string ReadyLine = "Listening on ";
 
-    readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("virtio-userd-");
+    readonly DirectoryInfo folder = SocketFolder.Create("virtio-userd-");
     readonly HttpClient http = new();
     readonly Tail lines = new(20);
     readonly int metricsPort;

@@ -1,15 +1,30 @@
 using System.Net.Sockets;
+using Virtio;
 
 namespace VirtioUser.Vm;
 
 /// <summary>
 /// A private folder (mode 0700) with sockets on which this process listens and to which QEMU connects as it starts:
-/// so nobody waits for a socket to appear. Paths stay far below the limit of 108 bytes.
+/// so nobody waits for a socket to appear. Paths stay far below the limit of 108 bytes, wherever TMPDIR is.
 /// </summary>
 sealed class SocketFolder : IDisposable
 {
-    readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("vu-");
+    readonly DirectoryInfo folder = Create("vu-");
     readonly Dictionary<string, Socket> listeners = [];
+
+    /// <summary>Makes a private folder for sockets.</summary>
+    /// <exception cref="SetupException">There is no place for one.</exception>
+    internal static DirectoryInfo Create(string prefix)
+    {
+        try
+        {
+            return ScratchFolder.Create(prefix);
+        }
+        catch (IOException e)
+        {
+            throw new SetupException(e.Message);
+        }
+    }
 
     public string PathOf(string name) => Path.Combine(folder.FullName, name);
 
