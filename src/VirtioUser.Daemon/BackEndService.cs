@@ -33,13 +33,7 @@ internal sealed class BackEndService(
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        socket.TurnedAway = reason =>
-        {
-            if (_guestLog.Allows(out var log))
-            {
-                Log.TurnedAway(log, reason);
-            }
-        };
+        socket.TurnedAway = reason => Log.TurnedAway(_listenerLog, reason);
         _ = metrics; // made here, so that the instruments are there from the start
         services.Catalog.AttachLog(services.Loggers, services.LogBudgets.Listener.For);
         foreach (var entry in services.Catalog.Entries)
