@@ -19,11 +19,10 @@ internal static class OwnEndCases
             connection.SendBytes(Wire.U32((uint)Request.SetFeatures, Wire.Version, 8), connection.Descriptor);
             connection.Dispose();
         }),
-        HostileCase.Ignored("own end of the connection: as the back-end channel", Trust, a =>
+        HostileCase.Refused("own end of the connection: as the back-end channel", Trust, a =>
         {
             var connection = a.Negotiate();
-            connection.Must(Request.SetBackEndReqFd, [], connection.Descriptor);
-            connection.Dispose();
+            GiveOwnEnd(a, connection);
         }),
         HostileCase.Ignored("own end of the connection: in flight in the receive queue of the back-end channel", Trust, a =>
         {
@@ -55,7 +54,7 @@ internal static class OwnEndCases
 
             connection.Dispose();
         }),
-        HostileCase.Ignored("own end of the connection: as the back-end channel with a driver that has stopped", Trust, a =>
+        HostileCase.Refused("own end of the connection: as the back-end channel with a driver that has stopped", Trust, a =>
         {
             var guest = a.Boot();
             foreach (var ring in guest.Rings)
@@ -63,8 +62,7 @@ internal static class OwnEndCases
                 guest.Connection.Question(Request.GetVringBase, Wire.U32((uint)ring.Index, 0));
             }
 
-            guest.Connection.Must(Request.SetBackEndReqFd, [], guest.Connection.Descriptor);
-            guest.Connection.Dispose();
+            GiveOwnEnd(a, guest.Connection);
         }),
         HostileCase.Ended("half a header, and nothing more", Header, a =>
         {
@@ -168,6 +166,13 @@ internal static class OwnEndCases
             a.Saw = Verdict.ConnectionEnded;
         }),
     }.Select(each => each with { Patience = s_patience });
+
+    /// <summary>The attacker is gone afterwards, whatever the daemon said.</summary>
+    private static void GiveOwnEnd(Attack a, Connection connection)
+    {
+        a.Saw = connection.Ask(Request.SetBackEndReqFd, [], connection.Descriptor) == Answer.Refused ? Verdict.Refused : Verdict.Ignored;
+        connection.Dispose();
+    }
 
     /// <summary>Keeps a connection busy.</summary>
     private sealed class Asker : IDisposable
