@@ -18,7 +18,7 @@ sealed class TestProgramsGroup(string name, string description, Func<string, boo
     };
 
     public static ITestGroup HostilePeers { get; } = new TestProgramsGroup(
-        "hostile", "hostile front-ends and guests against virtio-userd: named cases, one verdict each", project => project == Hostile)
+        "hostile", "hostile peers against virtio-userd: named cases, one verdict each", project => project == Hostile)
     {
         After = HostileVerdicts.ShowAsync,
     };
