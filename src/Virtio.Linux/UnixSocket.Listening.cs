@@ -83,7 +83,13 @@ public sealed unsafe partial class UnixSocket
         }
 
         var errno = LinuxException.LastErrno;
-        exhausted = errno is Errno.EMFILE or Errno.ENFILE or Errno.ENOBUFS or Errno.ENOMEM;
-        return exhausted || errno is Errno.EINTR or Errno.EAGAIN or Errno.ECONNABORTED ? null : throw new LinuxException("accept", errno);
+        if (errno is Errno.EBADF or Errno.EINVAL or Errno.ENOTSOCK or Errno.EOPNOTSUPP)
+        {
+            throw new LinuxException("accept", errno);
+        }
+
+        // Whatever else it is concerns one connection, or passes.
+        exhausted = errno is not (Errno.EINTR or Errno.EAGAIN or Errno.ECONNABORTED or Errno.EPROTO);
+        return null;
     }
 }

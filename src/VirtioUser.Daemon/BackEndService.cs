@@ -7,14 +7,11 @@ using VirtioUser.Host;
 
 namespace VirtioUser.Daemon;
 
-/// <summary>The thread that accepts connections; each is served on a thread of its own, one at a time.</summary>
+/// <summary>The thread that serves connections; each is served on a thread of its own, one at a time.</summary>
 internal sealed class BackEndService(
     ServerSocket socket, VmServices services, HostMetrics metrics, IHostApplicationLifetime lifetime, ILogger<BackEndService> logger)
-    : IHostedService, IDisposable
+    : IHostedService
 {
-    private static readonly TimeSpan s_firstRetry = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan s_lastRetry = TimeSpan.FromSeconds(1);
-
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _lock = new();
     private readonly ILogger _listenerLog = services.LogBudgets.Listener.For(logger);
@@ -22,10 +19,8 @@ internal sealed class BackEndService(
     // Those of which something is left; all but one are over.
     private readonly ConcurrentDictionary<VmConnection, bool> _connections = new();
 
-    // Set when a connection has given back what it had, and at the end.
-    private readonly AutoResetEvent _retry = new(false);
     private VmConnection? _current;
-    private volatile bool _stopping;
+    private bool _stopping;
 
     /// <summary>Whether the socket broke, so that no front-end can come any more. Set before the application stops.</summary>
     public bool Failed { get; private set; }
@@ -34,6 +29,7 @@ internal sealed class BackEndService(
     public Task StartAsync(CancellationToken cancellationToken)
     {
         socket.TurnedAway = reason => Log.TurnedAway(_listenerLog, reason);
+        socket.Exhausted = () => Log.AcceptFailed(_listenerLog);
         _ = metrics; // made here, so that the instruments are there from the start
         services.Catalog.AttachLog(services.Loggers, services.LogBudgets.Listener.For);
         foreach (var entry in services.Catalog.Entries)
@@ -45,7 +41,7 @@ internal sealed class BackEndService(
         Log.Listening(
             logger, socket.Name, options.ArenaSize,
             $"-device vhost-user-test-device-pci,virtio-id={options.VirtioId},num_vqs=4,vq_size=128,config_size=64,chardev=ID");
-        new Thread(Main) { IsBackground = true, Name = "accept" }.Start();
+        new Thread(Main) { IsBackground = true, Name = "turns" }.Start();
         return Task.CompletedTask;
     }
 
@@ -58,7 +54,6 @@ internal sealed class BackEndService(
             _current?.Stop();
         }
 
-        _retry.Set();
         socket.Cancel();
         var ended = WaitForAllAsync().WaitAsync(cancellationToken);
         await ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -67,9 +62,6 @@ internal sealed class BackEndService(
             Log.StoppedTooLate(logger); // the process ends all the same
         }
     }
-
-    /// <inheritdoc/>
-    public void Dispose() => _retry.Dispose();
 
     private async Task WaitForAllAsync()
     {
@@ -81,9 +73,18 @@ internal sealed class BackEndService(
     {
         try
         {
-            while (Accept() is { } accepted)
+            // Who waits is left where it is until it is its turn: there it is watched.
+            while (socket.WaitForNext())
             {
-                Serve(accepted);
+                if (_current?.WaitForTurn(services.Options.YieldAfter, () => socket.HasNext) == false)
+                {
+                    continue;
+                }
+
+                if (socket.Accept() is { } accepted)
+                {
+                    Serve(accepted);
+                }
             }
 
             _current?.WaitForEnd();
@@ -100,36 +101,8 @@ internal sealed class BackEndService(
         }
     }
 
-    /// <summary>Waits for the next front-end. Want of descriptors or of memory, and a peer that went at once, are waited out.</summary>
-    private UnixSocket? Accept()
-    {
-        var delay = s_firstRetry;
-        while (!_stopping)
-        {
-            try
-            {
-                return socket.Accept();
-            }
-            catch (LinuxException e) when (e.Errno is not (Errno.EBADF or Errno.EINVAL or Errno.ENOTSOCK or Errno.EOPNOTSUPP))
-            {
-                Log.AcceptFailed(_listenerLog, e.Message);
-                _retry.WaitOne(delay);
-                delay = delay * 2 < s_lastRetry ? delay * 2 : s_lastRetry;
-            }
-        }
-
-        return null;
-    }
-
     private void Serve(UnixSocket accepted)
     {
-        // The peer's process is no measure of whether it waits: a launcher passes the descriptor on and exits.
-        if (_current?.WaitForTurn(services.Options.YieldAfter, () => !accepted.HasEnded) == false)
-        {
-            accepted.Dispose();
-            return;
-        }
-
         var connection = new VmConnection(services, accepted, NoteGone);
         lock (_lock)
         {
@@ -149,16 +122,9 @@ internal sealed class BackEndService(
         }
         catch (OutOfMemoryException)
         {
-            Log.AcceptFailed(_listenerLog, "the system has no thread left");
+            Log.TurnedAway(_listenerLog, "the system has no thread left");
         }
     }
 
-    private void NoteGone(VmConnection connection)
-    {
-        _connections.TryRemove(connection, out _);
-        if (!_stopping)
-        {
-            _retry.Set();
-        }
-    }
+    private void NoteGone(VmConnection connection) => _connections.TryRemove(connection, out _);
 }

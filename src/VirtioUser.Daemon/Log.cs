@@ -55,8 +55,8 @@ internal static partial class Log
     [LoggerMessage(115, LogLevel.Warning, "The connection ends: it has had no running driver for {Seconds} s, and another front-end waits")]
     public static partial void Yielded(ILogger logger, double seconds);
 
-    [LoggerMessage(116, LogLevel.Warning, "No front-end can connect at the moment, which is tried again: {Reason}")]
-    public static partial void AcceptFailed(ILogger logger, string reason);
+    [LoggerMessage(116, LogLevel.Warning, "No front-end can connect at the moment, which is tried again: no descriptor or memory is left")]
+    public static partial void AcceptFailed(ILogger logger);
 
     [LoggerMessage(117, LogLevel.Error, "What a connection had could not be given back")]
     public static partial void EndFailed(ILogger logger, Exception exception);

@@ -24,11 +24,11 @@ internal sealed class LogBudgets : IDisposable
 
     /// <summary>Makes the listener's budget.</summary>
     /// <param name="options">Who tries his own program sees everything.</param>
-    /// <param name="logger">Where it goes how much was suppressed.</param>
-    public LogBudgets(DaemonOptions options, ILogger<LogBudgets> logger)
+    /// <param name="loggers">Logs.</param>
+    public LogBudgets(DaemonOptions options, ILoggerFactory loggers)
     {
-        (_unlimited, _logger) = (options.Program is not null, logger);
-        Listener = new GuestLog(logger, _unlimited);
+        (_unlimited, _logger) = (options.Program is not null, loggers.CreateLogger<DeviceModel>());
+        Listener = new GuestLog(loggers.CreateLogger<BackEndService>(), _unlimited);
     }
 
     /// <summary>For lines about connections that come and go, and those that belong to none.</summary>

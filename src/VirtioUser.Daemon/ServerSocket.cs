@@ -32,6 +32,21 @@ internal sealed class ServerSocket : IDisposable
         }
     }
 
+    /// <summary>Is told, on another thread, that nobody can be accepted since no descriptor or memory is left.</summary>
+    public Action? Exhausted
+    {
+        set
+        {
+            if (_waitingRoom is not null)
+            {
+                _waitingRoom.Exhausted = value;
+            }
+        }
+    }
+
+    /// <summary>Whether a front-end waits for its turn.</summary>
+    public bool HasNext => _waitingRoom?.HasNext ?? !_taken;
+
     /// <summary>Opens what the options name.</summary>
     /// <exception cref="LinuxException">The path is in use or can not be made.</exception>
     /// <exception cref="ArgumentException">The path is too long, or the descriptor is no socket.</exception>
@@ -52,6 +67,11 @@ internal sealed class ServerSocket : IDisposable
             throw new ArgumentException($"Descriptor {number} is not an open socket: {e.Message}.", e);
         }
     }
+
+    /// <summary>Waits until a front-end waits for its turn.</summary>
+    /// <returns>False when <see cref="Cancel"/> was called or no other can come.</returns>
+    /// <exception cref="LinuxException">The socket broke.</exception>
+    public bool WaitForNext() => _waitingRoom?.WaitForNext() ?? !_taken;
 
     /// <summary>Waits for the next front-end.</summary>
     /// <returns>The connection, the caller's; null when <see cref="Cancel"/> was called or no other can come.</returns>

@@ -37,6 +37,9 @@ internal sealed class WaitingRoom : IDisposable
     private bool _cancelled, _failed;
     private ulong _lastToken = CancelToken;
 
+    // Only the thread touches this.
+    private bool _exhausted;
+
     /// <summary>Starts to accept.</summary>
     /// <param name="listener">The listening socket; stays the caller's, who disposes of it after this.</param>
     /// <exception cref="LinuxException">No descriptor is left.</exception>
@@ -52,6 +55,32 @@ internal sealed class WaitingRoom : IDisposable
     /// <summary>Is told, on another thread, why somebody who waited was turned away.</summary>
     public Action<string>? TurnedAway { get; set; }
 
+    /// <summary>Is told, on another thread, that nobody can be accepted since no descriptor or memory is left; once until somebody can.</summary>
+    public Action? Exhausted { get; set; }
+
+    /// <summary>Whether somebody waits.</summary>
+    public bool HasNext
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _waiting.Count > 0;
+            }
+        }
+    }
+
+    /// <summary>Waits until somebody waits.</summary>
+    /// <returns>False after <see cref="Cancel"/>.</returns>
+    /// <exception cref="LinuxException">Nobody can come any more.</exception>
+    public bool WaitForNext()
+    {
+        lock (_lock)
+        {
+            return WaitForFirst() is not null;
+        }
+    }
+
     /// <summary>Waits for the one who has waited longest.</summary>
     /// <returns>The connection, the caller's; null after <see cref="Cancel"/>.</returns>
     /// <exception cref="LinuxException">Nobody can come any more.</exception>
@@ -59,19 +88,9 @@ internal sealed class WaitingRoom : IDisposable
     {
         lock (_lock)
         {
-            while (!_cancelled && !_failed && _waiting.Count == 0)
-            {
-                Monitor.Wait(_lock);
-            }
-
-            if (_cancelled)
+            if (WaitForFirst() is not { } first)
             {
                 return null;
-            }
-
-            if (_waiting.First is not { } first)
-            {
-                throw new LinuxException(_failure!.Operation, _failure.Errno);
             }
 
             _waiting.RemoveFirst();
@@ -105,6 +124,17 @@ internal sealed class WaitingRoom : IDisposable
         _waiting.Clear();
         _poll.Dispose();
         _cancel.Dispose();
+    }
+
+    /// <summary>Under the lock.</summary>
+    private LinkedListNode<(ulong Token, UnixSocket Socket)>? WaitForFirst()
+    {
+        while (!_cancelled && !_failed && _waiting.Count == 0)
+        {
+            Monitor.Wait(_lock);
+        }
+
+        return _cancelled ? null : _waiting.First ?? throw new LinuxException(_failure!.Operation, _failure.Errno);
     }
 
     private void Main()
@@ -143,11 +173,18 @@ internal sealed class WaitingRoom : IDisposable
         bool exhausted;
         while (_listener.TryAccept(out exhausted) is { } connection)
         {
+            _exhausted = false;
             Admit(connection);
         }
 
         if (exhausted)
         {
+            if (!_exhausted)
+            {
+                _exhausted = true;
+                Exhausted?.Invoke();
+            }
+
             _cancel.Wait(RetryMilliseconds);
         }
     }

@@ -59,7 +59,12 @@ internal sealed class HostInstanceContext(
         }
 
         var hold = new Hold(held.Object, 0, range.Length);
+        if (instance.Holds.TryAdd(hold) is not null)
+        {
+            return null;
+        }
+
         var memory = new HeldMemory(hold, range, instance.Holds, objects);
-        return instance.Holds.TryAdd(hold) is null ? new HeldRange(new SharedRange(memory, 0, range.Length), memory) : null;
+        return new HeldRange(new SharedRange(memory, 0, range.Length), memory);
     }
 }

@@ -27,6 +27,12 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
     /// <summary>Complete when nobody can reach the bytes of any object.</summary>
     public Task WhenNoneIsUsedAsync() => _inUse.WhenNoneAsync();
 
+    /// <summary>A device has a view of bytes, which can outlive the hold. Keeps the arena, but not the object's range.</summary>
+    public void BeginView() => _inUse.Add();
+
+    /// <summary>The device has given the view back, or can not use it any more.</summary>
+    public void EndView() => _inUse.Remove();
+
     /// <summary>Makes an object that is all zero, held by one instance.</summary>
     /// <param name="handle">The instance.</param>
     /// <param name="size">In bytes; rounded up to 4096.</param>

@@ -106,6 +106,21 @@ public sealed class HoldTests : IDisposable
         Assert.Equal(-1, _arena.GetSpan(0, 4 * 4096).IndexOfAnyExcept((byte)0));
     }
 
+    /// <summary>A span that was taken before the end must lead to memory, whatever is in it by then.</summary>
+    [Fact]
+    public async Task The_arena_is_in_use_until_the_device_has_disposed_of_what_it_held()
+    {
+        var handle = _host.Open();
+        Hold(handle, _host.Allocate(handle), 0, 4096);
+        await Patience.Await(_host.ReplaceDriver());
+
+        var unused = _host.Model.WhenMemoryUnusedAsync();
+        Assert.False(unused.IsCompleted);
+
+        _held[0]!.Dispose();
+        await Patience.Await(unused);
+    }
+
     [Fact]
     public void An_instance_that_failed_gives_its_holds_back()
     {

@@ -51,20 +51,25 @@ public sealed class HostileDaemon : IDisposable
         var seed = Report.SeedOf(it);
         var attack = new Attack(daemon, seed);
         var verdict = Verdict.Ignored;
+        List<string> phases = [];
         try
         {
             verdict = Attacked(it, attack);
+            Note("attack");
             if (!it.EndsDaemon)
             {
                 AwaitNoSpin(daemon);
+                Note("quiet");
                 if (!it.StaysConnected)
                 {
                     attack.Dispose();
                 }
 
                 ServeNext(it, attack.ShutGates);
+                Note("next peer");
                 attack.Dispose();
                 AwaitRest(daemon);
+                Note("rest");
             }
         }
         catch (HarmException e)
@@ -100,7 +105,9 @@ public sealed class HostileDaemon : IDisposable
             _daemon = null;
         }
 
-        return new Outcome(verdict, harm, $"seed {seed}\n{string.Join('\n', lines.Take(40))}", Stopwatch.GetElapsedTime(began));
+        return new Outcome(verdict, harm, $"seed {seed}\n{string.Join('\n', lines.Take(40))}", Stopwatch.GetElapsedTime(began), string.Join(", ", phases));
+
+        void Note(string phase) => phases.Add($"{phase} at {Stopwatch.GetElapsedTime(began).TotalSeconds:F1} s");
     }
 
     private static Verdict Attacked(HostileCase it, Attack attack)
@@ -264,4 +271,4 @@ public sealed class HostileDaemon : IDisposable
 }
 
 /// <summary>What became of a case.</summary>
-internal sealed record Outcome(Verdict Verdict, IReadOnlyList<string> Harm, string Log, TimeSpan Took);
+internal sealed record Outcome(Verdict Verdict, IReadOnlyList<string> Harm, string Log, TimeSpan Took, string Phases);

@@ -53,7 +53,7 @@ public sealed class Report : IDisposable
             text.Append(CultureInfo.InvariantCulture, $"; {s_outcomes.Values.Count(each => each.Outcome.Verdict != each.Case.Expected || each.Outcome.Harm.Count > 0)} not as they should be.\n");
             foreach (var (it, outcome) in s_outcomes.Values.OrderByDescending(each => each.Outcome.Took).Take(10))
             {
-                text.Append(CultureInfo.InvariantCulture, $"<!-- {outcome.Took.TotalSeconds:F1} s: {it.Name} -->\n");
+                text.Append(CultureInfo.InvariantCulture, $"<!-- {outcome.Took.TotalSeconds:F1} s: {it.Name} ({outcome.Phases}) -->\n");
             }
         }
 

@@ -82,7 +82,7 @@ public sealed class DaemonProcess : IAsyncDisposable
         {
             if (line.StartsWith(name, StringComparison.Ordinal) && line[name.Length] is '{' or ' ')
             {
-                return (long)double.Parse(line[(line.LastIndexOf('}') + 1)..].TrimStart().Split(' ')[0], CultureInfo.InvariantCulture);
+                return (long)double.Parse(line[(line.LastIndexOf('}') + 1)..].Split(' ')[1], CultureInfo.InvariantCulture);
             }
         }
 
