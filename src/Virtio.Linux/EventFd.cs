@@ -41,7 +41,7 @@ public sealed unsafe class EventFd : IDisposable
         }
         catch
         {
-            descriptor.Dispose();
+            ForeignDescriptor.Close(descriptor);
             throw;
         }
     }

@@ -38,7 +38,8 @@ internal sealed unsafe class PathLock : IDisposable
                     continue;
                 }
 
-                throw new LinuxException(errno is Errno.ENOENT or Errno.ENOTDIR ? $"bind {path}" : $"open {name}", errno);
+                // Where it is the folder that is wrong, the reader knows nothing of this file.
+                throw new LinuxException(Path.Exists(name) ? $"open {name}" : $"bind {path}", errno);
             }
 
             var file = new FileDescriptor(number);

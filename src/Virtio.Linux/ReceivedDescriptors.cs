@@ -8,6 +8,7 @@ namespace Virtio.Linux;
 public sealed class ReceivedDescriptors : IDisposable
 {
     readonly FileDescriptor?[] _descriptors;
+    private readonly int _depth;
 
     /// <summary>Makes an empty collection.</summary>
     /// <param name="capacity">How many descriptors a message may carry, 0 to 253 (the kernel's limit).</param>
@@ -52,17 +53,20 @@ public sealed class ReceivedDescriptors : IDisposable
         {
             if (_descriptors[i] is { } descriptor)
             {
-                UnixSocket.DropLinger(descriptor);
-                descriptor.Dispose();
+                _descriptors[i] = null;
+                ForeignDescriptor.Close(descriptor, _depth);
             }
-
-            _descriptors[i] = null;
         }
         Count = 0;
     }
 
     /// <summary>Closes what was not taken.</summary>
     public void Dispose() => Clear();
+
+    /// <param name="capacity">How many.</param>
+    /// <param name="depth">In how many sockets the one lies that they come from.</param>
+    internal ReceivedDescriptors(int capacity, int depth)
+        : this(capacity) => _depth = depth;
 
     internal bool TryAdd(FileDescriptor descriptor)
     {

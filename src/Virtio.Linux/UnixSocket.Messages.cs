@@ -91,17 +91,21 @@ public sealed unsafe partial class UnixSocket
     }
 
     /// <summary>Looks at what could be received now, and leaves it there. Does not wait.</summary>
-    /// <param name="limit">How many bytes to look at; at most 4096.</param>
-    /// <returns>How many bytes are there, up to the limit; null if there are none; 0 if the other side has closed the connection.
-    /// Whether descriptors are among them: their number is not told.</returns>
+    /// <param name="buffer">Room for bytes; more are not looked at.</param>
+    /// <returns>How many bytes are there and fit; null if there are none; 0 if the other side has closed the connection. Whether
+    /// descriptors came with them: their number is not told.</returns>
     /// <exception cref="LinuxException">The connection failed.</exception>
-    public (int? Count, bool HasDescriptors) Peek(int limit)
+    public (int? Count, bool HasDescriptors) Peek(Span<byte> buffer)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 4096);
-        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         var control = stackalloc byte[ControlSize];
-        var bytes = stackalloc byte[limit];
-        var vector = new Native.IoVec { Base = bytes, Length = (nuint)limit };
+        fixed (byte* bytes = buffer)
+        {
+            return Peek(new Native.IoVec { Base = bytes, Length = (nuint)buffer.Length }, control);
+        }
+    }
+
+    private (int? Count, bool HasDescriptors) Peek(Native.IoVec vector, byte* control)
+    {
         Native.MessageHeader message = default;
         message.Vectors = &vector;
         message.VectorCount = 1;
@@ -196,7 +200,7 @@ public sealed unsafe partial class UnixSocket
                     var descriptor = new FileDescriptor(numbers[i]);
                     if (!descriptors.TryAdd(descriptor))
                     {
-                        descriptor.Dispose();
+                        ForeignDescriptor.Close(descriptor);
                         all = false;
                     }
                 }

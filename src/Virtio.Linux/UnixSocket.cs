@@ -50,7 +50,7 @@ public sealed unsafe partial class UnixSocket : IDisposable
         }
         catch
         {
-            descriptor.Dispose();
+            ForeignDescriptor.Close(descriptor);
             throw;
         }
     }
@@ -156,6 +156,12 @@ public sealed unsafe partial class UnixSocket : IDisposable
     /// <exception cref="LinuxException">The wait failed.</exception>
     public PollEvents WaitForInput(EventFd? cancel = null) => DescriptorPoll.Wait(Descriptor, PollEvents.In, -1, cancel);
 
+    /// <summary>
+    /// Ends the connection for all who have this end, throws away what lies in it, and closes it. Does not wait, whatever the
+    /// other side has put in there.
+    /// </summary>
+    public void Discard() => ForeignDescriptor.Close(Descriptor);
+
     /// <summary>Closes the socket; a listening one also removes its path, if that is still its own.</summary>
     public void Dispose()
     {
@@ -168,16 +174,8 @@ public sealed unsafe partial class UnixSocket : IDisposable
         Descriptor.Dispose();
     }
 
-    /// <summary>
-    /// Lets a socket that somebody sent be closed at once. Whoever made it can have its last close wait, for hours, until the
-    /// other side has read everything.
-    /// </summary>
-    internal static void DropLinger(FileDescriptor descriptor)
-    {
-        // struct linger: off. What is no socket has nothing to switch off.
-        long off = 0;
-        _ = Native.SetSocketOption(descriptor, Native.SOL_SOCKET, Native.SO_LINGER, &off, sizeof(long));
-    }
+    /// <summary>A socket for a moment; its descriptor stays the caller's.</summary>
+    internal static UnixSocket Borrow(FileDescriptor descriptor) => new(descriptor);
 
     private static TimeSpan Check(TimeSpan time)
     {

@@ -68,6 +68,7 @@ public sealed partial class BackEnd
     {
         if (socket.IsListening)
         {
+            socket.Discard();
             throw new VhostUserException("the socket listens; it must be connected.");
         }
 

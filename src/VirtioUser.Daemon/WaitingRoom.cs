@@ -9,16 +9,16 @@ namespace VirtioUser.Daemon;
 /// ends, even when all its processes have.
 /// </summary>
 /// <remarks>
-/// A front-end that waits has said little, and sent no descriptors, before its first answer. One that does more, or hangs up,
-/// is closed; so is every one for whom there is no room.
+/// A front-end that waits has sent no descriptors before its first answer. One that has, or that hangs up, is closed; so is
+/// every one for whom there is no room.
 /// </remarks>
 internal sealed class WaitingRoom : IDisposable
 {
     /// <summary>How many front-ends can wait.</summary>
     public const int Capacity = 16;
 
-    // A message or two without descriptors: who begins, what can you do.
-    private const int MaximumBytes = 1024;
+    // More than a socket takes unless its sender has enlarged it: whoever waits may have sent so much, but nothing unseen.
+    private const int MaximumBytes = 256 << 10;
 
     private const ulong ListenerToken = 0, CancelToken = 1;
 
@@ -30,6 +30,7 @@ internal sealed class WaitingRoom : IDisposable
     private readonly EventPoll _poll = new();
     private readonly Thread _thread;
     private readonly object _lock = new();
+    private readonly byte[] _scratch = new byte[MaximumBytes + 1];
 
     // All of these under the lock.
     private readonly LinkedList<(ulong Token, UnixSocket Socket)> _waiting = [];
@@ -118,7 +119,7 @@ internal sealed class WaitingRoom : IDisposable
         _thread.Join();
         foreach (var (_, socket) in _waiting)
         {
-            socket.Dispose();
+            socket.Discard();
         }
 
         _waiting.Clear();
@@ -208,7 +209,7 @@ internal sealed class WaitingRoom : IDisposable
             }
         }
 
-        connection.Dispose();
+        connection.Discard();
         TurnedAway?.Invoke($"{Capacity} others wait already");
     }
 
@@ -220,7 +221,7 @@ internal sealed class WaitingRoom : IDisposable
             var next = node.Next;
             if (node.Value.Socket.HasEnded)
             {
-                node.Value.Socket.Dispose();
+                node.Value.Socket.Discard();
                 _waiting.Remove(node);
             }
 
@@ -250,7 +251,7 @@ internal sealed class WaitingRoom : IDisposable
             _waiting.Remove(node);
         }
 
-        socket.Dispose();
+        socket.Discard();
         if (reason is not null)
         {
             TurnedAway?.Invoke(reason);
@@ -258,7 +259,7 @@ internal sealed class WaitingRoom : IDisposable
     }
 
     /// <summary>Whether one who waits is to be closed; the reason is null if he has left by himself.</summary>
-    private static bool MustGo(UnixSocket socket, PollEvents events, out string? reason)
+    private bool MustGo(UnixSocket socket, PollEvents events, out string? reason)
     {
         reason = null;
         if ((events & PollEvents.HangUp) != 0)
@@ -268,7 +269,7 @@ internal sealed class WaitingRoom : IDisposable
 
         try
         {
-            var (count, hasDescriptors) = socket.Peek(MaximumBytes + 1);
+            var (count, hasDescriptors) = socket.Peek(_scratch);
             reason = hasDescriptors ? "it sent descriptors before its turn" : count > MaximumBytes ? "it sent too much before its turn" : null;
             return reason is not null || count == 0;
         }

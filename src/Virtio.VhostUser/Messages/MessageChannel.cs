@@ -95,11 +95,11 @@ internal sealed class MessageChannel : IDisposable
         return MemoryMarshal.Read<T>(payload);
     }
 
-    /// <summary>Closes the socket and what was not taken of the descriptors.</summary>
+    /// <summary>Closes the socket and what was not taken of the descriptors. Does not wait.</summary>
     public void Dispose()
     {
         Descriptors.Dispose();
-        Socket.Dispose();
+        Socket.Discard();
     }
 
     private void ReceiveRest(Span<byte> rest, Deadline deadline)

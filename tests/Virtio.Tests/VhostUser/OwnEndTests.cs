@@ -177,6 +177,8 @@ public class OwnEndTests
         using var guest = new Guest();
         using var connection = new Connection(new EchoDevice(), s_options);
         var front = Begin(connection, guest, running: true);
+        Assert.Equal([1], guest.Echo(0, [1])); // the device's threads have what they need
+        Assert.Equal([1], guest.Echo(1, [1]));
         var before = ProcessResources.CountDescriptors();
         var (mine, theirs) = UnixSocket.Pair();
         Assert.Equal(0UL, front.Tell(FrontEndRequest.SetBackEndRequestDescriptor, [], theirs.Descriptor));

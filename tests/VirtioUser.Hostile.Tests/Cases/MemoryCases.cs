@@ -72,7 +72,6 @@ internal static class MemoryCases
         ("a timer", a => NativeMethods.Timer()),
         ("an inotify descriptor", a => NativeMethods.Notify()),
         ("a process", a => NativeMethods.Process()),
-        ("the connection itself", a => a.Main!.Descriptor.Duplicate()),
     ];
 
     public static IEnumerable<HostileCase> All =>
@@ -81,6 +80,26 @@ internal static class MemoryCases
         .. s_huge.Select(each => HostileCase.Refused($"memory: {each.What}", Regions, a => a.Negotiate().Ask(Request.SetMemTable, Wire.Table(each.Region), a.SealedMemory((1UL << 63) - Page)))),
         .. s_files.Select(each => HostileCase.Refused($"memory: {each.What} instead of guest memory", Trust, a =>
             a.Negotiate().Ask(Request.SetMemTable, Wire.Table(new Region(0x10_0000, Page, 0x1000_0000)), a.Own(each.Make(a))))),
+        HostileCase.Ended("memory: the connection itself instead of guest memory", Trust, a =>
+            a.Negotiate().Ask(Request.SetMemTable, Wire.Table(new Region(0x10_0000, Page, 0x1000_0000)), a.Main!.Descriptor)),
+        HostileCase.Ignored("memory: the arena shrunk, grown and sealed by its front-end", Trust, a =>
+        {
+            var file = Held(a.Boot());
+            foreach (var change in new Action[]
+                { () => NativeMethods.Truncate(file, 4096), () => NativeMethods.Truncate(file, 1UL << 40), () => NativeMethods.Seal(file, Seals.FutureWrite) })
+            {
+                try
+                {
+                    change();
+                }
+                catch (InvalidOperationException)
+                {
+                    continue;
+                }
+
+                throw new HarmException("A front-end changed what the arena's file is.");
+            }
+        }),
         HostileCase.Refused("memory: a memfd open for reading only", Trust, a =>
         {
             var connection = a.Negotiate();
@@ -260,6 +279,12 @@ internal static class MemoryCases
         {
             ShrinkOnce(a, connection, i);
         }
+    }
+
+    private static FileDescriptor Held(RawGuest guest)
+    {
+        _ = guest.Arena;
+        return guest.ArenaFile;
     }
 
     private static Region Small(int index) => new(0x10_0000 + ((ulong)index * Page), Page, 0x1000_0000 + ((ulong)index * Page));

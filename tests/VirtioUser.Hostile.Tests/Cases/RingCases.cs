@@ -37,7 +37,6 @@ internal static class RingCases
         ("a timer", a => NativeMethods.Timer()),
         ("an epoll descriptor", a => NativeMethods.Epoll()),
         ("a file open as a path only", a => NativeMethods.Open("/dev/null", 0x200000)),
-        ("the connection itself", a => a.Main!.Descriptor.Duplicate()),
     ];
 
     public static IEnumerable<HostileCase> All =>
@@ -81,6 +80,7 @@ internal static class RingCases
             $"{request}: {each.What} instead of an eventfd", Messages, a => a.Negotiate().Ask(request, Wire.U64(0), a.Own(each.Make(a)))))),
         .. s_descriptors.SelectMany(request => new[]
         {
+            HostileCase.Ended($"{request}: the connection itself instead of an eventfd", Messages, a => a.Negotiate().Ask(request, Wire.U64(0), a.Main!.Descriptor)),
             HostileCase.Refused($"{request}: a ring that does not exist", Messages, a => a.Negotiate().Ask(request, Wire.U64(4), a.EventFd().Descriptor)),
             HostileCase.Refused($"{request}: bits that have no meaning", Messages, a => a.Negotiate().Ask(request, Wire.U64(1UL << 63), a.EventFd().Descriptor)),
             HostileCase.Refused($"{request}: two descriptors", Messages, a => a.Negotiate().Ask(request, Wire.U64(0), a.EventFd().Descriptor, a.EventFd().Descriptor)),

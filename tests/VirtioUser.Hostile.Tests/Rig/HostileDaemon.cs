@@ -13,7 +13,7 @@ public sealed class HostileDaemon : IDisposable
     // The log's budget for a connection (docs/threat-model.md), and a few lines that no peer causes.
     private const int Burst = 20, LinesPerSecond = 5, SpareLines = 10;
 
-    private static readonly TimeSpan s_rest = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan s_rest = TimeSpan.FromSeconds(20);
 
     private DaemonProcess? _daemon;
     private int _descriptors, _threads;
