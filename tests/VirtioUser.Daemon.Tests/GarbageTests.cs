@@ -72,7 +72,7 @@ public sealed class GarbageTests(DaemonFixture daemon) : IClassFixture<DaemonFix
     [Theory]
     [InlineData(Limits.PingQueue)]
     [InlineData(Limits.EventQueue)]
-    public void A_queue_that_starts_again_with_a_call_descriptor_that_blocks_stops_only_itself(int index)
+    public async Task A_queue_that_starts_again_with_a_call_descriptor_that_blocks_stops_only_itself(int index)
     {
         using (var driver = daemon.Boot())
         {
@@ -102,15 +102,14 @@ public sealed class GarbageTests(DaemonFixture daemon) : IClassFixture<DaemonFix
             }
 
             Block(driver.Vm.Queue(index).Call);
-            driver.Vm.FrontEnd.SetVringEnable(index, true);
-            driver.Vm.FrontEnd.GetFeatures(); // the connection's thread answers
+            await AssertAnswersAsync(driver.Vm, () => driver.Vm.FrontEnd.SetVringEnable(index, true));
         }
 
         AssertServes();
     }
 
     [Fact]
-    public void A_queue_that_goes_on_in_other_memory_with_a_call_descriptor_that_blocks_stops_only_itself()
+    public async Task A_queue_that_goes_on_in_other_memory_with_a_call_descriptor_that_blocks_stops_only_itself()
     {
         using (var driver = daemon.Boot(new VmOptions { PostsEvents = false }))
         {
@@ -118,8 +117,9 @@ public sealed class GarbageTests(DaemonFixture daemon) : IClassFixture<DaemonFix
             driver.WaitForPings(); // the answer wants a buffer
             Block(driver.Vm.Events.Call);
             driver.Vm.Events.PostSilently();
-            driver.Vm.FrontEnd.SetMemoryTable([driver.Vm.Ram.Region]); // without the arena, so that all queues rest meanwhile
-            driver.Vm.FrontEnd.GetFeatures(); // the connection's thread answers
+
+            // Without the arena, so that all queues rest meanwhile.
+            await AssertAnswersAsync(driver.Vm, () => driver.Vm.FrontEnd.SetMemoryTable([driver.Vm.Ram.Region]));
         }
 
         AssertServes();
@@ -209,6 +209,13 @@ public sealed class GarbageTests(DaemonFixture daemon) : IClassFixture<DaemonFix
 
         Assert.Equal(1u, driver.Call(driver.Create(), TestOperation.Count));
     }
+
+    /// <summary>The connection's thread goes on with the next message.</summary>
+    private static Task AssertAnswersAsync(TestVm vm, Action message) => Task.Run(() =>
+    {
+        message();
+        vm.FrontEnd.GetFeatures();
+    }).WaitAsync(Patience.Limit);
 
     /// <summary>Makes chains available that all go round in the descriptors before the last one.</summary>
     private static void MakeEndless(TestVm vm, int index, int chains)
