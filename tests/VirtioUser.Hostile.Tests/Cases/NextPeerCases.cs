@@ -221,7 +221,7 @@ internal static class NextPeerCases
     }
 
     /// <summary>Every chain of a ring is as long as the table, and goes round in it.</summary>
-    private static RawGuest LongChains(Attack a, int index)
+    internal static RawGuest LongChains(Attack a, int index)
     {
         const ushort Size = 32768;
         var guest = a.Boot(Size);

@@ -59,6 +59,8 @@ internal static class StopCases
                 a.Connect();
             }
         }),
+        ("an event ring of 32768 chains of 32768 descriptors", a => NextPeerCases.LongChains(a, VirtioUser.Protocol.Limits.EventQueue)),
+        ("a reply ring of 32768 chains of 32768 descriptors", a => NextPeerCases.LongChains(a, VirtioUser.Protocol.Limits.ConfigRxQueue)),
         ("broken rings", a =>
         {
             var guest = a.Boot();
