@@ -16,8 +16,11 @@ namespace Virtio.Linux;
 /// </remarks>
 public sealed unsafe class Mapping : IDisposable
 {
-    /// <summary>Where a range of a file can end at most: the largest size of a file, in bytes.</summary>
-    public const ulong MaximumEnd = long.MaxValue;
+    /// <summary>
+    /// Where a range of a file can end at most: 1 EiB. More than any memory, and so far from the ends of all number types that
+    /// no sum with it overflows.
+    /// </summary>
+    public const ulong MaximumEnd = 1UL << 60;
 
     readonly MappingHandle _handle;
     // Zero once disposed, so that one comparison guards every access.

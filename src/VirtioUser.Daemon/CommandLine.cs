@@ -12,8 +12,8 @@ internal static class CommandLine
 {
     private const int MaxYieldSeconds = 86400;
 
-    // Less than a guest needs is a mistake; more than half of what a process can address leaves the daemon none.
-    private const ulong MinGuestMemory = 1UL << 20, MaxGuestMemory = 64 * ByteSize.TiB;
+    // Less than a guest needs is a mistake; more than a quarter of what a process can address leaves too little for the old table and the new one.
+    private const ulong MinGuestMemory = 1UL << 20, MaxGuestMemory = 32 * ByteSize.TiB;
 
     /// <summary>Makes the command.</summary>
     /// <param name="run">Runs the daemon; returns the exit code.</param>
@@ -97,7 +97,7 @@ internal static class CommandLine
         var text = result.Tokens[0].Value;
         if (!ByteSize.TryParse(text, out var size) || size is < MinGuestMemory or > MaxGuestMemory)
         {
-            result.AddError($"--max-guest-memory {text} is not a size from 1M to 64T.");
+            result.AddError($"--max-guest-memory {text} is not a size from 1M to 32T.");
         }
 
         return size;

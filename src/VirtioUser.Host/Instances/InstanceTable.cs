@@ -61,8 +61,10 @@ internal sealed class InstanceTable(HostState state, int bound)
         ref var row = ref state.Instances[instance.Slot];
         Volatile.Write(ref row.Handle, 0);
         row = default;
-        _live.Remove();
     }
+
+    /// <summary>Nothing is done for an instance any more, not even counting it. Once for each that was reserved.</summary>
+    public void NoteEnded() => _live.Remove();
 
     /// <summary>Lets another instance have the row: nothing of this one is left.</summary>
     public void ReturnSlot(Instance instance)

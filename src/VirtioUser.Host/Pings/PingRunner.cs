@@ -125,6 +125,7 @@ internal sealed class PingRunner(
         counters.Add(Counter.InstancesEnded);
         Log.InstanceEnded(logger, instance.Handle, instance.Identity);
         instance.MarkEnded();
+        instances.NoteEnded(); // last: whoever waits for this takes away what is used above
     }
 
     /// <summary>Who answers pings that no instance takes, for the present driver.</summary>
