@@ -24,7 +24,7 @@ internal static class OwnEndCases
             var connection = a.Negotiate();
             GiveOwnEnd(a, connection);
         }),
-        HostileCase.Ignored("own end of the connection: in flight in the receive queue of the back-end channel", Trust, a =>
+        HostileCase.Ended("own end of the connection: in flight in the receive queue of the back-end channel", Trust, a =>
         {
             var connection = a.Negotiate();
             var (mine, theirs) = UnixSocket.Pair();
@@ -32,12 +32,12 @@ internal static class OwnEndCases
             using (theirs)
             {
                 mine.Send([1], [connection.Descriptor]);
-                connection.Must(Request.SetBackEndReqFd, [], theirs.Descriptor);
+                connection.Ask(Request.SetBackEndReqFd, [], theirs.Descriptor);
             }
 
-            connection.Dispose();
+            AwaitEnd(a, connection);
         }),
-        HostileCase.Ignored("own end of the connection: in flight in a socket that is in flight itself", Trust, a =>
+        HostileCase.Ended("own end of the connection: in flight in a socket that is in flight itself", Trust, a =>
         {
             var connection = a.Negotiate();
             var (mine, theirs) = UnixSocket.Pair();
@@ -49,10 +49,10 @@ internal static class OwnEndCases
             {
                 inner.Send([1], [connection.Descriptor]);
                 mine.Send([1], [outer.Descriptor]);
-                connection.Must(Request.SetBackEndReqFd, [], theirs.Descriptor);
+                connection.Ask(Request.SetBackEndReqFd, [], theirs.Descriptor);
             }
 
-            connection.Dispose();
+            AwaitEnd(a, connection);
         }),
         HostileCase.Refused("own end of the connection: as the back-end channel with a driver that has stopped", Trust, a =>
         {
@@ -165,6 +165,13 @@ internal static class OwnEndCases
             guest.AssertGoesOn(guest.Create());
         }),
     }.Select(each => each with { Patience = s_patience });
+
+    /// <summary>The daemon ends it, while somebody else still has an end of it.</summary>
+    private static void AwaitEnd(Attack a, Connection connection)
+    {
+        connection.AwaitEnd();
+        a.Saw = Verdict.ConnectionEnded;
+    }
 
     /// <summary>The attacker is gone afterwards, whatever the daemon said.</summary>
     private static void GiveOwnEnd(Attack a, Connection connection)
