@@ -53,10 +53,37 @@ public sealed partial class DocumentTests
             target => Assert.True(Path.Exists(Path.Combine(folder, target)), $"{document} points to {target}."));
     }
 
+    [Fact]
+    public void What_the_threat_model_promises_is_shown_by_tests_that_exist()
+    {
+        var cases = Read("docs/hostile-cases.md").Split('\n').Where(line => line.StartsWith("| ", StringComparison.Ordinal))
+            .Select(line => line.Split(" | ")[0][2..]).ToHashSet();
+        var tests = Directory.EnumerateFiles(Path.Combine(ProjectFolders.Root, "tests"), "*.cs", SearchOption.AllDirectories)
+            .SelectMany(file => TestName().Matches(File.ReadAllText(file)).Select(name => name.Groups[1].Value)).ToHashSet();
+        var rows = Read("docs/threat-model.md").Split('\n')
+            .Where(line => line.StartsWith("| ", StringComparison.Ordinal) && !line.StartsWith("| promise |", StringComparison.Ordinal)).ToArray();
+        Assert.NotEmpty(rows);
+        Assert.All(rows, row =>
+        {
+            var shown = row.Split(" | ")[^1];
+            var named = Shown().Matches(shown).ToArray();
+            Assert.True(named.Length > 0, $"Nothing shows this: {row}");
+            Assert.All(named, each => Assert.True(
+                each.Groups[1].Success ? tests.Contains(each.Groups[1].Value) : cases.Contains(each.Groups[2].Value), $"There is no {each.Value}."));
+        });
+    }
+
     static string Read(string file) => File.ReadAllText(Path.Combine(ProjectFolders.Root, file));
 
     [GeneratedRegex(@"```csharp\n(.*?)\n```", RegexOptions.Singleline)]
     private static partial Regex CodeBlock();
+
+    // A test in backquotes, or a hostile case in quotation marks.
+    [GeneratedRegex("`([A-Za-z0-9_]+)`|\"([^\"]+)\"")]
+    private static partial Regex Shown();
+
+    [GeneratedRegex(@"public\s+(?:async\s+)?(?:void|Task|ValueTask)\s+([A-Za-z0-9_]+)\s*\(")]
+    private static partial Regex TestName();
 
     [GeneratedRegex(@"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")]
     private static partial Regex Link();

@@ -5,8 +5,8 @@ using Spectre.Console;
 
 ITestGroup[] groups =
 [
-    new FormatGroup(), TestProgramsGroup.Units, TestProgramsGroup.DaemonOverSocket, TestProgramsGroup.Decoder, TestProgramsGroup.ForeignDevice,
-    new DriverGroup(), TestProgramsGroup.InVm, new FieldGroup(),
+    new FormatGroup(), TestProgramsGroup.Units, TestProgramsGroup.DaemonOverSocket, TestProgramsGroup.HostilePeers, TestProgramsGroup.Decoder,
+    TestProgramsGroup.ForeignDevice, new DriverGroup(), TestProgramsGroup.InVm, new FieldGroup(),
 ];
 
 Argument<string[]> names = new("group") { Description = "The groups to run; all of them if none is named." };

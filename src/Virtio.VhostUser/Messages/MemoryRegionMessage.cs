@@ -12,6 +12,9 @@ readonly record struct MemoryRegionMessage(ulong GuestAddress, ulong Length, ulo
 
     const ulong Page = 4096;
 
+    // No guest's memory lies that far behind in a file; one that is sparse can be made as long all the same.
+    const ulong MaximumFileEnd = 1UL << 62;
+
     /// <summary>Checks that no range overflows and that everything is whole pages, so that alignment here is alignment in the guest.</summary>
     /// <exception cref="VhostUserException">Something is wrong; the message names the region.</exception>
     internal void Validate(int index)
@@ -19,7 +22,7 @@ readonly record struct MemoryRegionMessage(ulong GuestAddress, ulong Length, ulo
         if (Length == 0)
             throw new VhostUserException($"Memory region {index} has size 0.");
         if (!Bounds.Contains(ulong.MaxValue, GuestAddress, Length) || !Bounds.Contains(ulong.MaxValue, UserAddress, Length) ||
-            !Bounds.Contains(Mapping.MaximumEnd, FileOffset, Length))
+            !Bounds.Contains(MaximumFileEnd, FileOffset, Length))
         {
             throw new VhostUserException($"Memory region {index} goes beyond the end of an address space.");
         }

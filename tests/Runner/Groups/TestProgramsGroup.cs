@@ -3,17 +3,23 @@ namespace Runner;
 /// <summary>Groups that are made of xunit test programs.</summary>
 internal sealed class TestProgramsGroup(string name, string description, Func<string, bool> isMember) : ITestGroup
 {
-    private const string Daemon = "VirtioUser.Daemon.Tests", Codec = "VirtioUser.Codec.Tests", Foreign = "Virtio.ForeignDevice.Tests", Vm = "VirtioUser.Vm.Tests";
+    private const string Daemon = "VirtioUser.Daemon.Tests", Codec = "VirtioUser.Codec.Tests", Foreign = "Virtio.ForeignDevice.Tests", Hostile = "VirtioUser.Hostile.Tests", Vm = "VirtioUser.Vm.Tests";
 
     public static ITestGroup Units { get; } = new TestProgramsGroup(
         "unit", "rings, messages, device model and guest library, each by itself",
-        project => project is not (Daemon or Codec or Foreign or Vm or GuestSuiteWithoutVm.Project));
+        project => project is not (Daemon or Codec or Foreign or Hostile or Vm or GuestSuiteWithoutVm.Project));
 
     public static ITestGroup DaemonOverSocket { get; } = new TestProgramsGroup(
         "daemon", "virtio-userd over a real socket, and guest programs without a VM", project => project == Daemon)
     {
         Also = [GuestSuiteWithoutVm.Project],
         After = (report, busyWith, cancellationToken) => GuestSuiteWithoutVm.RunAsync(report, busyWith, cancellationToken: cancellationToken),
+    };
+
+    public static ITestGroup HostilePeers { get; } = new TestProgramsGroup(
+        "hostile", "hostile peers against virtio-userd: named cases, one verdict each", project => project == Hostile)
+    {
+        After = HostileVerdicts.ShowAsync,
     };
 
     public static ITestGroup Decoder { get; } = new TestProgramsGroup(
