@@ -4,6 +4,7 @@ using VirtioUser.Vm;
 
 namespace VirtioUser.Codec.Tests;
 
+[Trait("Category", "Field")]
 public sealed class FieldTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
 {
     /// <summary>A file, its rate, and how many pictures ffmpeg shows.</summary>

@@ -3,6 +3,7 @@ using VirtioUser.Codec.Tests.Support;
 
 namespace VirtioUser.Codec.Tests;
 
+[Trait("Category", "Field")]
 public sealed class KeepingTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
 {
     [Theory]

@@ -102,6 +102,7 @@ public sealed class MemoryTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
     }
 
     /// <summary>QEMU does so when the table is full: with seven memory devices, for one.</summary>
+    [Trait("Category", "Field")]
     [Fact]
     public async Task A_hypervisor_that_maps_the_arena_and_does_not_list_it_gets_answers_and_a_line_in_the_log()
     {
@@ -112,6 +113,7 @@ public sealed class MemoryTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
         Assert.Contains("fewer memory devices", await daemon.Daemon.LineAsync("did not list it in its memory table"), StringComparison.Ordinal);
     }
 
+    [Trait("Category", "Field")]
     [Fact]
     public async Task A_hypervisor_that_does_not_answer_the_request_to_map_is_named_in_the_log()
     {

@@ -269,6 +269,7 @@ public sealed class ProcessTests : IDisposable
         await AssertRefusesAsync(1, "in use", ["--socket-path", _folder.SocketPath + "2", "--metrics-port", $"{port}", .. Device]);
     }
 
+    [Trait("Category", "Field")]
     [Theory]
     [InlineData("127.0.0.1")]
     [InlineData("localhost")]

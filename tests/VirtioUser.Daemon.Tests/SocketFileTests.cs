@@ -19,6 +19,7 @@ public sealed class SocketFileTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
+    [Trait("Category", "Field")]
     [Fact]
     public async Task Of_daemons_that_find_a_stale_socket_at_once_one_serves_and_the_others_say_why_not()
     {
@@ -59,6 +60,7 @@ public sealed class SocketFileTests : IDisposable
         }
     }
 
+    [Trait("Category", "Field")]
     [Fact]
     public async Task A_daemon_that_ends_leaves_its_successor_s_socket()
     {
@@ -109,6 +111,7 @@ public sealed class SocketFileTests : IDisposable
         }
     }
 
+    [Trait("Category", "Field")]
     [Theory]
     [InlineData("/nonexistent/folder")]
     [InlineData("/proc")]

@@ -9,6 +9,7 @@ using Xunit;
 
 namespace VirtioUser.Devices.Tests;
 
+[Trait("Category", "Field")]
 public class GzipDamageTests
 {
     private const int Header = 8;

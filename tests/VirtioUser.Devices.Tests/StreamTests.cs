@@ -100,6 +100,7 @@ public class StreamTests
         Assert.Throws<ObjectDisposedException>(() => stream.Length);
     }
 
+    [Trait("Category", "Field")]
     [Fact]
     public void More_bytes_than_a_span_can_show_are_refused_with_the_limit_and_what_to_use()
     {

@@ -26,6 +26,7 @@ public class SharedObjectTests
         Assert.Equal([memory.Id], channel.Freed);
     }
 
+    [Trait("Category", "Field")]
     [Fact]
     public void More_bytes_than_a_span_can_show_are_refused_with_the_limit_and_what_to_use()
     {
