@@ -44,6 +44,7 @@ sealed class Cache(string folder)
         try
         {
             await make(partial).ConfigureAwait(false);
+            Directory.SetLastWriteTimeUtc(partial, DateTime.UtcNow); // unpacking an archive may set the folder's time to one of its own
             Directory.Move(partial, entry);
         }
         catch
@@ -54,7 +55,7 @@ sealed class Cache(string folder)
 
         // A VM that was started before the change may still run from what this entry replaces, so that goes a day later.
         foreach (string old in Directory.EnumerateDirectories(folder, kind + "-????????????").Where(
-            old => old != entry && DateTime.UtcNow - Directory.GetCreationTimeUtc(old) > KeepSuperseded))
+            old => old != entry && DateTime.UtcNow - Directory.GetLastWriteTimeUtc(old) > KeepSuperseded))
         {
             Directory.Delete(old, recursive: true);
         }
