@@ -3,7 +3,6 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using TestDevice.Dependency;
-using Virtio.Linux;
 using Virtio.Queues;
 using VirtioUser.Daemon.Tests.Support;
 using VirtioUser.Protocol;

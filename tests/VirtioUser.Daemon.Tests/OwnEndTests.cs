@@ -1,6 +1,5 @@
 // Front-ends that try to have the daemon keep their own connection alive: the next one must be served all the same.
 using Virtio.Linux;
-using Virtio.VhostUser;
 using VirtioUser.Daemon.Tests.Support;
 
 namespace VirtioUser.Daemon.Tests;
