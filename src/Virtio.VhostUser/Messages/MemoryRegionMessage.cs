@@ -1,6 +1,5 @@
 // One region of the memory table, as it goes over the wire.
 using System.Runtime.InteropServices;
-using Virtio.Linux;
 
 namespace Virtio.VhostUser.Messages;
 
