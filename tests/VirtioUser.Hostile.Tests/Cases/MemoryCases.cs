@@ -258,7 +258,8 @@ internal static class MemoryCases
     ];
 
     /// <summary>Shrinks and seals a file while the daemon looks at it, and touches it when the daemon took it.</summary>
-    public static void ShrinkOnce(Attack a, Connection connection, int attempt)
+    /// <returns>False if the daemon has closed the connection.</returns>
+    public static bool ShrinkOnce(Attack a, Connection connection, int attempt)
     {
         const ulong Size = 8 * Mebibyte;
         using var file = NativeMethods.MemFd("hostile-shrunk", Size);
@@ -266,18 +267,20 @@ internal static class MemoryCases
         Thread.SpinWait(a.Random.Next(50 + (attempt % 1000)) * 4);
         NativeMethods.Truncate(file, 0);
         NativeMethods.Seal(file, Seals.Shrink);
-        if (connection.Receive() is { } answer && answer.Number == 0)
+        var answer = connection.Receive();
+        if (answer?.Number == 0)
         {
             StartRing(a, connection);
         }
+
+        return answer is not null;
     }
 
     private static void Shrink(Attack a)
     {
         var connection = a.Negotiate();
-        for (var i = 0; i < (Attack.IsLong ? 200_000 : 4000); i++)
+        for (var i = 0; i < (Attack.IsLong ? 200_000 : 4000) && ShrinkOnce(a, connection, i); i++)
         {
-            ShrinkOnce(a, connection, i);
         }
     }
 
