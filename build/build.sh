@@ -168,6 +168,8 @@ build_projects() { # NAME PROJECT-FILE...
 		target=$1
 		if (($# > 1)); then
 			target=artifacts/build/$name.slnx
+			# What they refer to is not in it, and is to be a release all the same.
+			arguments+=(-property:ShouldUnsetParentConfigurationAndPlatform=false)
 			(echo "<Solution>" && printf '  <Project Path="../../%s" />\n' "$@" && echo "</Solution>") >"$target"
 		fi
 		has_backdated_change "$state" "$now" && arguments+=(--no-incremental)
