@@ -14,7 +14,7 @@ public sealed class EchoDevice : Device
     /// <inheritdoc/>
     public override DeviceInstance CreateInstance(InstanceContext context) => new Instance();
 
-    sealed class Instance : DeviceInstance
+    private sealed class Instance : DeviceInstance
     {
         public override uint OnPing(in Ping ping) => (uint)ping.Metadata;
     }
@@ -29,28 +29,28 @@ public sealed class WorkDevice : Device
     /// <inheritdoc/>
     public override DeviceInstance CreateInstance(InstanceContext context) => new Instance();
 
-    sealed class Instance : DeviceInstance
+    private sealed class Instance : DeviceInstance
     {
-        const int BlockLength = 1000;
+        private const int BlockLength = 1000;
 
         // Some live on, so that collections have something to mark and to move.
-        readonly byte[]?[] kept = new byte[]?[20_000];
-        readonly byte[] own = new byte[BlockLength];
-        int next;
+        private readonly byte[]?[] _kept = new byte[]?[20_000];
+        private readonly byte[] _own = new byte[BlockLength];
+        private int _next;
 
         public override uint OnPing(in Ping ping)
         {
-            bool allocate = (ping.Metadata & BenchmarkDevices.WithoutAllocating) == 0;
-            for (uint left = (uint)ping.Metadata; left > 0; left--)
+            var allocate = (ping.Metadata & BenchmarkDevices.WithoutAllocating) == 0;
+            for (var left = (uint)ping.Metadata; left > 0; left--)
             {
                 if (allocate)
                 {
-                    kept[next] = new byte[BlockLength];
-                    next = (next + 1) % kept.Length;
+                    _kept[_next] = new byte[BlockLength];
+                    _next = (_next + 1) % _kept.Length;
                 }
                 else
                 {
-                    own.AsSpan().Clear();
+                    _own.AsSpan().Clear();
                 }
             }
 
@@ -68,7 +68,7 @@ public sealed class ChecksumDevice : Device
     /// <inheritdoc/>
     public override DeviceInstance CreateInstance(InstanceContext context) => new Instance();
 
-    sealed class Instance : DeviceInstance
+    private sealed class Instance : DeviceInstance
     {
         public override uint OnPing(in Ping ping) => Checksum.Of(ping.Bytes);
     }
@@ -83,7 +83,7 @@ public sealed class AllocatedDevice : Device
     /// <inheritdoc/>
     public override DeviceInstance CreateInstance(InstanceContext context) => new Instance();
 
-    sealed class Instance : DeviceInstance
+    private sealed class Instance : DeviceInstance
     {
         public override uint OnPing(in Ping ping)
         {

@@ -14,7 +14,7 @@ public abstract class NumberedDevice(uint number) : Device
     /// <inheritdoc/>
     public override DeviceInstance CreateInstance(InstanceContext context) => new Instance();
 
-    sealed class Instance : DeviceInstance
+    private sealed class Instance : DeviceInstance
     {
         public override uint OnPing(in Ping ping) => (uint)ping.Metadata;
     }

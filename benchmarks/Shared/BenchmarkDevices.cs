@@ -2,7 +2,7 @@
 namespace VirtioUser.Benchmarks;
 
 /// <summary>Their identities; all are of version 1.</summary>
-static class BenchmarkDevices
+internal static class BenchmarkDevices
 {
     /// <summary>The vendor of all of them.</summary>
     public const uint Vendor = 0xbe7c;

@@ -5,9 +5,9 @@ using System.Runtime.InteropServices;
 namespace VirtioUser.Benchmarks;
 
 /// <summary>A sum over all bytes, taken as 64-bit numbers, in as many bits as a device may answer with.</summary>
-static class Checksum
+internal static class Checksum
 {
-    const uint Mask = 0x3FFF_FFFF;
+    private const uint Mask = 0x3FFF_FFFF;
 
     /// <summary>The checksum of a whole message.</summary>
     /// <param name="bytes">The message.</param>
@@ -18,9 +18,9 @@ static class Checksum
     /// <param name="bytes">The part.</param>
     public static ulong Add(ulong sum, ReadOnlySpan<byte> bytes)
     {
-        ReadOnlySpan<Vector<ulong>> vectors = MemoryMarshal.Cast<byte, Vector<ulong>>(bytes);
+        var vectors = MemoryMarshal.Cast<byte, Vector<ulong>>(bytes);
         Vector<ulong> first = Vector<ulong>.Zero, second = first, third = first, fourth = first;
-        int i = 0;
+        var i = 0;
         for (; i + 4 <= vectors.Length; i += 4)
         {
             first += vectors[i];
@@ -35,13 +35,13 @@ static class Checksum
         }
 
         sum += Vector.Sum(first + second + third + fourth);
-        ReadOnlySpan<byte> rest = bytes[(vectors.Length * Vector<byte>.Count)..];
-        foreach (ulong number in MemoryMarshal.Cast<byte, ulong>(rest))
+        var rest = bytes[(vectors.Length * Vector<byte>.Count)..];
+        foreach (var number in MemoryMarshal.Cast<byte, ulong>(rest))
         {
             sum += number;
         }
 
-        for (int j = rest.Length & ~7; j < rest.Length; j++)
+        for (var j = rest.Length & ~7; j < rest.Length; j++)
         {
             sum += (ulong)rest[j] << (8 * (j & 7));
         }

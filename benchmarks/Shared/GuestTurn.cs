@@ -13,7 +13,7 @@ namespace VirtioUser.Benchmarks;
 /// <param name="P50">Nanoseconds; 0 for messages.</param>
 /// <param name="P99">Nanoseconds; 0 for messages.</param>
 /// <param name="P999">Nanoseconds; 0 for messages.</param>
-sealed record GuestTurn(int Length, string Contender, bool WarmUp, double Value, long Operations, double P50 = 0, double P99 = 0, double P999 = 0)
+internal sealed record GuestTurn(int Length, string Contender, bool WarmUp, double Value, long Operations, double P50 = 0, double P99 = 0, double P999 = 0)
 {
     /// <summary>The names of the contenders.</summary>
     public const string Ours = "virtio-user", OursSleeping = "virtio-user, the host sleeping", OursCopied = "virtio-user, copied in", Vsock = "a vsock",
@@ -30,4 +30,4 @@ sealed record GuestTurn(int Length, string Contender, bool WarmUp, double Value,
 
 /// <summary>Made at build time: reflection would take a second of the guest's start.</summary>
 [JsonSerializable(typeof(GuestTurn))]
-sealed partial class GuestTurnContext : JsonSerializerContext;
+internal sealed partial class GuestTurnContext : JsonSerializerContext;

@@ -9,12 +9,12 @@ namespace VirtioUser.Benchmarks.Measuring;
 /// <param name="P999">The 99.9th percentile.</param>
 /// <param name="Mean">Wall time divided by the count.</param>
 /// <param name="Count">How many round trips.</param>
-sealed record Latencies(double P50, double P99, double P999, double Mean, long Count)
+internal sealed record Latencies(double P50, double P99, double P999, double Mean, long Count)
 {
     // More than a turn has at a round trip of a tenth of a microsecond and the longest turn.
-    const int MaxCount = 1 << 22;
+    private const int MaxCount = 1 << 22;
 
-    static readonly long[] Ticks = new long[MaxCount];
+    private static readonly long[] Ticks = new long[MaxCount];
 
     /// <summary>Makes round trips on this thread for a time; allocates nothing meanwhile.</summary>
     /// <param name="turn">How long.</param>
@@ -22,14 +22,14 @@ sealed record Latencies(double P50, double P99, double P999, double Mean, long C
     public static Latencies Measure(TimeSpan turn, Action roundTrip)
     {
         ArgumentNullException.ThrowIfNull(roundTrip);
-        long began = Stopwatch.GetTimestamp();
-        long end = EndOf(turn, began);
-        long before = began;
-        int count = 0;
+        var began = Stopwatch.GetTimestamp();
+        var end = EndOf(turn, began);
+        var before = began;
+        var count = 0;
         do
         {
             roundTrip();
-            long now = Stopwatch.GetTimestamp();
+            var now = Stopwatch.GetTimestamp();
             Ticks[count++] = now - before;
             before = now;
         }
@@ -43,14 +43,14 @@ sealed record Latencies(double P50, double P99, double P999, double Mean, long C
     public static async Task<Latencies> MeasureAsync(TimeSpan turn, Func<Task> roundTrip)
     {
         ArgumentNullException.ThrowIfNull(roundTrip);
-        long began = Stopwatch.GetTimestamp();
-        long end = EndOf(turn, began);
-        long before = began;
-        int count = 0;
+        var began = Stopwatch.GetTimestamp();
+        var end = EndOf(turn, began);
+        var before = began;
+        var count = 0;
         do
         {
             await roundTrip().ConfigureAwait(false);
-            long now = Stopwatch.GetTimestamp();
+            var now = Stopwatch.GetTimestamp();
             Ticks[count++] = now - before;
             before = now;
         }
@@ -58,13 +58,13 @@ sealed record Latencies(double P50, double P99, double P999, double Mean, long C
         return Sum(count, before - began);
     }
 
-    static long EndOf(TimeSpan turn, long began) => began + (long)(turn.TotalSeconds * Stopwatch.Frequency);
+    private static long EndOf(TimeSpan turn, long began) => began + (long)(turn.TotalSeconds * Stopwatch.Frequency);
 
-    static Latencies Sum(int count, long elapsed)
+    private static Latencies Sum(int count, long elapsed)
     {
-        Span<long> taken = Ticks.AsSpan(0, count);
+        var taken = Ticks.AsSpan(0, count);
         taken.Sort();
-        double nanoseconds = 1e9 / Stopwatch.Frequency;
+        var nanoseconds = 1e9 / Stopwatch.Frequency;
         return new Latencies(
             At(taken, 0.5) * nanoseconds, At(taken, 0.99) * nanoseconds, At(taken, 0.999) * nanoseconds, elapsed * nanoseconds / count, count);
     }

@@ -6,7 +6,7 @@ namespace VirtioUser.Benchmarks.Guest;
 
 /// <summary>A way on which small messages go round, and large ones to the host, which reads all of their bytes.</summary>
 /// <param name="name">What people see.</param>
-abstract class Transport(string name) : IDisposable
+internal abstract class Transport(string name) : IDisposable
 {
     /// <summary>What people see.</summary>
     public string Name => name;
@@ -89,18 +89,18 @@ internal sealed class UserTransport : Transport
 }
 
 /// <summary>A stream to a server on the host that answers each message (4 bytes of length before it) with 4 bytes.</summary>
-sealed class StreamTransport(string name, Stream stream, Payload payload) : Transport(name)
+internal sealed class StreamTransport(string name, Stream stream, Payload payload) : Transport(name)
 {
-    readonly byte[] small = [sizeof(uint), 0, 0, 0, 0, 0, 0, 0];
-    readonly byte[] reply = new byte[sizeof(uint)];
-    uint number;
+    private readonly byte[] _small = [sizeof(uint), 0, 0, 0, 0, 0, 0, 0];
+    private readonly byte[] _reply = new byte[sizeof(uint)];
+    private uint _number;
 
     public override void RoundTrip()
     {
-        number = (number + 1) & 0xffff;
-        BinaryPrimitives.WriteUInt32LittleEndian(small.AsSpan(sizeof(uint)), number);
-        stream.Write(small);
-        Check(ReadReply(), Checksum.Fold(number));
+        _number = (_number + 1) & 0xffff;
+        BinaryPrimitives.WriteUInt32LittleEndian(_small.AsSpan(sizeof(uint)), _number);
+        stream.Write(_small);
+        Check(ReadReply(), Checksum.Fold(_number));
     }
 
     public override uint Send(int length)
@@ -111,9 +111,9 @@ sealed class StreamTransport(string name, Stream stream, Payload payload) : Tran
 
     public override void Dispose() => stream.Dispose();
 
-    uint ReadReply()
+    private uint ReadReply()
     {
-        stream.ReadExactly(reply);
-        return BinaryPrimitives.ReadUInt32LittleEndian(reply);
+        stream.ReadExactly(_reply);
+        return BinaryPrimitives.ReadUInt32LittleEndian(_reply);
     }
 }

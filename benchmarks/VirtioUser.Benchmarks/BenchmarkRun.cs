@@ -11,11 +11,11 @@ namespace VirtioUser.Benchmarks;
 /// <param name="console">Where people look.</param>
 /// <param name="folder">Where results go.</param>
 /// <param name="quick">Whether it is to be over soon.</param>
-sealed class BenchmarkRun(IAnsiConsole console, string folder, bool quick)
+internal sealed class BenchmarkRun(IAnsiConsole console, string folder, bool quick)
 {
-    readonly Stopwatch watch = Stopwatch.StartNew();
-    readonly Machine machine = Machine.Describe();
-    int goals, reached;
+    private readonly Stopwatch _watch = Stopwatch.StartNew();
+    private readonly Machine _machine = Machine.Describe();
+    private int _goals, _reached;
 
     /// <summary>Runs groups.</summary>
     /// <param name="groups">Which.</param>
@@ -24,14 +24,14 @@ sealed class BenchmarkRun(IAnsiConsole console, string folder, bool quick)
     /// <exception cref="SetupException">Something is missing or not permitted.</exception>
     public async Task<int> RunAsync(IReadOnlyList<BenchmarkGroup> groups, CancellationToken cancellationToken)
     {
-        ResultFile results = new(Path.Combine(folder, "latest.json"), machine, quick);
+        ResultFile results = new(Path.Combine(folder, "latest.json"), _machine, quick);
         console.MarkupLineInterpolated(
-            $"{machine.Processor}, {machine.Cores} cores{(machine.Virtualized ? ", itself a VM" : "")}; Linux {machine.Kernel}, {machine.Runtime}; the benchmarks' VM runs by {machine.Guest}, -cpu {machine.GuestProcessor}");
+            $"{_machine.Processor}, {_machine.Cores} cores{(_machine.Virtualized ? ", itself a VM" : "")}; Linux {_machine.Kernel}, {_machine.Runtime}; the benchmarks' VM runs by {_machine.Guest}, -cpu {_machine.GuestProcessor}");
         ProgressLine progress = new(console);
         List<LeftOut> leftOut = [];
         RunContext context = new(quick, progress.Show, leftOut.Add);
-        int failed = 0;
-        foreach (BenchmarkGroup group in groups)
+        var failed = 0;
+        foreach (var group in groups)
         {
             IReadOnlyList<Figure> figures = [];
             leftOut.Clear();
@@ -57,16 +57,16 @@ sealed class BenchmarkRun(IAnsiConsole console, string folder, bool quick)
         }
 
         console.MarkupLineInterpolated(
-            $"{reached} of {goals} goals reached, {failed} groups failed, {ConsoleProgress.Seconds(watch.Elapsed)}; results are in {folder}");
+            $"{_reached} of {_goals} goals reached, {failed} groups failed, {ConsoleProgress.Seconds(_watch.Elapsed)}; results are in {folder}");
         return failed == 0 ? 0 : 1;
     }
 
-    void Show(BenchmarkGroup group, IReadOnlyList<Figure> figures)
+    private void Show(BenchmarkGroup group, IReadOnlyList<Figure> figures)
     {
         console.MarkupLineInterpolated($"[bold]{group.Number}. {group.Title}[/]");
         console.Write(ResultTable.Of(figures));
-        goals += figures.Count(figure => figure.Goal is not null);
-        reached += figures.Count(figure => figure.Holds == true);
+        _goals += figures.Count(figure => figure.Goal is not null);
+        _reached += figures.Count(figure => figure.Holds == true);
         Directory.CreateDirectory(folder);
         File.WriteAllText(Path.Combine(folder, group.ChartName), Chart.Draw($"{group.Number}. {group.Title}", figures));
     }

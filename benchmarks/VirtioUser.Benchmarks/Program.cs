@@ -20,7 +20,7 @@ Option<string> output = new("--output")
 };
 numbers.Validators.Add(result =>
 {
-    foreach (int number in (result.GetValueOrDefault<int[]>() ?? []).Where(number => BenchmarkGroup.All.All(group => group.Number != number)))
+    foreach (var number in (result.GetValueOrDefault<int[]>() ?? []).Where(number => BenchmarkGroup.All.All(group => group.Number != number)))
     {
         result.AddError($"There is no group {number}.");
     }
@@ -28,7 +28,7 @@ numbers.Validators.Add(result =>
 RootCommand command = new("Measures virtio-user: every figure is a ratio to a floor or a peer that was measured in turns with it.") { quick, numbers, output };
 command.SetAction(async (parsed, cancellation) =>
 {
-    int[] chosen = parsed.GetValue(numbers) ?? [];
+    var chosen = parsed.GetValue(numbers) ?? [];
     try
     {
         return await new BenchmarkRun(OpenConsole(), parsed.GetValue(output)!, parsed.GetValue(quick))
@@ -63,7 +63,7 @@ return await command.Parse(args).InvokeAsync();
 static IAnsiConsole OpenConsole()
 {
     const int tableWidth = 220;
-    IAnsiConsole console = Console.IsOutputRedirected
+    var console = Console.IsOutputRedirected
         ? AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Interactive = InteractionSupport.No })
         : AnsiConsole.Console;
     console.Profile.Width = Math.Max(console.Profile.Width, tableWidth);

@@ -33,7 +33,9 @@ internal sealed class DigestInstance : DeviceInstance
     public override uint OnPing(in Ping ping)
     {
         if (ping.Length < ResultLength || Algorithm(ping.Metadata & ~MoreFollows) is not { } algorithm)
+        {
             return (uint)DigestAnswer.BadRequest;
+        }
 
         if (_hash?.AlgorithmName != algorithm)
         {
@@ -49,7 +51,10 @@ internal sealed class DigestInstance : DeviceInstance
         }
 
         if ((ping.Metadata & MoreFollows) == 0)
+        {
             _hash.GetHashAndReset(ping.Slice(0, ResultLength));
+        }
+
         return (uint)DigestAnswer.Done;
     }
 

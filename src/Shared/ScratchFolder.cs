@@ -41,11 +41,6 @@ internal static class ScratchFolder
             return null;
         }
 
-        if (!OperatingSystem.IsLinux())
-        {
-            throw new PlatformNotSupportedException();
-        }
-
         try
         {
             return Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);

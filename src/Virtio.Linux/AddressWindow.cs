@@ -8,9 +8,9 @@ namespace Virtio.Linux;
 /// </summary>
 public sealed unsafe class AddressWindow : IDisposable
 {
-    readonly MappingHandle _handle;
+    private readonly MappingHandle _handle;
 
-    AddressWindow(MappingHandle handle, ulong length)
+    private AddressWindow(MappingHandle handle, ulong length)
     {
         _handle = handle;
         Length = length;
@@ -70,21 +70,26 @@ public sealed unsafe class AddressWindow : IDisposable
     {
         ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
         if (length < 0 || !Bounds.Contains(Length, offset, (uint)length))
+        {
             throw new ArgumentOutOfRangeException(nameof(offset), $"{length} bytes at {offset} do not lie inside a window of {Length} bytes.");
+        }
+
         return new Span<byte>((byte*)_handle.Address + offset, length);
     }
 
     /// <summary>Gives the address space back, with everything that is mapped in it.</summary>
     public void Dispose() => _handle.Dispose();
 
-    void Replace(ulong offset, ulong length, int protection, int flags, int descriptor, long fileOffset)
+    private void Replace(ulong offset, ulong length, int protection, int flags, int descriptor, long fileOffset)
     {
-        bool added = false;
+        var added = false;
         _handle.DangerousAddRef(ref added);
         try
         {
             if (Native.MMap(_handle.Address + (nint)offset, (nuint)length, protection, flags | Native.MAP_FIXED, descriptor, fileOffset) == -1)
+            {
                 LinuxException.ThrowLast($"mmap of {length} bytes into a window");
+            }
         }
         finally
         {
@@ -92,17 +97,21 @@ public sealed unsafe class AddressWindow : IDisposable
         }
     }
 
-    void CheckPart(ulong offset, ulong length)
+    private void CheckPart(ulong offset, ulong length)
     {
         CheckAligned(offset, nameof(offset));
         CheckAligned(length, nameof(length));
         if (length == 0 || !Bounds.Contains(Length, offset, length))
+        {
             throw new ArgumentOutOfRangeException(nameof(offset), $"{length} bytes at {offset} do not lie inside a window of {Length} bytes.");
+        }
     }
 
-    static void CheckAligned(ulong value, string name)
+    private static void CheckAligned(ulong value, string name)
     {
         if (value % (ulong)Environment.SystemPageSize != 0)
+        {
             throw new ArgumentOutOfRangeException(name, $"{value} is not a multiple of the page size.");
+        }
     }
 }

@@ -4,11 +4,11 @@ namespace Virtio.Linux;
 /// <summary>Holds a reference to a descriptor from construction to <see cref="Dispose"/>; for system calls that take numbers inside structures.</summary>
 internal readonly ref struct DescriptorUse : IDisposable
 {
-    readonly FileDescriptor _descriptor;
+    private readonly FileDescriptor _descriptor;
 
     internal DescriptorUse(FileDescriptor descriptor)
     {
-        bool added = false;
+        var added = false;
         descriptor.DangerousAddRef(ref added);
         _descriptor = descriptor;
     }

@@ -9,7 +9,7 @@ namespace Virtio.Linux;
 /// </summary>
 public sealed unsafe class EventFd : IDisposable
 {
-    EventFd(FileDescriptor descriptor) => Descriptor = descriptor;
+    private EventFd(FileDescriptor descriptor) => Descriptor = descriptor;
 
     /// <summary>The descriptor, for polling and for passing on. Owned by this object.</summary>
     public FileDescriptor Descriptor { get; }
@@ -18,9 +18,12 @@ public sealed unsafe class EventFd : IDisposable
     /// <exception cref="LinuxException">No descriptor is left.</exception>
     public static EventFd Create()
     {
-        int number = Native.EventFd(0, Native.EFD_CLOEXEC | Native.EFD_NONBLOCK);
+        var number = Native.EventFd(0, Native.EFD_CLOEXEC | Native.EFD_NONBLOCK);
         if (number < 0)
+        {
             LinuxException.ThrowLast("eventfd");
+        }
+
         return new EventFd(new FileDescriptor(number));
     }
 
@@ -35,7 +38,10 @@ public sealed unsafe class EventFd : IDisposable
         try
         {
             if (!IsEventFd(descriptor))
+            {
                 throw new ArgumentException("The descriptor is not an eventfd.", nameof(descriptor));
+            }
+
             descriptor.SetNonBlocking(true);
             return new EventFd(descriptor);
         }
@@ -57,11 +63,16 @@ public sealed unsafe class EventFd : IDisposable
         ulong one = 1;
         while (Native.Write(Descriptor, &one, sizeof(ulong)) < 0)
         {
-            Errno errno = LinuxException.LastErrno;
+            var errno = LinuxException.LastErrno;
             if (errno == Errno.EAGAIN)
+            {
                 return;
+            }
+
             if (errno != Errno.EINTR)
+            {
                 LinuxException.ThrowLast("write to an eventfd");
+            }
         }
     }
 
@@ -76,11 +87,16 @@ public sealed unsafe class EventFd : IDisposable
         Native.IoVec vector = new() { Base = &count, Length = sizeof(ulong) };
         while (Native.ReadVector(Descriptor, &vector, 1, -1, Native.RWF_NOWAIT) < 0)
         {
-            Errno errno = LinuxException.LastErrno;
+            var errno = LinuxException.LastErrno;
             if (errno == Errno.EAGAIN)
+            {
                 return false;
+            }
+
             if (errno != Errno.EINTR)
+            {
                 LinuxException.ThrowLast("preadv2 from an eventfd");
+            }
         }
         return true;
     }
@@ -95,14 +111,17 @@ public sealed unsafe class EventFd : IDisposable
     /// <summary>Closes the descriptor. A <see cref="Signal"/> that runs at this moment still finishes.</summary>
     public void Dispose() => Descriptor.Dispose();
 
-    static bool IsEventFd(FileDescriptor descriptor)
+    private static bool IsEventFd(FileDescriptor descriptor)
     {
         using var use = new DescriptorUse(descriptor);
-        string path = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{use.Number}");
-        byte* target = stackalloc byte[64];
-        nint length = Native.ReadLink(path, target, 64);
+        var path = string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{use.Number}");
+        var target = stackalloc byte[64];
+        var length = Native.ReadLink(path, target, 64);
         if (length < 0)
+        {
             LinuxException.ThrowLast($"readlink {path}");
+        }
+
         return new ReadOnlySpan<byte>(target, (int)length).SequenceEqual("anon_inode:[eventfd]"u8);
     }
 }

@@ -10,21 +10,24 @@ namespace Virtio.Linux;
 /// </summary>
 public sealed unsafe class EventPoll : IDisposable
 {
-    const int MaximumPerWait = 64;
+    private const int MaximumPerWait = 64;
 
     // struct epoll_event is packed on x86-64 and nowhere else.
-    static readonly int EventSize = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
-    static readonly int DataOffset = EventSize - sizeof(ulong);
+    private static readonly int EventSize = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
+    private static readonly int DataOffset = EventSize - sizeof(ulong);
 
-    readonly FileDescriptor _poll;
+    private readonly FileDescriptor _poll;
 
     /// <summary>Makes an empty set.</summary>
     /// <exception cref="LinuxException">No descriptor is left.</exception>
     public EventPoll()
     {
-        int number = Native.EPollCreate(Native.EPOLL_CLOEXEC);
+        var number = Native.EPollCreate(Native.EPOLL_CLOEXEC);
         if (number < 0)
+        {
             LinuxException.ThrowLast("epoll_create1");
+        }
+
         _poll = new FileDescriptor(number);
     }
 
@@ -39,20 +42,24 @@ public sealed unsafe class EventPoll : IDisposable
     /// (<see cref="Errno.EPERM"/>).</exception>
     public void Add(FileDescriptor descriptor, ulong token, PollEvents events = PollEvents.In, bool edgeTriggered = false)
     {
-        byte* added = stackalloc byte[EventSize];
+        var added = stackalloc byte[EventSize];
         BinaryPrimitives.WriteUInt64LittleEndian(new Span<byte>(added + DataOffset, sizeof(ulong)), token);
         *(uint*)added = (uint)events | (edgeTriggered ? Native.EPOLLET : 0);
         if (Native.EPollControl(_poll, Native.EPOLL_CTL_ADD, descriptor, added) < 0)
+        {
             LinuxException.ThrowLast("epoll_ctl EPOLL_CTL_ADD");
+        }
     }
 
     /// <summary>Takes a descriptor out. An event that another thread's <see cref="Wait"/> already has is still reported there.</summary>
     /// <exception cref="LinuxException">It is not in the set (<see cref="Errno.ENOENT"/>).</exception>
     public void Remove(FileDescriptor descriptor)
     {
-        byte* ignored = stackalloc byte[EventSize];
+        var ignored = stackalloc byte[EventSize];
         if (Native.EPollControl(_poll, Native.EPOLL_CTL_DEL, descriptor, ignored) < 0)
+        {
             LinuxException.ThrowLast("epoll_ctl EPOLL_CTL_DEL");
+        }
     }
 
     /// <summary>Waits until something happens on a descriptor of the set.</summary>
@@ -64,22 +71,30 @@ public sealed unsafe class EventPoll : IDisposable
     public int Wait(Span<ReadyDescriptor> ready, int timeoutMilliseconds = -1)
     {
         if (ready.IsEmpty)
+        {
             throw new ArgumentException("There must be room for at least one event.", nameof(ready));
-        int room = Math.Min(ready.Length, MaximumPerWait);
-        byte* events = stackalloc byte[MaximumPerWait * 16];
-        long deadline = timeoutMilliseconds < 0 ? 0 : Environment.TickCount64 + timeoutMilliseconds;
+        }
+
+        var room = Math.Min(ready.Length, MaximumPerWait);
+        var events = stackalloc byte[MaximumPerWait * 16];
+        var deadline = timeoutMilliseconds < 0 ? 0 : Environment.TickCount64 + timeoutMilliseconds;
         int count;
         while ((count = Native.EPollWait(_poll, events, room, timeoutMilliseconds)) < 0)
         {
             if (LinuxException.LastErrno != Errno.EINTR)
+            {
                 LinuxException.ThrowLast("epoll_wait");
+            }
+
             if (timeoutMilliseconds > 0)
+            {
                 timeoutMilliseconds = (int)Math.Max(0, deadline - Environment.TickCount64);
+            }
         }
-        for (int i = 0; i < count; i++)
+        for (var i = 0; i < count; i++)
         {
-            byte* one = events + i * EventSize;
-            ulong token = BinaryPrimitives.ReadUInt64LittleEndian(new ReadOnlySpan<byte>(one + DataOffset, sizeof(ulong)));
+            var one = events + i * EventSize;
+            var token = BinaryPrimitives.ReadUInt64LittleEndian(new ReadOnlySpan<byte>(one + DataOffset, sizeof(ulong)));
             ready[i] = new ReadyDescriptor(token, (PollEvents)(*(uint*)one));
         }
         return count;

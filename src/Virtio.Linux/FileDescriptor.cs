@@ -54,9 +54,12 @@ public sealed class FileDescriptor : SafeHandle
     /// <exception cref="LinuxException">No descriptor is left (<see cref="Errno.EMFILE"/>).</exception>
     public FileDescriptor Duplicate()
     {
-        int copy = Native.FCntl(this, Native.F_DUPFD_CLOEXEC, 0);
+        var copy = Native.FCntl(this, Native.F_DUPFD_CLOEXEC, 0);
         if (copy < 0)
+        {
             LinuxException.ThrowLast("fcntl F_DUPFD_CLOEXEC");
+        }
+
         return new FileDescriptor(copy);
     }
 
@@ -64,12 +67,17 @@ public sealed class FileDescriptor : SafeHandle
     /// <exception cref="LinuxException">The flags cannot be changed.</exception>
     public void SetNonBlocking(bool nonBlocking)
     {
-        int flags = Native.FCntl(this, Native.F_GETFL, 0);
+        var flags = Native.FCntl(this, Native.F_GETFL, 0);
         if (flags < 0)
+        {
             LinuxException.ThrowLast("fcntl F_GETFL");
-        int wanted = nonBlocking ? flags | Native.O_NONBLOCK : flags & ~Native.O_NONBLOCK;
+        }
+
+        var wanted = nonBlocking ? flags | Native.O_NONBLOCK : flags & ~Native.O_NONBLOCK;
         if (wanted != flags && Native.FCntl(this, Native.F_SETFL, wanted) < 0)
+        {
             LinuxException.ThrowLast("fcntl F_SETFL");
+        }
     }
 
     /// <summary>Keeps programs that this process starts from having the descriptor too. For inherited ones: those made here have it.</summary>
@@ -98,11 +106,14 @@ public sealed class FileDescriptor : SafeHandle
         return fileSystem;
     }
 
-    unsafe Native.StatX GetStatus()
+    private unsafe Native.StatX GetStatus()
     {
         Native.StatX status;
         if (Native.GetStatus(this, "", Native.AT_EMPTY_PATH, Native.STATX_SIZE | Native.STATX_INODE, &status) < 0)
+        {
             LinuxException.ThrowLast("statx");
+        }
+
         return status;
     }
 }

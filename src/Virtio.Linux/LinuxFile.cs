@@ -10,7 +10,7 @@ namespace Virtio.Linux;
 /// </summary>
 public sealed unsafe class LinuxFile : IDisposable
 {
-    LinuxFile(FileDescriptor descriptor, string path)
+    private LinuxFile(FileDescriptor descriptor, string path)
     {
         Descriptor = descriptor;
         Path = path;
@@ -29,12 +29,14 @@ public sealed unsafe class LinuxFile : IDisposable
     public static LinuxFile Open(string path, bool nonBlocking = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        int flags = Native.O_RDWR | Native.O_CLOEXEC | (nonBlocking ? Native.O_NONBLOCK : 0);
+        var flags = Native.O_RDWR | Native.O_CLOEXEC | (nonBlocking ? Native.O_NONBLOCK : 0);
         int number;
         while ((number = Native.Open(path, flags, 0)) < 0)
         {
             if (LinuxException.LastErrno != Errno.EINTR)
+            {
                 LinuxException.ThrowLast($"open {path}");
+            }
         }
         return new LinuxFile(new FileDescriptor(number), path);
     }
@@ -47,8 +49,11 @@ public sealed unsafe class LinuxFile : IDisposable
     /// <exception cref="LinuxException">The ioctl failed.</exception>
     public int Ioctl(uint request, Span<byte> argument)
     {
-        if (!TryIoctl(request, argument, out int result))
+        if (!TryIoctl(request, argument, out var result))
+        {
             Throw("ioctl", Errno.EAGAIN);
+        }
+
         return result;
     }
 
@@ -67,13 +72,18 @@ public sealed unsafe class LinuxFile : IDisposable
     {
         // Bits 16 to 29 of a request are the size of its structure; the kernel trusts the pointer.
         if (argument.Length < (request >> 16 & 0x3fff))
+        {
             throw new ArgumentException($"The structure has {argument.Length} bytes, the request says {request >> 16 & 0x3fff}.", nameof(argument));
+        }
+
         fixed (byte* start = argument)
         {
             while ((result = Native.IoCtl(Descriptor, request, start)) < 0)
             {
                 if (!MayRepeat("ioctl"))
+                {
                     return false;
+                }
             }
         }
         return true;
@@ -84,8 +94,11 @@ public sealed unsafe class LinuxFile : IDisposable
     /// <exception cref="LinuxException">The read failed; <see cref="Errno.EAGAIN"/> if it would block.</exception>
     public int Read(Span<byte> buffer)
     {
-        if (!TryRead(buffer, out int count))
+        if (!TryRead(buffer, out var count))
+        {
             Throw("read", Errno.EAGAIN);
+        }
+
         return count;
     }
 
@@ -99,7 +112,9 @@ public sealed unsafe class LinuxFile : IDisposable
             while ((count = (int)Native.Read(Descriptor, start, (nuint)buffer.Length)) < 0)
             {
                 if (!MayRepeat("read"))
+                {
                     return false;
+                }
             }
         }
         return true;
@@ -110,8 +125,11 @@ public sealed unsafe class LinuxFile : IDisposable
     /// <exception cref="LinuxException">The write failed; <see cref="Errno.EAGAIN"/> if it would block.</exception>
     public int Write(ReadOnlySpan<byte> bytes)
     {
-        if (!TryWrite(bytes, out int count))
+        if (!TryWrite(bytes, out var count))
+        {
             Throw("write", Errno.EAGAIN);
+        }
+
         return count;
     }
 
@@ -125,7 +143,9 @@ public sealed unsafe class LinuxFile : IDisposable
             while ((count = (int)Native.Write(Descriptor, start, (nuint)bytes.Length)) < 0)
             {
                 if (!MayRepeat("write"))
+                {
                     return false;
+                }
             }
         }
         return true;
@@ -144,16 +164,22 @@ public sealed unsafe class LinuxFile : IDisposable
     public void Dispose() => Descriptor.Dispose();
 
     /// <summary>True to repeat an interrupted call, false if it would block; throws for every other error.</summary>
-    bool MayRepeat(string operation)
+    private bool MayRepeat(string operation)
     {
-        Errno errno = LinuxException.LastErrno;
+        var errno = LinuxException.LastErrno;
         if (errno == Errno.EINTR)
+        {
             return true;
+        }
+
         if (errno != Errno.EAGAIN)
+        {
             Throw(operation, errno);
+        }
+
         return false;
     }
 
     [DoesNotReturn]
-    void Throw(string operation, Errno errno) => throw new LinuxException($"{operation} {Path}", errno);
+    private void Throw(string operation, Errno errno) => throw new LinuxException($"{operation} {Path}", errno);
 }

@@ -22,11 +22,11 @@ public sealed unsafe class Mapping : IDisposable
     /// </summary>
     public const ulong MaximumEnd = 1UL << 60;
 
-    readonly MappingHandle _handle;
+    private readonly MappingHandle _handle;
     // Zero once disposed, so that one comparison guards every access.
-    nint _address;
+    private nint _address;
 
-    Mapping(MappingHandle handle, nint address, ulong length)
+    private Mapping(MappingHandle handle, nint address, ulong length)
     {
         _handle = handle;
         _address = address;
@@ -42,7 +42,7 @@ public sealed unsafe class Mapping : IDisposable
     {
         get
         {
-            nint address = _address;
+            var address = _address;
             ObjectDisposedException.ThrowIf(address == 0, this);
             return address;
         }
@@ -66,9 +66,9 @@ public sealed unsafe class Mapping : IDisposable
 
         // Files of huge pages can be mapped (and unmapped) only in units of these.
         var unit = descriptor.MappingUnit;
-        ulong before = offset % unit;
-        ulong mapped = (before + length + unit - 1) / unit * unit;
-        MappingHandle handle = MappingHandle.MapShared(descriptor, offset - before, (nuint)mapped, access);
+        var before = offset % unit;
+        var mapped = (before + length + unit - 1) / unit * unit;
+        var handle = MappingHandle.MapShared(descriptor, offset - before, (nuint)mapped, access);
         return new Mapping(handle, handle.Address + (nint)before, length);
     }
 
@@ -80,7 +80,10 @@ public sealed unsafe class Mapping : IDisposable
     public Span<byte> GetSpan(ulong offset, int length)
     {
         if (length < 0 || !Bounds.Contains(Length, offset, (uint)length))
+        {
             ThrowOutside(offset, length);
+        }
+
         return new Span<byte>((byte*)Address + offset, length);
     }
 
@@ -95,7 +98,10 @@ public sealed unsafe class Mapping : IDisposable
     public Memory<byte> GetMemory(ulong offset, int length, IPinCounter? pins = null)
     {
         if (length < 0 || !Bounds.Contains(Length, offset, (uint)length))
+        {
             ThrowOutside(offset, length);
+        }
+
         return new MappedMemory(this, offset, length, pins).Memory;
     }
 
@@ -107,6 +113,6 @@ public sealed unsafe class Mapping : IDisposable
     }
 
     [DoesNotReturn]
-    void ThrowOutside(ulong offset, int length) => throw new ArgumentOutOfRangeException(
+    private void ThrowOutside(ulong offset, int length) => throw new ArgumentOutOfRangeException(
         nameof(offset), $"{length} bytes at {offset} do not lie inside a mapping of {Length} bytes.");
 }

@@ -6,9 +6,9 @@ namespace Virtio.Linux;
 /// <summary>A range that <c>mmap</c> returned; released with <c>munmap</c>.</summary>
 internal sealed class MappingHandle : SafeHandle
 {
-    readonly nuint _length;
+    private readonly nuint _length;
 
-    MappingHandle(nint address, nuint length) : base(-1, ownsHandle: true)
+    private MappingHandle(nint address, nuint length) : base(-1, ownsHandle: true)
     {
         _length = length;
         SetHandle(address);
@@ -25,18 +25,24 @@ internal sealed class MappingHandle : SafeHandle
     internal static MappingHandle MapShared(FileDescriptor descriptor, ulong offset, nuint length, MapAccess access)
     {
         using var use = new DescriptorUse(descriptor);
-        nint address = Native.MMap(0, length, Protection(access), Native.MAP_SHARED, use.Number, (long)offset);
+        var address = Native.MMap(0, length, Protection(access), Native.MAP_SHARED, use.Number, (long)offset);
         if (address == -1)
+        {
             LinuxException.ThrowLast($"mmap of {length} bytes at offset {offset}");
+        }
+
         return new MappingHandle(address, length);
     }
 
     /// <summary>Takes address space that nobody may touch until something is mapped into it.</summary>
     internal static MappingHandle Reserve(nuint length)
     {
-        nint address = Native.MMap(0, length, Native.PROT_NONE, Native.MAP_PRIVATE | Native.MAP_ANONYMOUS | Native.MAP_NORESERVE, -1, 0);
+        var address = Native.MMap(0, length, Native.PROT_NONE, Native.MAP_PRIVATE | Native.MAP_ANONYMOUS | Native.MAP_NORESERVE, -1, 0);
         if (address == -1)
+        {
             LinuxException.ThrowLast($"mmap of {length} bytes of address space");
+        }
+
         return new MappingHandle(address, length);
     }
 

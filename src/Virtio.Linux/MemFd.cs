@@ -17,16 +17,25 @@ public static class MemFd
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(size, (ulong)long.MaxValue);
-        int number = Native.MemFdCreate(name, Native.MFD_CLOEXEC | Native.MFD_ALLOW_SEALING);
+        var number = Native.MemFdCreate(name, Native.MFD_CLOEXEC | Native.MFD_ALLOW_SEALING);
         if (number < 0)
+        {
             LinuxException.ThrowLast("memfd_create");
+        }
+
         var descriptor = new FileDescriptor(number);
         try
         {
             if (Native.FTruncate(descriptor, (long)size) < 0)
+            {
                 LinuxException.ThrowLast("ftruncate");
+            }
+
             if (seals != Seals.None && Native.FCntl(descriptor, Native.F_ADD_SEALS, (nint)seals) < 0)
+            {
                 LinuxException.ThrowLast("fcntl F_ADD_SEALS");
+            }
+
             return descriptor;
         }
         catch
@@ -40,11 +49,17 @@ public static class MemFd
     /// <exception cref="LinuxException">The descriptor cannot be asked.</exception>
     public static Seals GetSeals(FileDescriptor descriptor)
     {
-        int seals = Native.FCntl(descriptor, Native.F_GET_SEALS, 0);
+        var seals = Native.FCntl(descriptor, Native.F_GET_SEALS, 0);
         if (seals >= 0)
+        {
             return (Seals)seals;
+        }
+
         if (LinuxException.LastErrno != Errno.EINVAL)
+        {
             LinuxException.ThrowLast("fcntl F_GET_SEALS");
+        }
+
         return Seals.None;
     }
 
@@ -62,7 +77,9 @@ public static class MemFd
         while (Native.FAllocate(descriptor, Native.FALLOC_FL_PUNCH_HOLE | Native.FALLOC_FL_KEEP_SIZE, (long)offset, (long)length) < 0)
         {
             if (LinuxException.LastErrno != Errno.EINTR)
+            {
                 LinuxException.ThrowLast("fallocate FALLOC_FL_PUNCH_HOLE");
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ namespace Virtio.Linux;
 
 internal static unsafe partial class Native
 {
-    const string LibC = "libc";
+    private const string LibC = "libc";
 
     internal const int O_RDWR = 2, O_CREAT = 0x40, O_NONBLOCK = 0x800, O_CLOEXEC = 0x80000;
     internal const int F_GETFD = 1, F_SETFD = 2, FD_CLOEXEC = 1, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, F_ADD_SEALS = 1033, F_GET_SEALS = 1034;

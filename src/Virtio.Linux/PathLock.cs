@@ -13,7 +13,7 @@ internal sealed unsafe class PathLock : IDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     // O_NOFOLLOW is one of the few flags that differ.
-    private static readonly int s_noFollow = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 0x20000 : 0x8000;
+    private static readonly int NoFollow = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 0x20000 : 0x8000;
 
     private readonly FileDescriptor _file;
     private readonly string _name;
@@ -29,7 +29,7 @@ internal sealed unsafe class PathLock : IDisposable
         while (true)
         {
             // Not readable by others: who can open a file can lock it.
-            var number = Native.Open(name, Native.O_RDWR | Native.O_CREAT | Native.O_CLOEXEC | s_noFollow, 0x180);
+            var number = Native.Open(name, Native.O_RDWR | Native.O_CREAT | Native.O_CLOEXEC | NoFollow, 0x180);
             if (number < 0)
             {
                 var errno = LinuxException.LastErrno;

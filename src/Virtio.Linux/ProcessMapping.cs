@@ -10,7 +10,7 @@ namespace Virtio.Linux;
 /// <param name="Offset">Where the mapping begins in its file, in bytes.</param>
 /// <param name="File">The file, by the device and the number that the kernel shows; all 0 = no file.</param>
 /// <param name="Name">The file, or what the kernel calls the memory in brackets, or nothing.</param>
-readonly record struct ProcessMapping(ulong Start, ulong End, string Access, ulong Offset, FileIdentity File, string Name)
+internal readonly record struct ProcessMapping(ulong Start, ulong End, string Access, ulong Offset, FileIdentity File, string Name)
 {
     /// <summary>Whether writes are seen by others that map the same file.</summary>
     public bool IsShared => Access[3] == 's';
@@ -19,28 +19,33 @@ readonly record struct ProcessMapping(ulong Start, ulong End, string Access, ulo
     public static List<ProcessMapping> Within(ulong start, ulong end)
     {
         List<ProcessMapping> found = [];
-        foreach (string line in System.IO.File.ReadLines("/proc/self/maps"))
+        foreach (var line in System.IO.File.ReadLines("/proc/self/maps"))
         {
-            ProcessMapping mapping = Parse(line);
+            var mapping = Parse(line);
             if (mapping.Start >= end)
+            {
                 break;
+            }
+
             if (mapping.End > start)
+            {
                 found.Add(mapping);
+            }
         }
         return found;
     }
 
     // 7f0000000000-7f0000001000 rw-p 00000000 00:01 2049                       /memfd:name (deleted)
-    static ProcessMapping Parse(string line)
+    private static ProcessMapping Parse(string line)
     {
-        string[] words = line.Split(' ', 6, StringSplitOptions.RemoveEmptyEntries);
-        int dash = words[0].IndexOf('-', StringComparison.Ordinal);
-        int colon = words[3].IndexOf(':', StringComparison.Ordinal);
-        ulong device = Hexadecimal(words[3].AsSpan(0, colon)) << 32 | Hexadecimal(words[3].AsSpan(colon + 1));
+        var words = line.Split(' ', 6, StringSplitOptions.RemoveEmptyEntries);
+        var dash = words[0].IndexOf('-', StringComparison.Ordinal);
+        var colon = words[3].IndexOf(':', StringComparison.Ordinal);
+        var device = Hexadecimal(words[3].AsSpan(0, colon)) << 32 | Hexadecimal(words[3].AsSpan(colon + 1));
         return new ProcessMapping(
             Hexadecimal(words[0].AsSpan(0, dash)), Hexadecimal(words[0].AsSpan(dash + 1)), words[1], Hexadecimal(words[2]),
             new FileIdentity(device, ulong.Parse(words[4], CultureInfo.InvariantCulture)), words.Length > 5 ? words[5].Trim() : "");
     }
 
-    static ulong Hexadecimal(ReadOnlySpan<char> digits) => ulong.Parse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+    private static ulong Hexadecimal(ReadOnlySpan<char> digits) => ulong.Parse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
 }

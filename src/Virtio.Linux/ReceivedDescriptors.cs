@@ -7,7 +7,7 @@ namespace Virtio.Linux;
 /// </summary>
 public sealed class ReceivedDescriptors : IDisposable
 {
-    readonly FileDescriptor?[] _descriptors;
+    private readonly FileDescriptor?[] _descriptors;
     private readonly int _depth;
 
     /// <summary>Makes an empty collection.</summary>
@@ -41,7 +41,7 @@ public sealed class ReceivedDescriptors : IDisposable
     /// <exception cref="InvalidOperationException">It was taken before.</exception>
     public FileDescriptor Take(int index)
     {
-        FileDescriptor descriptor = this[index];
+        var descriptor = this[index];
         _descriptors[index] = null;
         return descriptor;
     }
@@ -49,7 +49,7 @@ public sealed class ReceivedDescriptors : IDisposable
     /// <summary>Closes what was not taken and makes the collection empty.</summary>
     public void Clear()
     {
-        for (int i = 0; i < Count; i++)
+        for (var i = 0; i < Count; i++)
         {
             if (_descriptors[i] is { } descriptor)
             {
@@ -71,7 +71,10 @@ public sealed class ReceivedDescriptors : IDisposable
     internal bool TryAdd(FileDescriptor descriptor)
     {
         if (Count == _descriptors.Length)
+        {
             return false;
+        }
+
         _descriptors[Count++] = descriptor;
         return true;
     }

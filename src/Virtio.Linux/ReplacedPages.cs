@@ -16,19 +16,19 @@ namespace Virtio.Linux;
 /// </remarks>
 public sealed unsafe class ReplacedPages
 {
-    readonly FileDescriptor _file;
-    readonly ulong _offset;
-    readonly nint _address;
-    readonly nuint _length;
-    readonly int _protection;
-    readonly FileIdentity _identity;
+    private readonly FileDescriptor _file;
+    private readonly ulong _offset;
+    private readonly nint _address;
+    private readonly nuint _length;
+    private readonly int _protection;
+    private readonly FileIdentity _identity;
     // A second mapping of shared memory, so that it can come back; 0 for private memory.
-    readonly nint _original;
+    private readonly nint _original;
     // How many bytes from the first on are restored, or were left alone; behind them all is as it was.
-    ulong _done;
-    bool _leftAlone;
+    private ulong _done;
+    private bool _leftAlone;
 
-    ReplacedPages(FileDescriptor file, FileIdentity identity, ulong offset, nint address, nuint length, int protection, nint original)
+    private ReplacedPages(FileDescriptor file, FileIdentity identity, ulong offset, nint address, nuint length, int protection, nint original)
     {
         (_file, _identity, _offset, _address, _length) = (file, identity, offset, address, length);
         (_protection, _original) = (protection, original);
@@ -53,10 +53,10 @@ public sealed unsafe class ReplacedPages
         ArgumentOutOfRangeException.ThrowIfZero(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(length, (ulong)nint.MaxValue);
         ArgumentOutOfRangeException.ThrowIfGreaterThan((ulong)address, ulong.MaxValue - length);
-        FileIdentity identity = file.Identity;
-        ProcessMapping kind = CheckKind((ulong)address, (ulong)address + length, identity);
-        int protection = kind.Access[1] == 'w' ? Native.PROT_READ | Native.PROT_WRITE : Native.PROT_READ;
-        nint original = kind.IsShared ? MapAgain(address, (nuint)length) : 0;
+        var identity = file.Identity;
+        var kind = CheckKind((ulong)address, (ulong)address + length, identity);
+        var protection = kind.Access[1] == 'w' ? Native.PROT_READ | Native.PROT_WRITE : Native.PROT_READ;
+        var original = kind.IsShared ? MapAgain(address, (nuint)length) : 0;
         try
         {
             // Made before: nothing may fail once the pages are replaced.
@@ -65,7 +65,10 @@ public sealed unsafe class ReplacedPages
             Write(file, address, length, offset);
             using DescriptorUse use = new(file);
             if (Native.MMap(address, (nuint)length, protection, Native.MAP_SHARED | Native.MAP_FIXED | Native.MAP_NORESERVE, use.Number, (long)offset) == -1)
+            {
                 LinuxException.ThrowLast($"mmap of {length} bytes in the place of others");
+            }
+
             return replaced;
         }
         catch
@@ -84,7 +87,7 @@ public sealed unsafe class ReplacedPages
     /// <exception cref="LinuxException">The system refused: the range, or what is left of it, still shows the file. May be called again.</exception>
     public bool Restore()
     {
-        foreach ((ulong start, ulong end) in Shown())
+        foreach ((var start, var end) in Shown())
         {
             LeaveAlone(start);
             PutBack(start, end - start);
@@ -105,32 +108,43 @@ public sealed unsafe class ReplacedPages
             mapping.File == _identity && mapping.Offset < _offset + _length && _offset < mapping.Offset + (mapping.End - mapping.Start)
             && (mapping.End - mapping.Start < fileLength || _length >= fileLength));
 
-    static ProcessMapping CheckKind(ulong start, ulong end, FileIdentity file)
+    private static ProcessMapping CheckKind(ulong start, ulong end, FileIdentity file)
     {
-        List<ProcessMapping> mappings = ProcessMapping.Within(start, end);
-        ulong covered = start;
-        foreach (ProcessMapping mapping in mappings)
+        var mappings = ProcessMapping.Within(start, end);
+        var covered = start;
+        foreach (var mapping in mappings)
         {
             if (mapping.Start > covered)
+            {
                 break;
+            }
+
             covered = mapping.End;
         }
         if (covered < end)
+        {
             throw new NotSupportedException($"nothing is mapped at {covered:x}");
-        ProcessMapping first = mappings[0];
+        }
+
+        var first = mappings[0];
         byte onThisStack = 0;
-        ulong here = (ulong)&onThisStack;
-        foreach (ProcessMapping mapping in mappings)
+        var here = (ulong)&onThisStack;
+        foreach (var mapping in mappings)
         {
             if (Fault(mapping, file, here) is { } fault)
+            {
                 throw new NotSupportedException($"{mapping.Start:x}-{mapping.End:x} {mapping.Access} {mapping.Name}".TrimEnd() + $" {fault}");
+            }
         }
         if (mappings.Exists(mapping => mapping.Access != first.Access) || (first.IsShared && mappings.Count > 1))
+        {
             throw new NotSupportedException($"{start:x}-{end:x} consists of mappings of different kinds");
+        }
+
         return first;
     }
 
-    static string? Fault(ProcessMapping mapping, FileIdentity file, ulong here) => mapping switch
+    private static string? Fault(ProcessMapping mapping, FileIdentity file, ulong here) => mapping switch
     {
         { File: var mapped } when mapped == file => "shows the shared memory already",
         { Name: "[stack]" } => "is a stack",
@@ -148,44 +162,54 @@ public sealed unsafe class ReplacedPages
     };
 
     /// <summary>Files that stand among the devices and are none.</summary>
-    static bool IsFileInMemory(string name) =>
+    private static bool IsFileInMemory(string name) =>
         name.StartsWith("/dev/shm/", StringComparison.Ordinal) || name.StartsWith("/dev/hugepages/", StringComparison.Ordinal);
 
     /// <summary>A second mapping of the same shared pages; mremap of no bytes makes one.</summary>
-    static nint MapAgain(nint address, nuint length)
+    private static nint MapAgain(nint address, nuint length)
     {
-        nint again = Native.MRemap(address, 0, length, Native.MREMAP_MAYMOVE, 0);
+        var again = Native.MRemap(address, 0, length, Native.MREMAP_MAYMOVE, 0);
         if (again == -1)
+        {
             LinuxException.ThrowLast("mremap of shared memory");
+        }
+
         return again;
     }
 
     /// <summary>The parts of the range, counted from its first byte, that still show what was put there.</summary>
-    List<(ulong Start, ulong End)> Shown()
+    private List<(ulong Start, ulong End)> Shown()
     {
         List<(ulong Start, ulong End)> shown = [];
-        ulong first = (ulong)_address;
-        foreach (ProcessMapping mapping in ProcessMapping.Within(first + _done, first + _length))
+        var first = (ulong)_address;
+        foreach (var mapping in ProcessMapping.Within(first + _done, first + _length))
         {
-            ulong start = Math.Max(mapping.Start, first + _done) - first;
-            ulong end = Math.Min(mapping.End, first + _length) - first;
+            var start = Math.Max(mapping.Start, first + _done) - first;
+            var end = Math.Min(mapping.End, first + _length) - first;
             if (mapping.File == _identity && mapping.Offset + (first + start - mapping.Start) == _offset + start)
+            {
                 shown.Add((start, end));
+            }
         }
         return shown;
     }
 
-    void PutBack(ulong start, ulong size)
+    private void PutBack(ulong start, ulong size)
     {
-        nuint length = (nuint)size;
-        nint pages = _original != 0 ? _original + (nint)start : MapPrivate(length);
+        var length = (nuint)size;
+        var pages = _original != 0 ? _original + (nint)start : MapPrivate(length);
         try
         {
             Read(_file, pages, size, _offset + start);
             if (_original == 0 && _protection == Native.PROT_READ && Native.MProtect(pages, length, Native.PROT_READ) < 0)
+            {
                 LinuxException.ThrowLast("mprotect");
+            }
+
             if (Native.MRemap(pages, length, length, Native.MREMAP_MAYMOVE | Native.MREMAP_FIXED, _address + (nint)start) == -1)
+            {
                 LinuxException.ThrowLast($"mremap of {length} bytes");
+            }
         }
         catch when (_original == 0)
         {
@@ -194,55 +218,81 @@ public sealed unsafe class ReplacedPages
         }
     }
 
-    void LeaveAlone(ulong end)
+    private void LeaveAlone(ulong end)
     {
         if (end == _done)
+        {
             return;
+        }
+
         if (_original != 0)
+        {
             Forget(_original + (nint)_done, (nuint)(end - _done));
+        }
+
         (_done, _leftAlone) = (end, true);
     }
 
-    static nint MapPrivate(nuint length)
+    private static nint MapPrivate(nuint length)
     {
-        nint pages = Native.MMap(0, length, Native.PROT_READ | Native.PROT_WRITE, Native.MAP_PRIVATE | Native.MAP_ANONYMOUS, -1, 0);
+        var pages = Native.MMap(0, length, Native.PROT_READ | Native.PROT_WRITE, Native.MAP_PRIVATE | Native.MAP_ANONYMOUS, -1, 0);
         if (pages == -1)
+        {
             LinuxException.ThrowLast($"mmap of {length} bytes");
+        }
+
         return pages;
     }
 
-    static void Forget(nint address, nuint length)
+    private static void Forget(nint address, nuint length)
     {
         if (address != 0)
+        {
             _ = Native.MUnmap(address, length); // of a range that nobody else knows
+        }
     }
 
-    static void Write(FileDescriptor file, nint from, ulong length, ulong offset)
+    private static void Write(FileDescriptor file, nint from, ulong length, ulong offset)
     {
         for (ulong done = 0; done < length;)
+        {
             done += Count(Native.WriteAt(file, from + (nint)done, (nuint)(length - done), (long)(offset + done)), "pwrite");
+        }
     }
 
-    static void Read(FileDescriptor file, nint to, ulong length, ulong offset)
+    private static void Read(FileDescriptor file, nint to, ulong length, ulong offset)
     {
         for (ulong done = 0; done < length;)
+        {
             done += Count(Native.ReadAt(file, to + (nint)done, (nuint)(length - done), (long)(offset + done)), "pread");
+        }
     }
 
-    static ulong Count(nint result, string call)
+    private static ulong Count(nint result, string call)
     {
         if (result > 0)
+        {
             return (ulong)result;
+        }
+
         if (result == 0)
+        {
             throw new LinuxException(call, Errno.EFAULT);
+        }
+
         if (LinuxException.LastErrno != Errno.EINTR)
+        {
             LinuxException.ThrowLast(call);
+        }
+
         return 0;
     }
 
-    static void CheckAligned(ulong value, string name)
+    private static void CheckAligned(ulong value, string name)
     {
         if (value % (ulong)Environment.SystemPageSize != 0)
+        {
             throw new ArgumentOutOfRangeException(name, $"{value:x} is not a multiple of the page size.");
+        }
     }
 }

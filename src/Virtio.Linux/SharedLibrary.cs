@@ -17,7 +17,7 @@ public static class SharedLibrary
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         _ = Native.DlError(); // the first call looks the function up, which would clear the message
-        nint handle = Native.DlOpen(path, Native.RTLD_NOW);
+        var handle = Native.DlOpen(path, Native.RTLD_NOW);
         return handle != 0 ? handle : throw new DllNotFoundException(Marshal.PtrToStringUTF8(Native.DlError()) ?? path);
     }
 }

@@ -16,16 +16,22 @@ public sealed unsafe partial class UnixSocket
     {
         var deadline = Deadline.After(SendTimeout);
         if (bytes.IsEmpty)
+        {
             throw new ArgumentException("There must be at least one byte.", nameof(bytes));
+        }
+
         if (descriptors.Length > MaximumDescriptors)
+        {
             throw new ArgumentException($"At most {MaximumDescriptors} descriptors can be sent at once.", nameof(descriptors));
-        int held = 0;
-        byte* control = stackalloc byte[ControlSize];
+        }
+
+        var held = 0;
+        var control = stackalloc byte[ControlSize];
         try
         {
             for (; held < descriptors.Length; held++)
             {
-                bool added = false;
+                var added = false;
                 descriptors[held].DangerousAddRef(ref added);
                 ((int*)(control + sizeof(Native.ControlHeader)))[held] = (int)descriptors[held].DangerousGetHandle();
             }
@@ -34,7 +40,9 @@ public sealed unsafe partial class UnixSocket
         finally
         {
             while (held > 0)
+            {
                 descriptors[--held].DangerousRelease();
+            }
         }
     }
 
@@ -53,9 +61,12 @@ public sealed unsafe partial class UnixSocket
     {
         ArgumentNullException.ThrowIfNull(descriptors);
         if (buffer.IsEmpty)
+        {
             throw new ArgumentException("There must be room for at least one byte.", nameof(buffer));
+        }
+
         descriptors.Clear();
-        byte* control = stackalloc byte[ControlSize];
+        var control = stackalloc byte[ControlSize];
         fixed (byte* start = buffer)
         {
             var vector = new Native.IoVec { Base = start, Length = (nuint)buffer.Length };
@@ -79,10 +90,10 @@ public sealed unsafe partial class UnixSocket
                 }
             }
 
-            bool complete = TakeDescriptors(message, descriptors) && (message.Flags & Native.MSG_CTRUNC) == 0;
+            var complete = TakeDescriptors(message, descriptors) && (message.Flags & Native.MSG_CTRUNC) == 0;
             if (!complete)
             {
-                int limit = descriptors.Capacity;
+                var limit = descriptors.Capacity;
                 descriptors.Clear();
                 throw new InvalidDataException($"A message carried more than {limit} descriptors, or more than this process may open.");
             }
@@ -150,7 +161,7 @@ public sealed unsafe partial class UnixSocket
                     message.Control = control;
                     message.ControlLength = (header->Length + 7) & ~(nuint)7;
                 }
-                nint count = Native.SendMessage(Descriptor, &message, Native.MSG_NOSIGNAL | Native.MSG_DONTWAIT);
+                var count = Native.SendMessage(Descriptor, &message, Native.MSG_NOSIGNAL | Native.MSG_DONTWAIT);
                 if (count >= 0)
                 {
                     sent += (nuint)count;
@@ -176,16 +187,19 @@ public sealed unsafe partial class UnixSocket
     }
 
     /// <summary>Takes every descriptor out of the control data; false if one did not fit (it is closed then).</summary>
-    static bool TakeDescriptors(in Native.MessageHeader message, ReceivedDescriptors descriptors)
+    private static bool TakeDescriptors(in Native.MessageHeader message, ReceivedDescriptors descriptors)
     {
-        bool all = true;
+        var all = true;
         var control = (byte*)message.Control;
-        nuint left = message.ControlLength;
+        var left = message.ControlLength;
         while (left >= (nuint)sizeof(Native.ControlHeader))
         {
             var header = (Native.ControlHeader*)control;
             if (header->Length < (nuint)sizeof(Native.ControlHeader) || header->Length > left)
+            {
                 break;
+            }
+
             if (header->Level == Native.SOL_SOCKET && header->Type == Native.SCM_PIDFD)
             {
                 // Whoever shares the socket can ask the kernel for one with every message.
@@ -193,9 +207,9 @@ public sealed unsafe partial class UnixSocket
             }
             else if (header->Level == Native.SOL_SOCKET && header->Type == Native.SCM_RIGHTS)
             {
-                int count = (int)(header->Length - (nuint)sizeof(Native.ControlHeader)) / sizeof(int);
+                var count = (int)(header->Length - (nuint)sizeof(Native.ControlHeader)) / sizeof(int);
                 var numbers = (int*)(control + sizeof(Native.ControlHeader));
-                for (int i = 0; i < count; i++)
+                for (var i = 0; i < count; i++)
                 {
                     var descriptor = new FileDescriptor(numbers[i]);
                     if (!descriptors.TryAdd(descriptor))
@@ -205,7 +219,7 @@ public sealed unsafe partial class UnixSocket
                     }
                 }
             }
-            nuint step = Math.Min((header->Length + 7) & ~(nuint)7, left);
+            var step = Math.Min((header->Length + 7) & ~(nuint)7, left);
             control += step;
             left -= step;
         }

@@ -12,7 +12,7 @@ public sealed unsafe partial class UnixSocket : IDisposable
     /// <summary>The most descriptors that one message can carry (<c>SCM_MAX_FD</c>).</summary>
     public const int MaximumDescriptors = 253;
 
-    const int SocketAddressSize = 110, PathOffset = 2, MaximumPath = SocketAddressSize - PathOffset - 1;
+    private const int SocketAddressSize = 110, PathOffset = 2, MaximumPath = SocketAddressSize - PathOffset - 1;
 
     // Set on a listening socket: the name in the file system goes away with the socket.
     private readonly SocketPath? _path;
@@ -41,7 +41,10 @@ public sealed unsafe partial class UnixSocket : IDisposable
         try
         {
             if (GetOption(descriptor, Native.SO_DOMAIN) != Native.AF_UNIX || GetOption(descriptor, Native.SO_TYPE) != Native.SOCK_STREAM)
+            {
                 throw new ArgumentException("The descriptor is not a Unix stream socket.", nameof(descriptor));
+            }
+
             descriptor.SetCloseOnExec();
             var socket = new UnixSocket(descriptor);
             // Another process that shares a listening socket may take the connection for which this one woke up.
@@ -95,9 +98,12 @@ public sealed unsafe partial class UnixSocket : IDisposable
     /// <exception cref="LinuxException">No descriptor is left.</exception>
     public static (UnixSocket First, UnixSocket Second) Pair()
     {
-        int* pair = stackalloc int[2];
+        var pair = stackalloc int[2];
         if (Native.SocketPair(Native.AF_UNIX, Native.SOCK_STREAM | Native.SOCK_CLOEXEC, 0, pair) < 0)
+        {
             LinuxException.ThrowLast("socketpair");
+        }
+
         return (new UnixSocket(new FileDescriptor(pair[0])), new UnixSocket(new FileDescriptor(pair[1])));
     }
 
@@ -110,16 +116,18 @@ public sealed unsafe partial class UnixSocket : IDisposable
     public static UnixSocket Connect(string path, TimeSpan? patience = null)
     {
         var timeout = Check(patience ?? Timeout.InfiniteTimeSpan);
-        byte* address = stackalloc byte[SocketAddressSize];
+        var address = stackalloc byte[SocketAddressSize];
         FillAddress(address, path);
-        FileDescriptor socket = NewSocket();
+        var socket = NewSocket();
         try
         {
             SetSendTimeout(socket, timeout);
             while (Native.Connect(socket, address, SocketAddressSize) < 0)
             {
                 if (LinuxException.LastErrno != Errno.EINTR)
+                {
                     LinuxException.ThrowLast($"connect {path}");
+                }
             }
         }
         catch
@@ -135,7 +143,9 @@ public sealed unsafe partial class UnixSocket : IDisposable
     {
         // Already shut down or never connected is just as well.
         if (Native.Shutdown(Descriptor, Native.SHUT_RDWR) < 0 && LinuxException.LastErrno != Errno.ENOTCONN)
+        {
             LinuxException.ThrowLast("shutdown");
+        }
     }
 
     /// <summary>Gives this end a name that nothing else has, if it has none: so that the other end can be told from others.</summary>
@@ -216,28 +226,37 @@ public sealed unsafe partial class UnixSocket : IDisposable
         return length <= PathOffset ? [] : new ReadOnlySpan<byte>(address + PathOffset, (int)Math.Min(length, SocketAddressSize) - PathOffset).ToArray();
     }
 
-    static int GetOption(FileDescriptor socket, int option)
+    private static int GetOption(FileDescriptor socket, int option)
     {
         int value;
-        int length = sizeof(int);
+        var length = sizeof(int);
         if (Native.GetSocketOption(socket, Native.SOL_SOCKET, option, &value, &length) < 0)
+        {
             LinuxException.ThrowLast("getsockopt");
+        }
+
         return value;
     }
 
     internal static FileDescriptor NewSocket()
     {
-        int number = Native.Socket(Native.AF_UNIX, Native.SOCK_STREAM | Native.SOCK_CLOEXEC, 0);
+        var number = Native.Socket(Native.AF_UNIX, Native.SOCK_STREAM | Native.SOCK_CLOEXEC, 0);
         if (number < 0)
+        {
             LinuxException.ThrowLast("socket");
+        }
+
         return new FileDescriptor(number);
     }
 
-    static void FillAddress(byte* address, string path)
+    private static void FillAddress(byte* address, string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (Encoding.UTF8.GetByteCount(path) > MaximumPath || path.Contains('\0'))
+        {
             throw new ArgumentException($"A socket path has at most {MaximumPath} bytes and no zero byte: {path}", nameof(path));
+        }
+
         var span = new Span<byte>(address, SocketAddressSize);
         span.Clear();
         *(ushort*)address = Native.AF_UNIX;

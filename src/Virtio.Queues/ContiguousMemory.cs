@@ -9,7 +9,7 @@ public sealed class ContiguousMemory(Memory<byte> bytes, ulong firstAddress = 0)
     /// <inheritdoc/>
     public override bool TryGetSpan(ulong address, uint length, out Span<byte> span)
     {
-        if (!Bounds.Contains(firstAddress, (uint)bytes.Length, address, length, out ulong offset))
+        if (!Bounds.Contains(firstAddress, (uint)bytes.Length, address, length, out var offset))
         {
             span = default;
             return false;

@@ -4,14 +4,14 @@ using System.Buffers.Binary;
 namespace Virtio.Queues;
 
 /// <summary>A descriptor (virtio 1.2, section 2.7.5): <c>le64 addr, le32 len, le16 flags, le16 next</c>.</summary>
-readonly record struct Descriptor(ulong Address, uint Length, DescriptorFlags Flags, ushort Next)
+internal readonly record struct Descriptor(ulong Address, uint Length, DescriptorFlags Flags, ushort Next)
 {
     internal const int Size = 16;
 
     /// <summary>Copies a descriptor out of shared memory, once: what is checked is what is used.</summary>
     internal static Descriptor Read(ReadOnlySpan<byte> table, int index)
     {
-        ReadOnlySpan<byte> entry = table.Slice(index * Size, Size);
+        var entry = table.Slice(index * Size, Size);
         return new Descriptor(
             BinaryPrimitives.ReadUInt64LittleEndian(entry),
             BinaryPrimitives.ReadUInt32LittleEndian(entry[8..]),
@@ -21,7 +21,7 @@ readonly record struct Descriptor(ulong Address, uint Length, DescriptorFlags Fl
 
     internal void Write(Span<byte> table, int index)
     {
-        Span<byte> entry = table.Slice(index * Size, Size);
+        var entry = table.Slice(index * Size, Size);
         BinaryPrimitives.WriteUInt64LittleEndian(entry, Address);
         BinaryPrimitives.WriteUInt32LittleEndian(entry[8..], Length);
         BinaryPrimitives.WriteUInt16LittleEndian(entry[12..], (ushort)Flags);
@@ -32,13 +32,15 @@ readonly record struct Descriptor(ulong Address, uint Length, DescriptorFlags Fl
     internal void WriteIfOther(Span<byte> table, int index)
     {
         if (Read(table, index) != this)
+        {
             Write(table, index);
+        }
     }
 }
 
 /// <summary>Flags of a descriptor.</summary>
 [Flags]
-enum DescriptorFlags : ushort
+internal enum DescriptorFlags : ushort
 {
     None = 0,
     /// <summary>The chain goes on at <c>next</c>.</summary>

@@ -7,8 +7,8 @@ namespace Virtio.Queues;
 /// </summary>
 public readonly ref struct DescriptorChain
 {
-    readonly DeviceQueue _queue;
-    readonly ulong _take;
+    private readonly DeviceQueue _queue;
+    private readonly ulong _take;
 
     internal DescriptorChain(DeviceQueue queue, ulong take, ushort head, ChainError error, int descriptorCount, uint readableLength, uint writableLength)
     {

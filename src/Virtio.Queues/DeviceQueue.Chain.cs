@@ -5,72 +5,102 @@ public sealed partial class DeviceQueue
 {
     // The buffers of the chain that was taken last; readable ones first. A chain cannot have more than the queue has
     // descriptors, so that this never grows.
-    readonly GuestBuffer[] _buffers;
-    int _bufferCount, _readableCount, _descriptorCount;
-    ulong _readableLength, _writableLength;
+    private readonly GuestBuffer[] _buffers;
+    private int _bufferCount, _readableCount, _descriptorCount;
+    private ulong _readableLength, _writableLength;
     // Counts the takes, so that a chain that is used too late is noticed.
-    ulong _take;
+    private ulong _take;
 
     /// <summary>Copies the descriptors of a chain into <see cref="_buffers"/>, with every check that section 2.7.5 asks for.</summary>
-    ChainError Walk(ushort head)
+    private ChainError Walk(ushort head)
     {
         ForgetBuffers();
         _descriptorCount = 0;
-        Span<byte> table = DescriptorTable();
+        var table = DescriptorTable();
         int tableSize = _layout.Size;
-        bool inIndirect = false;
-        ushort index = head;
+        var inIndirect = false;
+        var index = head;
         while (true)
         {
             var descriptor = Descriptor.Read(table, index);
             _descriptorCount++;
             if ((descriptor.Flags & DescriptorFlags.Indirect) != 0)
             {
-                ChainError wrong = EnterIndirect(descriptor, inIndirect, out table);
+                var wrong = EnterIndirect(descriptor, inIndirect, out table);
                 if (wrong != ChainError.None)
+                {
                     return wrong;
+                }
+
                 tableSize = table.Length / Descriptor.Size;
                 inIndirect = true;
                 index = 0;
                 continue;
             }
-            ChainError error = Append(descriptor);
+            var error = Append(descriptor);
             if (error != ChainError.None)
+            {
                 return error;
+            }
+
             if ((descriptor.Flags & DescriptorFlags.Next) == 0)
+            {
                 return ChainError.None;
+            }
+
             if (descriptor.Next >= tableSize)
+            {
                 return ChainError.NextOutOfRange;
+            }
+
             index = descriptor.Next;
         }
     }
 
-    void ForgetBuffers()
+    private void ForgetBuffers()
     {
         _bufferCount = _readableCount = 0;
         _readableLength = _writableLength = 0;
     }
 
-    ChainError EnterIndirect(Descriptor descriptor, bool inIndirect, out Span<byte> table)
+    private ChainError EnterIndirect(Descriptor descriptor, bool inIndirect, out Span<byte> table)
     {
         table = default;
         if (!_indirect)
+        {
             return ChainError.IndirectNotNegotiated;
+        }
+
         if (inIndirect)
+        {
             return ChainError.IndirectNested;
+        }
+
         if ((descriptor.Flags & DescriptorFlags.Next) != 0)
+        {
             return ChainError.IndirectWithNext;
+        }
+
         if (descriptor.Length == 0 || descriptor.Length % Descriptor.Size != 0 || descriptor.Length > _layout.DescriptorTableLength)
+        {
             return ChainError.IndirectLength;
+        }
+
         return _memory.TryGetSpan(descriptor.Address, descriptor.Length, out table) ? ChainError.None : ChainError.IndirectOutsideMemory;
     }
 
-    ChainError Append(Descriptor descriptor)
+    private ChainError Append(Descriptor descriptor)
     {
         if (_bufferCount == _buffers.Length)
+        {
             return ChainError.TooLong;
+        }
+
         if (!_memory.TryGetSpan(descriptor.Address, descriptor.Length, out _))
+        {
             return ChainError.BufferOutsideMemory;
+        }
+
         if ((descriptor.Flags & DescriptorFlags.Write) != 0)
         {
             _writableLength += descriptor.Length;
@@ -78,7 +108,10 @@ public sealed partial class DeviceQueue
         else
         {
             if (_readableCount != _bufferCount)
+            {
                 return ChainError.ReadableAfterWritable;
+            }
+
             _readableCount++;
             _readableLength += descriptor.Length;
         }
@@ -89,10 +122,10 @@ public sealed partial class DeviceQueue
     internal int CopyReadable(ulong take, Span<byte> destination)
     {
         CheckCurrent(take);
-        int copied = 0;
-        for (int i = 0; i < _readableCount && copied < destination.Length; i++)
+        var copied = 0;
+        for (var i = 0; i < _readableCount && copied < destination.Length; i++)
         {
-            int length = (int)Math.Min(_buffers[i].Length, (uint)(destination.Length - copied));
+            var length = (int)Math.Min(_buffers[i].Length, (uint)(destination.Length - copied));
             Buffer(i, length).CopyTo(destination[copied..]);
             copied += length;
         }
@@ -102,27 +135,32 @@ public sealed partial class DeviceQueue
     internal int WriteWritable(ulong take, ReadOnlySpan<byte> source)
     {
         CheckCurrent(take);
-        int written = 0;
-        for (int i = _readableCount; i < _bufferCount && written < source.Length; i++)
+        var written = 0;
+        for (var i = _readableCount; i < _bufferCount && written < source.Length; i++)
         {
-            int length = (int)Math.Min(_buffers[i].Length, (uint)(source.Length - written));
+            var length = (int)Math.Min(_buffers[i].Length, (uint)(source.Length - written));
             source.Slice(written, length).CopyTo(Buffer(i, length));
             written += length;
         }
         return written;
     }
 
-    Span<byte> Buffer(int index, int length)
+    private Span<byte> Buffer(int index, int length)
     {
         // Checked when the chain was taken; the memory can have been exchanged since.
-        if (!_memory.TryGetSpan(_buffers[index].Address, (uint)length, out Span<byte> bytes))
+        if (!_memory.TryGetSpan(_buffers[index].Address, (uint)length, out var bytes))
+        {
             Break("A buffer is not inside the memory any more.");
+        }
+
         return bytes;
     }
 
-    void CheckCurrent(ulong take)
+    private void CheckCurrent(ulong take)
     {
         if (take != _take)
+        {
             throw new InvalidOperationException("The chain is not the one that was taken last.");
+        }
     }
 }

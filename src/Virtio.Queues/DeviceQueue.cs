@@ -19,12 +19,12 @@ namespace Virtio.Queues;
 public sealed partial class DeviceQueue : SplitQueue
 {
     // The available side.
-    ushort _nextAvailable;
+    private ushort _nextAvailable;
 
     // The used side.
-    ushort _nextUsed;
-    uint _returnedSinceAsked;
-    bool _asked;
+    private ushort _nextUsed;
+    private uint _returnedSinceAsked;
+    private bool _asked;
 
     /// <summary>Attaches to the rings of a queue.</summary>
     /// <param name="memory">Where rings and buffers are.</param>
@@ -60,7 +60,7 @@ public sealed partial class DeviceQueue : SplitQueue
     /// <exception cref="QueueException">The queue is broken.</exception>
     public bool TryTake(out DescriptorChain chain)
     {
-        Span<byte> available = AvailableRing();
+        var available = AvailableRing();
         // Acquire: pairs with the driver's write barrier between filling the ring and moving its index (2.7.13.3).
         var pending = (ushort)(LittleEndian.ReadAcquire(available, IndexOffset) - _nextAvailable);
         if (pending == 0)
@@ -69,14 +69,22 @@ public sealed partial class DeviceQueue : SplitQueue
             return false;
         }
         if (pending > _layout.Size)
+        {
             Break($"The available index is {pending} ahead in a queue of {_layout.Size}.");
-        ushort head = BinaryPrimitives.ReadUInt16LittleEndian(available[(RingOffset + 2 * (_nextAvailable & _mask))..]);
-        if (head >= _layout.Size)
-            Break($"The available ring names descriptor {head} in a queue of {_layout.Size}.");
+        }
 
-        ChainError error = Walk(head);
+        var head = BinaryPrimitives.ReadUInt16LittleEndian(available[(RingOffset + 2 * (_nextAvailable & _mask))..]);
+        if (head >= _layout.Size)
+        {
+            Break($"The available ring names descriptor {head} in a queue of {_layout.Size}.");
+        }
+
+        var error = Walk(head);
         if (error != ChainError.None)
+        {
             ForgetBuffers();
+        }
+
         chain = new DescriptorChain(this, ++_take, head, error, _descriptorCount, (uint)_readableLength, (uint)_writableLength);
         _nextAvailable++;
         return true;
@@ -100,8 +108,8 @@ public sealed partial class DeviceQueue : SplitQueue
     /// <exception cref="QueueException">The queue is broken.</exception>
     public void Return(ushort head, uint written)
     {
-        Span<byte> used = UsedRing();
-        Span<byte> element = used.Slice(RingOffset + UsedElementSize * (_nextUsed & _mask), UsedElementSize);
+        var used = UsedRing();
+        var element = used.Slice(RingOffset + UsedElementSize * (_nextUsed & _mask), UsedElementSize);
         BinaryPrimitives.WriteUInt32LittleEndian(element, head);
         BinaryPrimitives.WriteUInt32LittleEndian(element[4..], written);
         _nextUsed++;
@@ -115,11 +123,15 @@ public sealed partial class DeviceQueue : SplitQueue
     /// <exception cref="QueueException">The queue is broken.</exception>
     public bool EnableKicks()
     {
-        Span<byte> used = UsedRing();
+        var used = UsedRing();
         if (_eventIndex)
+        {
             LittleEndian.WriteRelease(used, RingOffset + UsedElementSize * _layout.Size, _nextAvailable);
+        }
         else
+        {
             LittleEndian.WriteRelease(used, FlagsOffset, 0);
+        }
         // Full fence: our wish is visible before we look at the index again. Pairs with the driver's full fence
         // between moving the index and reading our wish (2.7.13.4.1); either it sees the wish, or we see the chain.
         Thread.MemoryBarrier();
@@ -132,25 +144,33 @@ public sealed partial class DeviceQueue : SplitQueue
     {
         // With event indexes the wish stays where it was, behind: the driver passes it only once in 65536 chains.
         if (!_eventIndex)
+        {
             LittleEndian.WriteRelease(UsedRing(), FlagsOffset, UsedNoNotify);
+        }
     }
 
     /// <summary>Whether the driver wants a call for what was returned since this was asked last.</summary>
     /// <exception cref="QueueException">The queue is broken.</exception>
     public bool MustCall()
     {
-        uint returned = _returnedSinceAsked;
+        var returned = _returnedSinceAsked;
         if (returned == 0)
+        {
             return false;
+        }
+
         _returnedSinceAsked = 0;
         // Full fence: the used index is visible before we read the driver's wish. Pairs with the driver's full fence
         // between writing its wish and looking at the used index again (2.7.14).
         Thread.MemoryBarrier();
-        Span<byte> available = AvailableRing();
+        var available = AvailableRing();
         if (!_eventIndex)
+        {
             return (LittleEndian.ReadAcquire(available, FlagsOffset) & AvailableNoInterrupt) == 0;
-        ushort wish = LittleEndian.ReadAcquire(available, RingOffset + 2 * _layout.Size);
-        bool first = !_asked;
+        }
+
+        var wish = LittleEndian.ReadAcquire(available, RingOffset + 2 * _layout.Size);
+        var first = !_asked;
         _asked = true;
         // True if the index passed the wish: the wish is one of the entries that were returned since the last time.
         return first || (ushort)(_nextUsed - wish - 1) < returned;

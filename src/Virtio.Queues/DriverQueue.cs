@@ -17,10 +17,10 @@ namespace Virtio.Queues;
 public sealed class DriverQueue : SplitQueue
 {
     // For each free descriptor the next free one; for each used one the next of its chain.
-    readonly ushort[] _next;
-    readonly Chain[] _chains;
-    ushort _firstFree, _lastFree, _nextAvailable, _nextUsed;
-    uint _addedSinceAsked;
+    private readonly ushort[] _next;
+    private readonly Chain[] _chains;
+    private ushort _firstFree, _lastFree, _nextAvailable, _nextUsed;
+    private uint _addedSinceAsked;
 
     /// <summary>Clears the rings and begins an empty queue.</summary>
     /// <param name="memory">Where rings and buffers are.</param>
@@ -32,8 +32,11 @@ public sealed class DriverQueue : SplitQueue
     {
         _next = new ushort[layout.Size];
         _chains = new Chain[layout.Size];
-        for (int i = 0; i < layout.Size; i++)
+        for (var i = 0; i < layout.Size; i++)
+        {
             _next[i] = (ushort)(i + 1);
+        }
+
         FreeDescriptors = layout.Size;
         _lastFree = (ushort)(layout.Size - 1);
         DescriptorTable().Clear();
@@ -53,13 +56,16 @@ public sealed class DriverQueue : SplitQueue
     /// <exception cref="QueueException">The queue is broken.</exception>
     public bool TryAdd(ReadOnlySpan<GuestBuffer> readable, ReadOnlySpan<GuestBuffer> writable, ulong token)
     {
-        uint writableLength = CheckBuffers(readable, writable);
-        int count = readable.Length + writable.Length;
+        var writableLength = CheckBuffers(readable, writable);
+        var count = readable.Length + writable.Length;
         if (count > FreeDescriptors)
+        {
             return false;
-        Span<byte> table = DescriptorTable();
+        }
+
+        var table = DescriptorTable();
         ushort head = _firstFree, index = head, last = head;
-        for (int i = 0; i < count; i++)
+        for (var i = 0; i < count; i++)
         {
             BufferDescriptor(readable, writable, i, _next[index]).WriteIfOther(table, index);
             last = index;
@@ -81,16 +87,28 @@ public sealed class DriverQueue : SplitQueue
     public bool TryAddIndirect(GuestBuffer table, ReadOnlySpan<GuestBuffer> readable, ReadOnlySpan<GuestBuffer> writable, ulong token)
     {
         if (!_indirect)
+        {
             throw new InvalidOperationException("Indirect descriptors were not negotiated.");
-        uint writableLength = CheckBuffers(readable, writable);
-        int count = readable.Length + writable.Length;
-        uint length = (uint)(count * Descriptor.Size);
-        if (table.Length < length || !_memory.TryGetSpan(table.Address, length, out Span<byte> entries))
+        }
+
+        var writableLength = CheckBuffers(readable, writable);
+        var count = readable.Length + writable.Length;
+        var length = (uint)(count * Descriptor.Size);
+        if (table.Length < length || !_memory.TryGetSpan(table.Address, length, out var entries))
+        {
             throw new ArgumentException("The indirect table is too small or outside the memory.", nameof(table));
+        }
+
         if (FreeDescriptors == 0)
+        {
             return false;
-        for (int i = 0; i < count; i++)
+        }
+
+        for (var i = 0; i < count; i++)
+        {
             BufferDescriptor(readable, writable, i, (ushort)(i + 1)).Write(entries, i);
+        }
+
         new Descriptor(table.Address, length, DescriptorFlags.Indirect, 0).WriteIfOther(DescriptorTable(), _firstFree);
         Publish(_firstFree, _firstFree, 1, writableLength, token);
         return true;
@@ -100,17 +118,23 @@ public sealed class DriverQueue : SplitQueue
     /// <exception cref="QueueException">The queue is broken.</exception>
     public bool MustKick()
     {
-        uint added = _addedSinceAsked;
+        var added = _addedSinceAsked;
         if (added == 0)
+        {
             return false;
+        }
+
         _addedSinceAsked = 0;
         // Full fence: the index is visible before we read the device's wish (2.7.13.4.1). Pairs with the fence in
         // DeviceQueue.EnableKicks.
         Thread.MemoryBarrier();
-        Span<byte> used = UsedRing();
+        var used = UsedRing();
         if (!_eventIndex)
+        {
             return (LittleEndian.ReadAcquire(used, FlagsOffset) & UsedNoNotify) == 0;
-        ushort wish = LittleEndian.ReadAcquire(used, RingOffset + UsedElementSize * _layout.Size);
+        }
+
+        var wish = LittleEndian.ReadAcquire(used, RingOffset + UsedElementSize * _layout.Size);
         return (ushort)(_nextAvailable - wish - 1) < added;
     }
 
@@ -125,27 +149,44 @@ public sealed class DriverQueue : SplitQueue
     /// <exception cref="QueueException">The device broke the queue.</exception>
     public bool TryReclaim(out ulong token, out uint written)
     {
-        Span<byte> used = UsedRing();
+        var used = UsedRing();
         // Acquire: pairs with the device's release in DeviceQueue.Return.
         var pending = (ushort)(LittleEndian.ReadAcquire(used, IndexOffset) - _nextUsed);
         (token, written) = (0, 0);
         if (pending == 0)
+        {
             return false;
+        }
+
         if (pending > _layout.Size)
+        {
             Break($"The used index is {pending} ahead in a queue of {_layout.Size}.");
-        Span<byte> element = used.Slice(RingOffset + UsedElementSize * (_nextUsed & _mask), UsedElementSize);
-        uint head = BinaryPrimitives.ReadUInt32LittleEndian(element);
+        }
+
+        var element = used.Slice(RingOffset + UsedElementSize * (_nextUsed & _mask), UsedElementSize);
+        var head = BinaryPrimitives.ReadUInt32LittleEndian(element);
         written = BinaryPrimitives.ReadUInt32LittleEndian(element[4..]);
         if (head >= _layout.Size || _chains[head].Count == 0)
+        {
             Break($"The device returned descriptor {head}, which heads no chain that it has.");
-        ref Chain chain = ref _chains[head];
+        }
+
+        ref var chain = ref _chains[head];
         if (written > chain.WritableLength)
+        {
             Break($"The device says that it wrote {written} bytes where there is room for {chain.WritableLength}.");
+        }
+
         token = chain.Token;
         if (FreeDescriptors == 0)
+        {
             _firstFree = (ushort)head;
+        }
         else
+        {
             _next[_lastFree] = (ushort)head;
+        }
+
         _lastFree = chain.Last;
         FreeDescriptors += chain.Count;
         chain.Count = 0;
@@ -158,11 +199,15 @@ public sealed class DriverQueue : SplitQueue
     /// <exception cref="QueueException">The queue is broken.</exception>
     public bool EnableCalls()
     {
-        Span<byte> available = AvailableRing();
+        var available = AvailableRing();
         if (_eventIndex)
+        {
             LittleEndian.WriteRelease(available, RingOffset + 2 * _layout.Size, _nextUsed);
+        }
         else
+        {
             LittleEndian.WriteRelease(available, FlagsOffset, 0);
+        }
         // Full fence: our wish is visible before we look at the index again. Pairs with the fence in DeviceQueue.MustCall.
         Thread.MemoryBarrier();
         return HasReturned;
@@ -173,52 +218,69 @@ public sealed class DriverQueue : SplitQueue
     public void DisableCalls()
     {
         if (!_eventIndex)
+        {
             LittleEndian.WriteRelease(AvailableRing(), FlagsOffset, AvailableNoInterrupt);
+        }
     }
 
-    void Publish(ushort head, ushort last, int count, uint writableLength, ulong token)
+    private void Publish(ushort head, ushort last, int count, uint writableLength, ulong token)
     {
         _firstFree = _next[last];
         FreeDescriptors -= count;
         _chains[head] = new Chain { Token = token, WritableLength = writableLength, Last = last, Count = count };
-        Span<byte> available = AvailableRing();
-        Span<byte> entry = available.Slice(RingOffset + 2 * (_nextAvailable & _mask), 2);
+        var available = AvailableRing();
+        var entry = available.Slice(RingOffset + 2 * (_nextAvailable & _mask), 2);
         if (BinaryPrimitives.ReadUInt16LittleEndian(entry) != head)
+        {
             BinaryPrimitives.WriteUInt16LittleEndian(entry, head);
+        }
+
         _nextAvailable++;
         _addedSinceAsked++;
         // Release: descriptors and ring entry are visible before the index (2.7.13.3). Pairs with DeviceQueue.TryTake.
         LittleEndian.WriteRelease(available, IndexOffset, _nextAvailable);
     }
 
-    static Descriptor BufferDescriptor(ReadOnlySpan<GuestBuffer> readable, ReadOnlySpan<GuestBuffer> writable, int index, ushort next)
+    private static Descriptor BufferDescriptor(ReadOnlySpan<GuestBuffer> readable, ReadOnlySpan<GuestBuffer> writable, int index, ushort next)
     {
-        bool write = index >= readable.Length;
-        GuestBuffer buffer = write ? writable[index - readable.Length] : readable[index];
-        DescriptorFlags flags = write ? DescriptorFlags.Write : DescriptorFlags.None;
+        var write = index >= readable.Length;
+        var buffer = write ? writable[index - readable.Length] : readable[index];
+        var flags = write ? DescriptorFlags.Write : DescriptorFlags.None;
         return index == readable.Length + writable.Length - 1
             ? new Descriptor(buffer.Address, buffer.Length, flags, 0)
             : new Descriptor(buffer.Address, buffer.Length, flags | DescriptorFlags.Next, next);
     }
 
     /// <summary>Checks what the specification asks of a chain, and returns the number of writable bytes.</summary>
-    uint CheckBuffers(ReadOnlySpan<GuestBuffer> readable, ReadOnlySpan<GuestBuffer> writable)
+    private uint CheckBuffers(ReadOnlySpan<GuestBuffer> readable, ReadOnlySpan<GuestBuffer> writable)
     {
-        int count = readable.Length + writable.Length;
+        var count = readable.Length + writable.Length;
         if (count == 0 || count > _layout.Size)
+        {
             throw new ArgumentException($"A chain has 1 to {_layout.Size} buffers, not {count}.", nameof(readable));
+        }
+
         ulong total = 0, writableLength = 0;
-        foreach (GuestBuffer buffer in readable)
+        foreach (var buffer in readable)
+        {
             total += buffer.Length;
-        foreach (GuestBuffer buffer in writable)
+        }
+
+        foreach (var buffer in writable)
+        {
             writableLength += buffer.Length;
+        }
+
         if (total + writableLength > uint.MaxValue)
+        {
             throw new ArgumentException("A chain has at most 2^32 - 1 bytes.", nameof(readable));
+        }
+
         return (uint)writableLength;
     }
 
     /// <summary>What the driver remembers of a chain that the device has, by its head.</summary>
-    struct Chain
+    private struct Chain
     {
         internal ulong Token;
         internal uint WritableLength;

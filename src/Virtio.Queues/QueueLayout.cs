@@ -27,15 +27,15 @@ public readonly record struct QueueLayout(ushort Size, ulong DescriptorTable, ul
     /// <param name="address">Address of the first byte, a multiple of 16.</param>
     public static QueueLayout At(ushort size, ulong address)
     {
-        ulong available = address + 16u * size;
-        ulong used = (available + 6u + 2u * size + 3) & ~3UL;
+        var available = address + 16u * size;
+        var used = (available + 6u + 2u * size + 3) & ~3UL;
         return new QueueLayout(size, address, available, used);
     }
 
     /// <summary>Number of bytes that <see cref="At"/> takes for a queue of this size.</summary>
     public static uint LengthOf(ushort size)
     {
-        QueueLayout layout = At(size, 0);
+        var layout = At(size, 0);
         return (uint)layout.UsedRing + layout.UsedRingLength;
     }
 
@@ -45,17 +45,25 @@ public readonly record struct QueueLayout(ushort Size, ulong DescriptorTable, ul
     {
         ArgumentNullException.ThrowIfNull(memory);
         if (Size is 0 or > MaximumSize || (Size & (Size - 1)) != 0)
+        {
             throw new QueueException($"A queue size of {Size} is not a power of two between 1 and {MaximumSize}.");
+        }
+
         CheckPart(memory, "descriptor table", DescriptorTable, DescriptorTableLength, 16);
         CheckPart(memory, "available ring", AvailableRing, AvailableRingLength, 2);
         CheckPart(memory, "used ring", UsedRing, UsedRingLength, 4);
     }
 
-    static void CheckPart(GuestMemory memory, string name, ulong address, uint length, uint alignment)
+    private static void CheckPart(GuestMemory memory, string name, ulong address, uint length, uint alignment)
     {
         if (address % alignment != 0)
+        {
             throw new QueueException($"The {name} at 0x{address:x} is not aligned to {alignment} bytes.");
+        }
+
         if (!memory.TryGetSpan(address, length, out _))
+        {
             throw new QueueException($"The {name} (0x{address:x}, {length} bytes) is not inside the memory.");
+        }
     }
 }

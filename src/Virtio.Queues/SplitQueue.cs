@@ -13,7 +13,7 @@ public abstract class SplitQueue
     private protected readonly QueueLayout _layout;
     private protected readonly ushort _mask;
     private protected readonly bool _eventIndex, _indirect;
-    string? _broken;
+    private string? _broken;
 
     private protected SplitQueue(GuestMemory memory, QueueLayout layout, QueueFeatures features)
     {
@@ -50,12 +50,18 @@ public abstract class SplitQueue
         throw new QueueException(_broken);
     }
 
-    Span<byte> Part(string name, ulong address, uint length)
+    private Span<byte> Part(string name, ulong address, uint length)
     {
         if (_broken is not null)
+        {
             Break(_broken);
-        if (!_memory.TryGetSpan(address, length, out Span<byte> part))
+        }
+
+        if (!_memory.TryGetSpan(address, length, out var part))
+        {
             Break($"The {name} is not inside the memory any more.");
+        }
+
         return part;
     }
 }

@@ -6,20 +6,26 @@ namespace Virtio.VhostUser;
 
 public sealed partial class BackEnd
 {
-    void SetMemoryTable(ReadOnlySpan<byte> payload)
+    private void SetMemoryTable(ReadOnlySpan<byte> payload)
     {
-        MemoryRegionMessage[] messages = MemoryTableMessage.Read(payload, _channel.Descriptors.Count);
-        MemoryRegion[] next = _state.Memory.Map(messages, _channel.Descriptors, _memoryRules);
+        var messages = MemoryTableMessage.Read(payload, _channel.Descriptors.Count);
+        var next = _state.Memory.Map(messages, _channel.Descriptors, _memoryRules);
         // Front-ends send a new table whenever anything is mapped into the guest, our own regions too. While nothing is
         // taken away, the queues need not know.
         if (_state.Started && _state.Memory.LosesMappings(next))
         {
-            foreach (Vring vring in _state.Vrings)
+            foreach (var vring in _state.Vrings)
+            {
                 vring.Mute();
+            }
+
             _device.MemoryChanging();
             _state.Memory.Replace(next);
-            foreach (Vring vring in _state.Vrings.Where(vring => vring.Started is not null))
+            foreach (var vring in _state.Vrings.Where(vring => vring.Started is not null))
+            {
                 vring.Unmute();
+            }
+
             _device.MemoryChanged();
         }
         else
@@ -27,26 +33,37 @@ public sealed partial class BackEnd
             _state.Memory.Replace(next);
         }
         if (_state.Started)
+        {
             _mapper.MemoryChanged(_state.Memory);
+        }
     }
 
-    void GetSharedMemoryConfiguration()
+    private void GetSharedMemoryConfiguration()
     {
         Span<ulong> sizes = stackalloc ulong[SharedMemoryConfigMessage.MaximumRegions];
         sizes.Clear();
-        for (int i = 0; i < _device.SharedMemory.Count; i++)
+        for (var i = 0; i < _device.SharedMemory.Count; i++)
+        {
             sizes[i] = _device.SharedMemory[i]?.Length ?? 0;
+        }
+
         Span<byte> reply = stackalloc byte[SharedMemoryConfigMessage.Size];
         SharedMemoryConfigMessage.Write(sizes, reply);
         Reply(FrontEndRequest.GetSharedMemoryConfig, reply);
     }
 
-    void SetBackEndChannel()
+    private void SetBackEndChannel()
     {
         if (_channel.Descriptors.Count != 1)
+        {
             throw new VhostUserException($"SET_BACKEND_REQ_FD carries {_channel.Descriptors.Count} descriptors instead of 1.");
+        }
+
         if (!_state.Has(ProtocolFeatures.BackEndRequests))
+        {
             throw new VhostUserException("SET_BACKEND_REQ_FD without the protocol feature for it.");
+        }
+
         UnixSocket? socket = null;
         try
         {

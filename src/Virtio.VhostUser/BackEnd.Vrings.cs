@@ -8,46 +8,58 @@ namespace Virtio.VhostUser;
 
 public sealed partial class BackEnd
 {
-    Vring GetVring(string request, uint index)
+    private Vring GetVring(string request, uint index)
     {
         if (index >= (uint)_state.Vrings.Length)
+        {
             throw new VhostUserException($"{request} names ring {index}; there are {_state.Vrings.Length}.");
+        }
+
         return _state.Vrings[index];
     }
 
     /// <summary>A ring that may be changed, since it has stopped.</summary>
-    Vring GetStoppedVring(string request, uint index)
+    private Vring GetStoppedVring(string request, uint index)
     {
-        Vring vring = GetVring(request, index);
+        var vring = GetVring(request, index);
         return vring.Started is null ? vring : throw new VhostUserException($"{request} for ring {index}, which is running.");
     }
 
-    void SetVringNum(ReadOnlySpan<byte> payload)
+    private void SetVringNum(ReadOnlySpan<byte> payload)
     {
         var message = MessageChannel.ReadPayload<VringState>("SET_VRING_NUM", payload);
-        Vring vring = GetStoppedVring("SET_VRING_NUM", message.Index);
+        var vring = GetStoppedVring("SET_VRING_NUM", message.Index);
         if (message.Number is 0 or > QueueLayout.MaximumSize || (message.Number & (message.Number - 1)) != 0)
+        {
             throw new VhostUserException($"SET_VRING_NUM: ring {message.Index} of {message.Number} descriptors; that is not a power of two up to {QueueLayout.MaximumSize}.");
+        }
+
         vring.Size = (ushort)message.Number;
         StartIfReady(vring);
     }
 
-    void SetVringBase(ReadOnlySpan<byte> payload)
+    private void SetVringBase(ReadOnlySpan<byte> payload)
     {
         var message = MessageChannel.ReadPayload<VringState>("SET_VRING_BASE", payload);
-        Vring vring = GetStoppedVring("SET_VRING_BASE", message.Index);
+        var vring = GetStoppedVring("SET_VRING_BASE", message.Index);
         if (message.Number > ushort.MaxValue)
+        {
             throw new VhostUserException($"SET_VRING_BASE: an index of {message.Number} for split ring {message.Index}.");
+        }
+
         vring.Base = (ushort)message.Number;
         StartIfReady(vring);
     }
 
-    void SetVringAddress(ReadOnlySpan<byte> payload)
+    private void SetVringAddress(ReadOnlySpan<byte> payload)
     {
         var message = MessageChannel.ReadPayload<VringAddress>("SET_VRING_ADDR", payload);
         if (message.Flags != 0)
+        {
             throw new VhostUserException($"SET_VRING_ADDR: flags 0x{message.Flags:x} for ring {message.Index}; logging was not offered.");
-        Vring vring = GetStoppedVring("SET_VRING_ADDR", message.Index);
+        }
+
+        var vring = GetStoppedVring("SET_VRING_ADDR", message.Index);
         vring.Addresses = new QueueLayout(0,
             ToGuestAddress(message.Index, "descriptor table", message.Descriptor),
             ToGuestAddress(message.Index, "available ring", message.Available),
@@ -55,47 +67,61 @@ public sealed partial class BackEnd
         StartIfReady(vring);
     }
 
-    ulong ToGuestAddress(uint index, string part, ulong userAddress)
+    private ulong ToGuestAddress(uint index, string part, ulong userAddress)
     {
-        if (_state.Memory.TryGetGuestAddress(userAddress, out ulong guestAddress))
+        if (_state.Memory.TryGetGuestAddress(userAddress, out var guestAddress))
+        {
             return guestAddress;
+        }
+
         throw new VhostUserException($"The {part} of ring {index} at 0x{userAddress:x} is in no region of the memory table. " +
             "Guest memory must be shared: start the VM with share=on for its memory.");
     }
 
-    void SetVringKick(ReadOnlySpan<byte> payload)
+    private void SetVringKick(ReadOnlySpan<byte> payload)
     {
-        Vring vring = TakeEventFd("SET_VRING_KICK", payload, out EventFd? kick);
+        var vring = TakeEventFd("SET_VRING_KICK", payload, out var kick);
         if (kick is null)
+        {
             throw new VhostUserException($"SET_VRING_KICK: ring {vring.Index} without a kick descriptor; polling is not offered.");
+        }
         // A new descriptor for a running ring: the device has to wait on that one. The device as a whole goes on.
         if (vring.Started is { } started)
+        {
             StopQueue(vring, started);
+        }
+
         vring.ReplaceKick(kick);
         StartIfReady(vring);
     }
 
-    void SetVringCall(ReadOnlySpan<byte> payload)
+    private void SetVringCall(ReadOnlySpan<byte> payload)
     {
-        Vring vring = TakeEventFd("SET_VRING_CALL", payload, out EventFd? call);
+        var vring = TakeEventFd("SET_VRING_CALL", payload, out var call);
         vring.Call.Replace(call);
     }
 
-    void SetVringError(ReadOnlySpan<byte> payload)
+    private void SetVringError(ReadOnlySpan<byte> payload)
     {
-        Vring vring = TakeEventFd("SET_VRING_ERR", payload, out EventFd? error);
+        var vring = TakeEventFd("SET_VRING_ERR", payload, out var error);
         vring.Error.Replace(error);
     }
 
-    Vring TakeEventFd(string request, ReadOnlySpan<byte> payload, out EventFd? eventFd)
+    private Vring TakeEventFd(string request, ReadOnlySpan<byte> payload, out EventFd? eventFd)
     {
         var message = new VringDescriptor(MessageChannel.ReadPayload<ulong>(request, payload));
         if (!message.IsValid)
+        {
             throw new VhostUserException($"{request} has unknown bits: 0x{message.Value:x}.");
-        Vring vring = GetVring(request, message.Index);
-        int expected = message.HasDescriptor ? 1 : 0;
+        }
+
+        var vring = GetVring(request, message.Index);
+        var expected = message.HasDescriptor ? 1 : 0;
         if (_channel.Descriptors.Count != expected)
+        {
             throw new VhostUserException($"{request} for ring {message.Index} carries {_channel.Descriptors.Count} descriptors instead of {expected}.");
+        }
+
         eventFd = null;
         if (message.HasDescriptor)
         {
@@ -111,23 +137,30 @@ public sealed partial class BackEnd
         return vring;
     }
 
-    void SetVringEnable(ReadOnlySpan<byte> payload)
+    private void SetVringEnable(ReadOnlySpan<byte> payload)
     {
         var message = MessageChannel.ReadPayload<VringState>("SET_VRING_ENABLE", payload);
-        Vring vring = GetVring("SET_VRING_ENABLE", message.Index);
+        var vring = GetVring("SET_VRING_ENABLE", message.Index);
         if (message.Number > 1)
+        {
             throw new VhostUserException($"SET_VRING_ENABLE: {message.Number} for ring {message.Index} is neither 0 nor 1.");
+        }
+
         vring.Enabled = message.Number == 1;
         if (vring.Enabled)
+        {
             StartIfReady(vring);
+        }
         else
+        {
             StopRing(vring);
+        }
     }
 
-    void GetVringBase(ReadOnlySpan<byte> payload)
+    private void GetVringBase(ReadOnlySpan<byte> payload)
     {
         var message = MessageChannel.ReadPayload<VringState>("GET_VRING_BASE", payload);
-        Vring vring = GetVring("GET_VRING_BASE", message.Index);
+        var vring = GetVring("GET_VRING_BASE", message.Index);
         StopRing(vring);
         // The ring starts again only with a new kick descriptor, so that a ring that is set up anew does not start with
         // half of its old parts.
@@ -137,12 +170,15 @@ public sealed partial class BackEnd
     }
 
     /// <summary>Starts a ring if all that it needs is there, whatever came last.</summary>
-    void StartIfReady(Vring vring)
+    private void StartIfReady(Vring vring)
     {
         // Without the protocol features a ring is enabled from the beginning.
-        bool enabled = vring.Enabled || (_state.Features & VirtioFeatures.ProtocolFeatures) == 0;
+        var enabled = vring.Enabled || (_state.Features & VirtioFeatures.ProtocolFeatures) == 0;
         if (vring.Started is not null || !enabled || vring.Kick is null || vring.Size == 0 || vring.Addresses is not { } addresses)
+        {
             return;
+        }
+
         DeviceQueue queue;
         try
         {
@@ -153,25 +189,30 @@ public sealed partial class BackEnd
             throw new VhostUserException($"Ring {vring.Index} cannot start: {failure.Message}", failure);
         }
         if (!_state.Started)
+        {
             StartDevice();
+        }
+
         vring.Started = new StartedQueue(vring.Index, queue, vring.Kick, vring.Call, vring.Error);
         vring.Unmute();
         _device.QueueStarted(vring.Started);
     }
 
-    void StartDevice()
+    private void StartDevice()
     {
-        bool fresh = _state.Vrings.All(vring => vring.Base is null or 0);
+        var fresh = _state.Vrings.All(vring => vring.Base is null or 0);
         _state.Started = true;
         _device.Started(new DeviceStart(fresh, _state.Features, _state.Memory));
         _mapper.DeviceStarted(_state.Memory, _state.Has(ProtocolFeatures.SharedMemory));
     }
 
     /// <summary>Stops a ring, if it runs. The last one to stop stops the device.</summary>
-    void StopRing(Vring vring)
+    private void StopRing(Vring vring)
     {
         if (vring.Started is not { } started)
+        {
             return;
+        }
         // From the first ring that stops, the front-end may be about to take the device down.
         _mapper.DeviceStopping();
         StopQueue(vring, started);
@@ -182,7 +223,7 @@ public sealed partial class BackEnd
         }
     }
 
-    void StopQueue(Vring vring, StartedQueue started)
+    private void StopQueue(Vring vring, StartedQueue started)
     {
         vring.Mute();
         _device.QueueStopping(vring.Index);
@@ -190,9 +231,11 @@ public sealed partial class BackEnd
         vring.Started = null;
     }
 
-    void StopAll()
+    private void StopAll()
     {
-        foreach (Vring vring in _state.Vrings)
+        foreach (var vring in _state.Vrings)
+        {
             StopRing(vring);
+        }
     }
 }

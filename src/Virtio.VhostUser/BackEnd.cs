@@ -18,17 +18,17 @@ namespace Virtio.VhostUser;
 public sealed partial class BackEnd : IDisposable
 {
     // What a negative answer holds. Front-ends look only at whether it is 0.
-    static readonly ulong Refused = unchecked((ulong)-(long)Errno.EINVAL);
+    private static readonly ulong Refused = unchecked((ulong)-(long)Errno.EINVAL);
 
-    readonly MessageChannel _channel;
-    readonly BackEndDevice _device;
-    readonly MemoryRules _memoryRules;
-    readonly ConnectionState _state;
-    readonly SharedMemoryMapper _mapper;
+    private readonly MessageChannel _channel;
+    private readonly BackEndDevice _device;
+    private readonly MemoryRules _memoryRules;
+    private readonly ConnectionState _state;
+    private readonly SharedMemoryMapper _mapper;
     private readonly TimeSpan _patience;
     private volatile VhostUserException? _violation;
-    volatile bool _stopping;
-    int _ran;
+    private volatile bool _stopping;
+    private int _ran;
 
     /// <summary>Makes a back-end for a connection. Nothing is read until <see cref="Run"/>.</summary>
     /// <param name="connection">The connection; owned from now on.</param>
@@ -40,11 +40,20 @@ public sealed partial class BackEnd : IDisposable
         ArgumentNullException.ThrowIfNull(connection);
         ArgumentNullException.ThrowIfNull(device);
         if (device.QueueCount is < 1 or > 256)
+        {
             throw new ArgumentException($"A device has 1 to 256 queues, not {device.QueueCount}.", nameof(device));
+        }
+
         if (device.ConfigurationLength is < 0 or > ConfigurationHeader.MaximumLength)
+        {
             throw new ArgumentException($"A configuration space has at most {ConfigurationHeader.MaximumLength} bytes.", nameof(device));
+        }
+
         if (device.SharedMemory.Count > SharedMemoryConfigMessage.MaximumRegions)
+        {
             throw new ArgumentException($"A device has at most {SharedMemoryConfigMessage.MaximumRegions} shared memory regions.", nameof(device));
+        }
+
         options ??= new BackEndOptions();
         _patience = options.Patience;
         _channel = new MessageChannel(connection, _patience);
@@ -57,10 +66,10 @@ public sealed partial class BackEnd : IDisposable
     /// <summary>The guest's memory, empty until the front-end tells it. Any thread may read it while queues run.</summary>
     public GuestMemory Memory => _state.Memory;
 
-    VirtioFeatures OfferedFeatures => _device.Features | VirtioFeatures.Version1 | VirtioFeatures.ProtocolFeatures |
+    private VirtioFeatures OfferedFeatures => _device.Features | VirtioFeatures.Version1 | VirtioFeatures.ProtocolFeatures |
         VirtioFeatures.IndirectDescriptors | VirtioFeatures.EventIndex;
 
-    ProtocolFeatures OfferedProtocolFeatures => ProtocolFeatures.MultipleQueues | ProtocolFeatures.ReplyAcknowledgement |
+    private ProtocolFeatures OfferedProtocolFeatures => ProtocolFeatures.MultipleQueues | ProtocolFeatures.ReplyAcknowledgement |
         (_device.ConfigurationLength > 0 ? ProtocolFeatures.Configuration : 0) |
         ProtocolFeatures.BackEndRequests | (_device.SharedMemory.Count > 0 ? ProtocolFeatures.SharedMemory : 0);
 
@@ -74,13 +83,18 @@ public sealed partial class BackEnd : IDisposable
     public void Run()
     {
         if (Interlocked.Exchange(ref _ran, 1) != 0)
+        {
             throw new InvalidOperationException("A back-end runs once.");
+        }
+
         try
         {
             _state.Signals.Own();
             _channel.Socket.EnsureName();
-            while (_channel.TryReceive(out MessageHeader header, out ReadOnlySpan<byte> payload))
+            while (_channel.TryReceive(out var header, out var payload))
+            {
                 Answer(header, payload);
+            }
         }
         catch (Exception failure) when (_stopping && failure is LinuxException or VhostUserException)
         {
@@ -146,7 +160,7 @@ public sealed partial class BackEnd : IDisposable
     /// <summary>Closes the connection, if <see cref="Run"/> did not. Not while it runs.</summary>
     public void Dispose() => Close();
 
-    void Close()
+    private void Close()
     {
         _mapper.Dispose();
         _state.Dispose();
@@ -154,16 +168,22 @@ public sealed partial class BackEnd : IDisposable
     }
 
     /// <summary>Handles one message and sends the answer that it wants.</summary>
-    void Answer(MessageHeader header, ReadOnlySpan<byte> payload)
+    private void Answer(MessageHeader header, ReadOnlySpan<byte> payload)
     {
         if (header.IsReply)
+        {
             throw new VhostUserException($"Message {header.Request} is a reply; nothing was asked.");
+        }
+
         var request = (FrontEndRequest)header.Request;
-        bool acknowledge = header.NeedsReply && _state.Has(ProtocolFeatures.ReplyAcknowledgement);
+        var acknowledge = header.NeedsReply && _state.Has(ProtocolFeatures.ReplyAcknowledgement);
         try
         {
             if (HandleQuestion(request, payload))
+            {
                 return;
+            }
+
             HandleCommand(request, payload);
             // The message that switches acknowledgements on can already want one.
             acknowledge = header.NeedsReply && _state.Has(ProtocolFeatures.ReplyAcknowledgement);
@@ -175,14 +195,16 @@ public sealed partial class BackEnd : IDisposable
             return;
         }
         if (acknowledge)
+        {
             Reply(request, 0UL);
+        }
     }
 
-    static bool IsQuestion(FrontEndRequest request) => request is FrontEndRequest.GetFeatures or FrontEndRequest.GetProtocolFeatures
+    private static bool IsQuestion(FrontEndRequest request) => request is FrontEndRequest.GetFeatures or FrontEndRequest.GetProtocolFeatures
         or FrontEndRequest.GetQueueNum or FrontEndRequest.GetVringBase or FrontEndRequest.GetConfig or FrontEndRequest.GetSharedMemoryConfig;
 
     /// <summary>Answers a message that has an answer of its own; false if it is none of these.</summary>
-    bool HandleQuestion(FrontEndRequest request, ReadOnlySpan<byte> payload)
+    private bool HandleQuestion(FrontEndRequest request, ReadOnlySpan<byte> payload)
     {
         switch (request)
         {
@@ -209,7 +231,7 @@ public sealed partial class BackEnd : IDisposable
         }
     }
 
-    void HandleCommand(FrontEndRequest request, ReadOnlySpan<byte> payload)
+    private void HandleCommand(FrontEndRequest request, ReadOnlySpan<byte> payload)
     {
         switch (request)
         {
@@ -259,25 +281,34 @@ public sealed partial class BackEnd : IDisposable
         }
     }
 
-    void SetFeatures(ulong features)
+    private void SetFeatures(ulong features)
     {
         if ((features & ~(ulong)OfferedFeatures) != 0)
+        {
             throw new VhostUserException($"SET_FEATURES has bits that were not offered: 0x{features & ~(ulong)OfferedFeatures:x}.");
+        }
+
         if ((VirtioFeatures)features != _state.Features && _state.Started)
+        {
             throw new VhostUserException("SET_FEATURES changes the features of a running device.");
+        }
+
         _state.Features = (VirtioFeatures)features;
     }
 
-    void SetProtocolFeatures(ulong features)
+    private void SetProtocolFeatures(ulong features)
     {
         if ((features & ~(ulong)OfferedProtocolFeatures) != 0)
+        {
             throw new VhostUserException($"SET_PROTOCOL_FEATURES has bits that were not offered: 0x{features & ~(ulong)OfferedProtocolFeatures:x}.");
+        }
+
         _state.ProtocolFeatures = (ProtocolFeatures)features;
     }
 
-    void GetConfiguration(ReadOnlySpan<byte> payload)
+    private void GetConfiguration(ReadOnlySpan<byte> payload)
     {
-        ConfigurationHeader wanted = ConfigurationHeader.Read(payload, "GET_CONFIG");
+        var wanted = ConfigurationHeader.Read(payload, "GET_CONFIG");
         Span<byte> space = stackalloc byte[ConfigurationHeader.MaximumLength];
         space.Clear();
         _device.ReadConfiguration(space[.._device.ConfigurationLength]);

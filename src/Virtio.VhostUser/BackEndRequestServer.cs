@@ -5,11 +5,11 @@ using Virtio.VhostUser.Messages;
 namespace Virtio.VhostUser;
 
 /// <summary>Reads a back-end's requests on a thread of its own, has them carried out, and answers.</summary>
-sealed class BackEndRequestServer : IDisposable
+internal sealed class BackEndRequestServer : IDisposable
 {
-    readonly MessageChannel _channel;
-    readonly BackEndRequestHandler _handler;
-    readonly Thread _thread;
+    private readonly MessageChannel _channel;
+    private readonly BackEndRequestHandler _handler;
+    private readonly Thread _thread;
 
     internal BackEndRequestServer(UnixSocket socket, BackEndRequestHandler handler, TimeSpan patience)
     {
@@ -35,17 +35,22 @@ sealed class BackEndRequestServer : IDisposable
         _channel.Dispose();
     }
 
-    void Serve()
+    private void Serve()
     {
         try
         {
-            while (_channel.TryReceive(out MessageHeader header, out ReadOnlySpan<byte> payload))
+            while (_channel.TryReceive(out var header, out var payload))
             {
-                bool done = TryHandle((BackEndRequest)header.Request, payload);
+                var done = TryHandle((BackEndRequest)header.Request, payload);
                 if (header.NeedsReply)
+                {
                     _channel.Send(header.Request, MessageFlags.Reply, done ? 0UL : 1UL);
+                }
+
                 if (done)
+                {
                     _handler.Answered((BackEndRequest)header.Request);
+                }
             }
         }
         catch (Exception failure) when (failure is LinuxException or VhostUserException)
@@ -55,7 +60,7 @@ sealed class BackEndRequestServer : IDisposable
         }
     }
 
-    bool TryHandle(BackEndRequest request, ReadOnlySpan<byte> payload)
+    private bool TryHandle(BackEndRequest request, ReadOnlySpan<byte> payload)
     {
         try
         {
@@ -66,8 +71,11 @@ sealed class BackEndRequestServer : IDisposable
                     return true;
                 case BackEndRequest.SharedMemoryMap when _channel.Descriptors.Count == 1:
                     var map = MessageChannel.ReadPayload<SharedMemoryMapMessage>("SHMEM_MAP", payload);
-                    using (FileDescriptor descriptor = _channel.Descriptors.Take(0))
+                    using (var descriptor = _channel.Descriptors.Take(0))
+                    {
                         _handler.Map(map.Region, map.RegionOffset, descriptor, map.FileOffset, map.Length, (map.Flags & SharedMemoryMapMessage.Writable) != 0);
+                    }
+
                     return true;
                 case BackEndRequest.SharedMemoryUnmap:
                     var unmap = MessageChannel.ReadPayload<SharedMemoryMapMessage>("SHMEM_UNMAP", payload);

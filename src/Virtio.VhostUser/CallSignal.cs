@@ -17,9 +17,9 @@ public sealed class CallSignal
 {
     private readonly SignalHelper? _helper;
     private readonly bool _makesUp;
-    EventFd? _call;
-    int _inside;
-    bool _muted = true;
+    private EventFd? _call;
+    private int _inside;
+    private bool _muted = true;
 
     /// <summary>Muted, as long as the queue has not started.</summary>
     /// <param name="helper">Signals for the connection's thread; null where there is none.</param>
@@ -48,7 +48,9 @@ public sealed class CallSignal
         try
         {
             if (!Volatile.Read(ref _muted))
+            {
                 Volatile.Read(ref _call)?.Signal();
+            }
         }
         finally
         {
@@ -82,12 +84,14 @@ public sealed class CallSignal
     /// <summary>Puts another descriptor in place, which this owns from now on, and closes the one before.</summary>
     internal void Replace(EventFd? call)
     {
-        bool wasMuted = _muted;
+        var wasMuted = _muted;
         Mute();
-        EventFd? before = _call;
+        var before = _call;
         Volatile.Write(ref _call, call);
         before?.Dispose();
         if (!wasMuted)
+        {
             Unmute();
+        }
     }
 }

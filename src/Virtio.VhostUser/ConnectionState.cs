@@ -5,13 +5,15 @@ namespace Virtio.VhostUser;
 /// What a back-end knows of its connection, all in one place: what another process would need to go on with it. Only the
 /// connection's thread touches it.
 /// </summary>
-sealed class ConnectionState : IDisposable
+internal sealed class ConnectionState : IDisposable
 {
     internal ConnectionState(int queueCount)
     {
         Vrings = new Vring[queueCount];
-        for (int i = 0; i < queueCount; i++)
+        for (var i = 0; i < queueCount; i++)
+        {
             Vrings[i] = new Vring(i, Signals);
+        }
     }
 
     internal VirtioFeatures Features { get; set; }
@@ -33,8 +35,11 @@ sealed class ConnectionState : IDisposable
     /// <summary>Closes every descriptor and mapping. All rings must have stopped.</summary>
     public void Dispose()
     {
-        foreach (Vring vring in Vrings)
+        foreach (var vring in Vrings)
+        {
             vring.Dispose();
+        }
+
         Signals.Dispose();
         Memory.Replace([]);
     }

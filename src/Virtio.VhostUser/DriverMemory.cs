@@ -14,12 +14,12 @@ public sealed class DriverMemory : GuestMemory, IDisposable
     public const uint Alignment = 64;
 
     // As on a real machine, nothing is at address 0.
-    const ulong FirstAddress = 1UL << 20;
+    private const ulong FirstAddress = 1UL << 20;
 
-    readonly FileDescriptor _file;
-    readonly Mapping _mapping;
-    readonly uint _length;
-    ulong _taken;
+    private readonly FileDescriptor _file;
+    private readonly Mapping _mapping;
+    private readonly uint _length;
+    private ulong _taken;
 
     /// <summary>Makes the memory; all of it reads zero.</summary>
     /// <param name="length">Length in bytes, a multiple of 4096, at most 1 GiB.</param>
@@ -51,7 +51,10 @@ public sealed class DriverMemory : GuestMemory, IDisposable
     {
         ulong start = _taken, end = (start + length + Alignment - 1) / Alignment * Alignment;
         if (end > _length)
+        {
             throw new InvalidOperationException($"{length} bytes are not left of the {_length} bytes for rings and buffers.");
+        }
+
         _taken = end;
         return new GuestBuffer(FirstAddress + start, length);
     }
@@ -59,7 +62,7 @@ public sealed class DriverMemory : GuestMemory, IDisposable
     /// <summary>The bytes of a buffer.</summary>
     /// <exception cref="ArgumentException">It is not inside this memory.</exception>
     public Span<byte> GetSpan(GuestBuffer buffer) =>
-        TryGetSpan(buffer.Address, buffer.Length, out Span<byte> span) ? span : throw new ArgumentException("The buffer is not inside this memory.", nameof(buffer));
+        TryGetSpan(buffer.Address, buffer.Length, out var span) ? span : throw new ArgumentException("The buffer is not inside this memory.", nameof(buffer));
 
     /// <inheritdoc/>
     public override bool TryGetSpan(ulong address, uint length, out Span<byte> span)
@@ -76,7 +79,7 @@ public sealed class DriverMemory : GuestMemory, IDisposable
     /// <summary>A queue's layout in the addresses of this process, which is what vhost-user wants.</summary>
     internal QueueLayout ToUserAddresses(QueueLayout layout)
     {
-        ulong difference = (ulong)_mapping.Address - FirstAddress;
+        var difference = (ulong)_mapping.Address - FirstAddress;
         return layout with
         {
             DescriptorTable = layout.DescriptorTable + difference,

@@ -14,12 +14,12 @@ namespace Virtio.VhostUser;
 /// </summary>
 public sealed class FrontEnd : IDisposable
 {
-    readonly object _lock = new();
-    readonly MessageChannel _channel;
+    private readonly object _lock = new();
+    private readonly MessageChannel _channel;
     private readonly TimeSpan _patience;
-    ProtocolFeatures _protocolFeatures;
-    BackEndRequestServer? _requests;
-    int _disposed;
+    private ProtocolFeatures _protocolFeatures;
+    private BackEndRequestServer? _requests;
+    private int _disposed;
 
     /// <summary>Makes a front-end for a connection.</summary>
     /// <param name="connection">The connection; owned from now on.</param>
@@ -28,7 +28,7 @@ public sealed class FrontEnd : IDisposable
     {
     }
 
-    FrontEnd(UnixSocket connection, TimeSpan patience)
+    private FrontEnd(UnixSocket connection, TimeSpan patience)
     {
         ArgumentNullException.ThrowIfNull(connection);
         _patience = patience;
@@ -95,13 +95,13 @@ public sealed class FrontEnd : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(regions.Length, MemoryTableMessage.MaximumRegions);
         var messages = new MemoryRegionMessage[regions.Length];
         var descriptors = new FileDescriptor[regions.Length];
-        for (int i = 0; i < regions.Length; i++)
+        for (var i = 0; i < regions.Length; i++)
         {
             messages[i] = new MemoryRegionMessage(regions[i].GuestAddress, regions[i].Length, regions[i].UserAddress, regions[i].FileOffset);
             descriptors[i] = regions[i].Descriptor;
         }
         Span<byte> payload = stackalloc byte[MemoryTableMessage.HeaderSize + MemoryTableMessage.MaximumRegions * MemoryRegionMessage.Size];
-        int length = MemoryTableMessage.Write(messages, payload);
+        var length = MemoryTableMessage.Write(messages, payload);
         Tell(FrontEndRequest.SetMemoryTable, payload[..length], descriptors);
     }
 
@@ -159,9 +159,12 @@ public sealed class FrontEnd : IDisposable
         lock (_lock)
         {
             Send(FrontEndRequest.GetConfig, MessageFlags.None, request);
-            ReadOnlySpan<byte> reply = ReceiveReply(FrontEndRequest.GetConfig);
+            var reply = ReceiveReply(FrontEndRequest.GetConfig);
             if (ConfigurationHeader.Read(reply, "The reply to GET_CONFIG").Length != destination.Length)
+            {
                 throw new VhostUserException("The back-end cannot read its configuration space.");
+            }
+
             reply[ConfigurationHeader.Size..].CopyTo(destination);
         }
     }
@@ -185,8 +188,11 @@ public sealed class FrontEnd : IDisposable
     {
         ArgumentNullException.ThrowIfNull(handler);
         if (_requests is not null)
+        {
             throw new InvalidOperationException("The back-end has a channel.");
-        (UnixSocket own, UnixSocket theirs) = UnixSocket.Pair();
+        }
+
+        (var own, var theirs) = UnixSocket.Pair();
         using (theirs)
         {
             _requests = new BackEndRequestServer(own, handler, _patience);
@@ -201,37 +207,45 @@ public sealed class FrontEnd : IDisposable
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
             return;
+        }
         // Wakes whoever waits for an answer, the handler of requests among them.
         _channel.Socket.Shutdown();
         _requests?.Dispose();
         _channel.Dispose();
     }
 
-    void TellDescriptor(FrontEndRequest request, int index, EventFd? eventFd)
+    private void TellDescriptor(FrontEndRequest request, int index, EventFd? eventFd)
     {
-        ulong payload = (uint)index | (eventFd is null ? VringDescriptor.NoDescriptor : 0);
+        var payload = (uint)index | (eventFd is null ? VringDescriptor.NoDescriptor : 0);
         if (eventFd is null)
-            Tell(request, payload);
-        else
-            Tell(request, MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(in payload)), [eventFd.Descriptor]);
-    }
-
-    void Tell<T>(FrontEndRequest request, T payload) where T : unmanaged =>
-        Tell(request, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in payload)));
-
-    void Tell(FrontEndRequest request, ReadOnlySpan<byte> payload, ReadOnlySpan<FileDescriptor> descriptors = default)
-    {
-        lock (_lock)
         {
-            bool acknowledged = (_protocolFeatures & ProtocolFeatures.ReplyAcknowledgement) != 0;
-            Send(request, acknowledged ? MessageFlags.NeedReply : MessageFlags.None, payload, descriptors);
-            if (acknowledged && MessageChannel.ReadPayload<ulong>($"The reply to {request}", ReceiveReply(request)) != 0)
-                throw new VhostUserException($"The back-end refused {request}.");
+            Tell(request, payload);
+        }
+        else
+        {
+            Tell(request, MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(in payload)), [eventFd.Descriptor]);
         }
     }
 
-    ulong AskNumber(FrontEndRequest request)
+    private void Tell<T>(FrontEndRequest request, T payload) where T : unmanaged =>
+        Tell(request, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in payload)));
+
+    private void Tell(FrontEndRequest request, ReadOnlySpan<byte> payload, ReadOnlySpan<FileDescriptor> descriptors = default)
+    {
+        lock (_lock)
+        {
+            var acknowledged = (_protocolFeatures & ProtocolFeatures.ReplyAcknowledgement) != 0;
+            Send(request, acknowledged ? MessageFlags.NeedReply : MessageFlags.None, payload, descriptors);
+            if (acknowledged && MessageChannel.ReadPayload<ulong>($"The reply to {request}", ReceiveReply(request)) != 0)
+            {
+                throw new VhostUserException($"The back-end refused {request}.");
+            }
+        }
+    }
+
+    private ulong AskNumber(FrontEndRequest request)
     {
         lock (_lock)
         {
@@ -240,7 +254,7 @@ public sealed class FrontEnd : IDisposable
         }
     }
 
-    void Send(FrontEndRequest request, MessageFlags flags, ReadOnlySpan<byte> payload, ReadOnlySpan<FileDescriptor> descriptors = default)
+    private void Send(FrontEndRequest request, MessageFlags flags, ReadOnlySpan<byte> payload, ReadOnlySpan<FileDescriptor> descriptors = default)
     {
         try
         {
@@ -252,14 +266,20 @@ public sealed class FrontEnd : IDisposable
         }
     }
 
-    ReadOnlySpan<byte> ReceiveReply(FrontEndRequest request)
+    private ReadOnlySpan<byte> ReceiveReply(FrontEndRequest request)
     {
         try
         {
-            if (!_channel.TryReceive(out MessageHeader header, out ReadOnlySpan<byte> payload, Deadline.After(_patience)))
+            if (!_channel.TryReceive(out var header, out var payload, Deadline.After(_patience)))
+            {
                 throw Closed(request, null);
+            }
+
             if (!header.IsReply || header.Request != (uint)request)
+            {
                 throw new VhostUserException($"The back-end answered {request} with message {header.Request}.");
+            }
+
             return payload;
         }
         catch (LinuxException failure)
@@ -268,7 +288,7 @@ public sealed class FrontEnd : IDisposable
         }
     }
 
-    VhostUserException GiveUp(FrontEndRequest request, LinuxException failure)
+    private VhostUserException GiveUp(FrontEndRequest request, LinuxException failure)
     {
         // An answer that comes after all would be taken for the next one's.
         _channel.Socket.Shutdown();
@@ -277,6 +297,6 @@ public sealed class FrontEnd : IDisposable
             : Closed(request, failure);
     }
 
-    static VhostUserException Closed(FrontEndRequest request, LinuxException? failure) =>
+    private static VhostUserException Closed(FrontEndRequest request, LinuxException? failure) =>
         new($"The back-end closed the connection instead of answering {request}.", failure);
 }

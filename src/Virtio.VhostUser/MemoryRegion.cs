@@ -8,4 +8,4 @@ namespace Virtio.VhostUser;
 /// <param name="Layout">Where it is: in the guest, in the front-end's process, in the file.</param>
 /// <param name="File">Which file it shows.</param>
 /// <param name="Mapping">The bytes. May be shared with other regions that show the same part of the file.</param>
-sealed record MemoryRegion(MemoryRegionMessage Layout, FileIdentity File, Mapping Mapping);
+internal sealed record MemoryRegion(MemoryRegionMessage Layout, FileIdentity File, Mapping Mapping);

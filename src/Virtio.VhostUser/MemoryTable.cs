@@ -9,16 +9,16 @@ namespace Virtio.VhostUser;
 /// Guest memory made of the mapped regions of a memory table. Reading is lock-free from any thread; tables are put in
 /// place by the connection's thread, which also knows when the mappings of an old one may go.
 /// </summary>
-sealed class MemoryTable : GuestMemory
+internal sealed class MemoryTable : GuestMemory
 {
     // Replaced as a whole, never changed.
-    MemoryRegion[] _regions = [];
+    private MemoryRegion[] _regions = [];
 
     internal ReadOnlySpan<MemoryRegion> Regions => Volatile.Read(ref _regions);
 
     public override bool TryGetSpan(ulong address, uint length, out Span<byte> span)
     {
-        foreach (MemoryRegion region in Volatile.Read(ref _regions))
+        foreach (var region in Volatile.Read(ref _regions))
         {
             if (length <= int.MaxValue && Bounds.Contains(region.Layout.GuestAddress, region.Layout.Length, address, length, out var offset))
             {
@@ -33,7 +33,7 @@ sealed class MemoryTable : GuestMemory
     /// <summary>Turns an address of the front-end's process into one of the guest.</summary>
     internal bool TryGetGuestAddress(ulong userAddress, out ulong guestAddress)
     {
-        foreach (MemoryRegion region in Regions)
+        foreach (var region in Regions)
         {
             if (Bounds.Contains(region.Layout.UserAddress, region.Layout.Length, userAddress, 1, out var offset))
             {
@@ -48,7 +48,7 @@ sealed class MemoryTable : GuestMemory
     /// <summary>Finds where the guest sees the first <paramref name="length"/> bytes of a file, if it does.</summary>
     internal bool TryFind(FileIdentity file, ulong length, out ulong guestAddress)
     {
-        foreach (MemoryRegion region in Regions)
+        foreach (var region in Regions)
         {
             if (region.File == file && region.Layout.FileOffset == 0 && region.Layout.Length >= length)
             {
@@ -98,10 +98,12 @@ sealed class MemoryTable : GuestMemory
     /// <summary>Whether some mapping of the present table is not in another.</summary>
     internal bool LosesMappings(ReadOnlySpan<MemoryRegion> next)
     {
-        foreach (MemoryRegion region in Regions)
+        foreach (var region in Regions)
         {
             if (!Contains(next, region.Mapping))
+            {
                 return true;
+            }
         }
         return false;
     }
@@ -109,7 +111,7 @@ sealed class MemoryTable : GuestMemory
     /// <summary>Puts a table in place. No thread may use a mapping that it loses (<see cref="LosesMappings"/>); these are unmapped.</summary>
     internal void Replace(MemoryRegion[] next)
     {
-        MemoryRegion[] previous = Interlocked.Exchange(ref _regions, next);
+        var previous = Interlocked.Exchange(ref _regions, next);
         DisposeUnused(previous, next);
     }
 
@@ -133,21 +135,25 @@ sealed class MemoryTable : GuestMemory
         }
     }
 
-    static void DisposeUnused(ReadOnlySpan<MemoryRegion> regions, ReadOnlySpan<MemoryRegion> used)
+    private static void DisposeUnused(ReadOnlySpan<MemoryRegion> regions, ReadOnlySpan<MemoryRegion> used)
     {
-        foreach (MemoryRegion region in regions)
+        foreach (var region in regions)
         {
             if (!Contains(used, region.Mapping))
+            {
                 region.Mapping.Dispose();
+            }
         }
     }
 
-    static bool Contains(ReadOnlySpan<MemoryRegion> regions, Mapping mapping)
+    private static bool Contains(ReadOnlySpan<MemoryRegion> regions, Mapping mapping)
     {
-        foreach (MemoryRegion region in regions)
+        foreach (var region in regions)
         {
             if (ReferenceEquals(region.Mapping, mapping))
+            {
                 return true;
+            }
         }
         return false;
     }

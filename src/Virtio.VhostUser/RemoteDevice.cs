@@ -17,35 +17,43 @@ namespace Virtio.VhostUser;
 /// </remarks>
 public sealed class RemoteDevice : IDisposable
 {
-    const VirtioFeatures NeededFeatures = VirtioFeatures.Version1 | VirtioFeatures.ProtocolFeatures;
+    private const VirtioFeatures NeededFeatures = VirtioFeatures.Version1 | VirtioFeatures.ProtocolFeatures;
 
-    readonly Lock _telling = new();
-    readonly FrontEnd _frontEnd;
-    readonly RemoteSharedMemory _sharedMemory;
-    RemoteQueue[] _queues = [];
-    volatile bool _started;
+    private readonly Lock _telling = new();
+    private readonly FrontEnd _frontEnd;
+    private readonly RemoteSharedMemory _sharedMemory;
+    private RemoteQueue[] _queues = [];
+    private volatile bool _started;
 
-    RemoteDevice(FrontEnd frontEnd, RemoteDeviceOptions options)
+    private RemoteDevice(FrontEnd frontEnd, RemoteDeviceOptions options)
     {
         _frontEnd = frontEnd;
-        VirtioFeatures offered = frontEnd.GetFeatures();
+        var offered = frontEnd.GetFeatures();
         if ((offered & NeededFeatures) != NeededFeatures)
+        {
             throw new VhostUserException($"The device offers features 0x{(ulong)offered:x}; VERSION_1 (bit 32) and protocol features (bit 30) are needed.");
+        }
+
         Features = offered & (options.Features | NeededFeatures);
-        ProtocolFeatures protocol = frontEnd.GetProtocolFeatures() & ProtocolFeaturesOfThisLibrary;
+        var protocol = frontEnd.GetProtocolFeatures() & ProtocolFeaturesOfThisLibrary;
         if ((protocol & ProtocolFeatures.BackEndRequests) == 0)
+        {
             protocol &= ~ProtocolFeatures.SharedMemory;
+        }
+
         frontEnd.SetProtocolFeatures(protocol);
         frontEnd.SetOwner();
         QueueCount = (protocol & ProtocolFeatures.MultipleQueues) != 0 ? (int)Math.Min(frontEnd.GetQueueCount(), 256) : null;
-        ulong[] sizes = (protocol & ProtocolFeatures.SharedMemory) != 0 ? frontEnd.GetSharedMemorySizes() : [];
+        var sizes = (protocol & ProtocolFeatures.SharedMemory) != 0 ? frontEnd.GetSharedMemorySizes() : [];
         SharedMemorySizes = sizes;
         _sharedMemory = new RemoteSharedMemory(sizes, options.RequireSealedMemory, TellMemory, () => ConfigurationChanged?.Invoke());
         Memory = new DriverMemory(options.MemoryLength);
         try
         {
             if ((protocol & ProtocolFeatures.BackEndRequests) != 0)
+            {
                 frontEnd.OpenRequestChannel(_sharedMemory);
+            }
         }
         catch
         {
@@ -57,7 +65,7 @@ public sealed class RemoteDevice : IDisposable
     /// <summary>The device has said that its configuration space has changed. On a thread of its own, which must not call this object.</summary>
     public event Action? ConfigurationChanged;
 
-    static ProtocolFeatures ProtocolFeaturesOfThisLibrary => ProtocolFeatures.MultipleQueues | ProtocolFeatures.ReplyAcknowledgement |
+    private static ProtocolFeatures ProtocolFeaturesOfThisLibrary => ProtocolFeatures.MultipleQueues | ProtocolFeatures.ReplyAcknowledgement |
         ProtocolFeatures.BackEndRequests | ProtocolFeatures.Configuration | ProtocolFeatures.SharedMemory;
 
     /// <summary>The features in use.</summary>
@@ -109,24 +117,28 @@ public sealed class RemoteDevice : IDisposable
     public void Start(params ReadOnlySpan<ushort> queueSizes)
     {
         if (_started)
-            throw new InvalidOperationException("The device is started.");
-        // One by one, so that what was made is closed also if the next one cannot be made.
-        foreach (ushort size in queueSizes)
         {
-            QueueLayout layout = QueueLayout.At(size, Memory.Allocate(QueueLayout.LengthOf(size)).Address);
+            throw new InvalidOperationException("The device is started.");
+        }
+        // One by one, so that what was made is closed also if the next one cannot be made.
+        foreach (var size in queueSizes)
+        {
+            var layout = QueueLayout.At(size, Memory.Allocate(QueueLayout.LengthOf(size)).Address);
             _queues = [.. _queues, new RemoteQueue(new DriverQueue(Memory, layout, (QueueFeatures)(ulong)Features), EventFd.Create(), EventFd.Create())];
         }
         _frontEnd.SetFeatures(Features);
         _started = true;
         TellMemory();
-        for (int i = 0; i < _queues.Length; i++)
+        for (var i = 0; i < _queues.Length; i++)
         {
             _frontEnd.SetVring(i, Memory.ToUserAddresses(_queues[i].Driver.Layout));
             _frontEnd.SetVringKick(i, _queues[i].Kick);
             _frontEnd.SetVringCall(i, _queues[i].Call);
         }
-        for (int i = 0; i < _queues.Length; i++)
+        for (var i = 0; i < _queues.Length; i++)
+        {
             _frontEnd.SetVringEnable(i, true);
+        }
     }
 
     /// <summary>
@@ -137,12 +149,21 @@ public sealed class RemoteDevice : IDisposable
     public void Stop()
     {
         if (!_started)
+        {
             return;
+        }
+
         _started = false;
-        for (int i = 0; i < _queues.Length; i++)
+        for (var i = 0; i < _queues.Length; i++)
+        {
             _frontEnd.SetVringEnable(i, false);
-        for (int i = 0; i < _queues.Length; i++)
+        }
+
+        for (var i = 0; i < _queues.Length; i++)
+        {
             _frontEnd.GetVringBase(i);
+        }
+
         CloseQueues();
         Memory.Reset();
     }
@@ -166,8 +187,10 @@ public sealed class RemoteDevice : IDisposable
     public void Disconnect()
     {
         _frontEnd.Disconnect();
-        foreach (RemoteQueue queue in _queues)
+        foreach (var queue in _queues)
+        {
             queue.Mute();
+        }
     }
 
     /// <summary>Closes the connection. Nobody may be working on a queue.</summary>
@@ -181,15 +204,20 @@ public sealed class RemoteDevice : IDisposable
     }
 
     /// <summary>Tells the memory: at the start, and when a shared memory region has changed meanwhile.</summary>
-    void TellMemory()
+    private void TellMemory()
     {
         if (!_started)
+        {
             return;
+        }
+
         try
         {
             // One after the other, so that the newest table is the last one.
             lock (_telling)
+            {
                 _frontEnd.SetMemoryTable([Memory.Region, .. _sharedMemory.Table]);
+            }
         }
         catch (ObjectDisposedException)
         {
@@ -197,10 +225,13 @@ public sealed class RemoteDevice : IDisposable
         }
     }
 
-    void CloseQueues()
+    private void CloseQueues()
     {
-        foreach (RemoteQueue queue in _queues)
+        foreach (var queue in _queues)
+        {
             queue.Close();
+        }
+
         _queues = [];
     }
 }

@@ -8,7 +8,7 @@ namespace Virtio.VhostUser;
 public sealed class RemoteQueue
 {
     // The back-end shares the descriptor, and could keep a thread in a kick for good.
-    readonly CallSignal _kick = new(helper: null, makesUp: false);
+    private readonly CallSignal _kick = new(helper: null, makesUp: false);
 
     internal RemoteQueue(DriverQueue driver, EventFd kick, EventFd call)
     {
@@ -30,7 +30,9 @@ public sealed class RemoteQueue
     public void KickIfWanted()
     {
         if (Driver.MustKick())
+        {
             _kick.Signal();
+        }
     }
 
     /// <summary>Kicks the device whatever it wants. Any thread.</summary>

@@ -8,20 +8,20 @@ namespace Virtio.VhostUser;
 /// Does for a <see cref="RemoteDevice"/> what a virtual machine monitor does for a guest: maps what the back-end asks for
 /// into a window for each region, and lists it in the memory table. Any thread.
 /// </summary>
-sealed class RemoteSharedMemory : BackEndRequestHandler, IDisposable
+internal sealed class RemoteSharedMemory : BackEndRequestHandler, IDisposable
 {
     // One entry of the memory table is the driver's own memory.
-    const int MaximumParts = MemoryTableMessage.MaximumRegions - 1;
+    private const int MaximumParts = MemoryTableMessage.MaximumRegions - 1;
 
     // Far from the driver's memory, and far enough from each other for any region.
-    const ulong FirstAddress = 1UL << 40, Distance = 1UL << 40;
+    private const ulong FirstAddress = 1UL << 40, Distance = 1UL << 40;
 
-    readonly object _lock = new();
-    readonly ulong[] _sizes;
-    readonly bool _requireSealed;
-    readonly Action _mapped, _configurationChanged;
-    readonly SharedMemoryWindow?[] _windows;
-    readonly List<Part> _parts = [];
+    private readonly object _lock = new();
+    private readonly ulong[] _sizes;
+    private readonly bool _requireSealed;
+    private readonly Action _mapped, _configurationChanged;
+    private readonly SharedMemoryWindow?[] _windows;
+    private readonly List<Part> _parts = [];
 
     /// <param name="sizes">The regions' sizes in bytes; 0 = there is none with this index.</param>
     /// <param name="requireSealed">Whether files must be sealed against shrinking.</param>
@@ -39,7 +39,9 @@ sealed class RemoteSharedMemory : BackEndRequestHandler, IDisposable
         get
         {
             lock (_lock)
+            {
                 return [.. _parts.Select(part => part.Entry)];
+            }
         }
     }
 
@@ -50,13 +52,18 @@ sealed class RemoteSharedMemory : BackEndRequestHandler, IDisposable
     {
         lock (_lock)
         {
-            foreach (Part part in _parts)
+            foreach (var part in _parts)
             {
                 if (part.Region != region || !Bounds.Contains(part.Offset, part.Length, offset, length, out var inside))
+                {
                     continue;
+                }
                 // The file itself might allow it.
                 if (access == MapAccess.ReadWrite && !part.Writable)
+                {
                     throw new LinuxException($"mmap of shared memory region {region}", Errno.EACCES);
+                }
+
                 return Mapping.Map(part.Descriptor, part.FileOffset + inside, length, access);
             }
         }
@@ -70,18 +77,26 @@ sealed class RemoteSharedMemory : BackEndRequestHandler, IDisposable
         lock (_lock)
         {
             if (region >= _sizes.Length || _sizes[region] == 0)
+            {
                 throw new VhostUserException($"There is no shared memory region {region}.");
+            }
+
             if (_requireSealed && SharedFile.WhyUnsafe(descriptor) is { } reason)
             {
                 throw new VhostUserException($"The file for a shared memory region {reason}.");
             }
 
             if (_parts.Exists(part => part.Overlaps(region, regionOffset, length)))
+            {
                 throw new VhostUserException($"{length} bytes at {regionOffset} of shared memory region {region} are in use.");
+            }
+
             if (_parts.Count == MaximumParts)
+            {
                 throw new VhostUserException($"More than {MaximumParts} parts of shared memory regions are mapped.");
+            }
             // Reserved here: most drivers of devices with a region never come to this.
-            SharedMemoryWindow window = _windows[region] ??= new SharedMemoryWindow(region, _sizes[region]);
+            var window = _windows[region] ??= new SharedMemoryWindow(region, _sizes[region]);
             window.Map(region, regionOffset, descriptor, fileOffset, length, writable);
             _parts.Add(new Part(region, regionOffset, descriptor.Duplicate(), fileOffset, length, writable));
         }
@@ -92,9 +107,12 @@ sealed class RemoteSharedMemory : BackEndRequestHandler, IDisposable
     {
         lock (_lock)
         {
-            int index = _parts.FindIndex(part => part.Region == region && part.Offset == regionOffset && part.Length == length);
+            var index = _parts.FindIndex(part => part.Region == region && part.Offset == regionOffset && part.Length == length);
             if (index < 0)
+            {
                 throw new VhostUserException($"{length} bytes at {regionOffset} of shared memory region {region} are not what was mapped.");
+            }
+
             _windows[region]!.Unmap(region, regionOffset, length);
             _parts[index].Descriptor.Dispose();
             _parts.RemoveAt(index);
@@ -108,7 +126,9 @@ sealed class RemoteSharedMemory : BackEndRequestHandler, IDisposable
     public override void Answered(BackEndRequest request)
     {
         if (request is BackEndRequest.SharedMemoryMap or BackEndRequest.SharedMemoryUnmap)
+        {
             _mapped();
+        }
     }
 
     /// <summary>Unmaps everything. The front-end must be disposed of before.</summary>
@@ -116,16 +136,19 @@ sealed class RemoteSharedMemory : BackEndRequestHandler, IDisposable
     {
         lock (_lock)
         {
-            foreach (SharedMemoryWindow? window in _windows)
+            foreach (var window in _windows)
+            {
                 window?.Dispose();
+            }
+
             _parts.ForEach(part => part.Descriptor.Dispose());
             _parts.Clear();
         }
     }
 
-    sealed record Part(int Region, ulong Offset, FileDescriptor Descriptor, ulong FileOffset, ulong Length, bool Writable)
+    private sealed record Part(int Region, ulong Offset, FileDescriptor Descriptor, ulong FileOffset, ulong Length, bool Writable)
     {
-        ulong Address => FirstAddress + Distance * (ulong)Region + Offset;
+        private ulong Address => FirstAddress + Distance * (ulong)Region + Offset;
 
         internal FrontEndMemory Entry => new(Descriptor, FileOffset, Address, Address, Length);
 

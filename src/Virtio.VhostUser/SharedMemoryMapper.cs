@@ -51,17 +51,29 @@ internal sealed class SharedMemoryMapper(BackEndDevice device, TimeSpan patience
     {
         Array.Clear(_visible);
         lock (_lock)
+        {
             _open = true;
-        for (int i = 0; i < _visible.Length; i++)
+        }
+
+        for (var i = 0; i < _visible.Length; i++)
         {
             if (device.SharedMemory[i] is not { } region)
+            {
                 continue;
-            if (memory.TryFind(region.Descriptor.Identity, region.Length, out ulong address))
+            }
+
+            if (memory.TryFind(region.Descriptor.Identity, region.Length, out var address))
+            {
                 Show(i, address);
+            }
             else if (!negotiated)
+            {
                 device.SharedMemoryFailed(i, new VhostUserException("The front-end does not offer shared memory regions (protocol feature SHMEM)."));
+            }
             else if (!TryWish(i))
+            {
                 device.SharedMemoryFailed(i, new VhostUserException("The front-end gave no channel on which to ask for shared memory."));
+            }
         }
     }
 
@@ -79,14 +91,19 @@ internal sealed class SharedMemoryMapper(BackEndDevice device, TimeSpan patience
     /// <summary>Looks for the regions in a new memory table.</summary>
     internal void MemoryChanged(MemoryTable memory)
     {
-        for (int i = 0; i < _visible.Length; i++)
+        for (var i = 0; i < _visible.Length; i++)
         {
             if (device.SharedMemory[i] is not { } region)
+            {
                 continue;
-            if (memory.TryFind(region.Descriptor.Identity, region.Length, out ulong address))
+            }
+
+            if (memory.TryFind(region.Descriptor.Identity, region.Length, out var address))
             {
                 if (_visible[i] != address)
+                {
                     Show(i, address);
+                }
             }
             else if (_visible[i] is not null)
             {

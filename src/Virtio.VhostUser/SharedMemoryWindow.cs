@@ -11,7 +11,7 @@ namespace Virtio.VhostUser;
 /// <param name="windowLength">Length of the region in bytes, as <see cref="FrontEnd.GetSharedMemorySizes"/> told.</param>
 public class SharedMemoryWindow(int shownRegion, ulong windowLength) : BackEndRequestHandler, IDisposable
 {
-    readonly AddressWindow _window = AddressWindow.Reserve(windowLength);
+    private readonly AddressWindow _window = AddressWindow.Reserve(windowLength);
 
     /// <summary>A part of the region; the caller knows that something is mapped there.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The part is not inside the region.</exception>
@@ -24,7 +24,10 @@ public class SharedMemoryWindow(int shownRegion, ulong windowLength) : BackEndRe
         ArgumentNullException.ThrowIfNull(descriptor);
         // Mapping beyond the end of the file would work, and end this process at the first touch.
         if (!Bounds.Contains(descriptor.Size, fileOffset, length))
+        {
             throw new VhostUserException($"{length} bytes at {fileOffset} are not in a file of {descriptor.Size}.");
+        }
+
         _window.Map(regionOffset, descriptor, fileOffset, length, writable ? MapAccess.ReadWrite : MapAccess.Read);
     }
 
@@ -45,9 +48,11 @@ public class SharedMemoryWindow(int shownRegion, ulong windowLength) : BackEndRe
     /// <summary>Unmaps everything.</summary>
     protected virtual void Dispose(bool disposing) => _window.Dispose();
 
-    void CheckRegion(int asked)
+    private void CheckRegion(int asked)
     {
         if (asked != shownRegion)
+        {
             throw new VhostUserException($"There is no shared memory region {asked}.");
+        }
     }
 }

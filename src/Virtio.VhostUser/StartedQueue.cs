@@ -10,7 +10,7 @@ namespace Virtio.VhostUser;
 /// </summary>
 public sealed class StartedQueue
 {
-    readonly CallSignal _error;
+    private readonly CallSignal _error;
 
     internal StartedQueue(int index, DeviceQueue queue, EventFd kick, CallSignal call, CallSignal error)
     {

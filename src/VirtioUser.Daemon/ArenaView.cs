@@ -11,10 +11,10 @@ namespace VirtioUser.Daemon;
 internal sealed class ArenaView : IDisposable
 {
     // A front-end that lists mapped regions in its memory table does so at once; one that never does is waited for this long.
-    private static readonly TimeSpan s_listingGrace = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan ListingGrace = TimeSpan.FromMilliseconds(500);
 
     // After this the log says that a driver's requests wait, and for what.
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
     private readonly DeviceModel _model;
@@ -45,7 +45,7 @@ internal sealed class ArenaView : IDisposable
         {
             Forget();
             _started = true;
-            _patience.Change(s_patience, Timeout.InfiniteTimeSpan);
+            _patience.Change(Patience, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -67,7 +67,7 @@ internal sealed class ArenaView : IDisposable
         {
             _model.ArenaAddress = 0;
             Forget();
-            _patience.Change(s_patience, Timeout.InfiniteTimeSpan);
+            _patience.Change(Patience, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -79,7 +79,7 @@ internal sealed class ArenaView : IDisposable
             if (_started && !_listed)
             {
                 _inGrace = true;
-                _grace.Change(s_listingGrace, Timeout.InfiniteTimeSpan);
+                _grace.Change(ListingGrace, Timeout.InfiniteTimeSpan);
             }
         }
     }
@@ -120,7 +120,7 @@ internal sealed class ArenaView : IDisposable
             if (_inGrace)
             {
                 _inGrace = false;
-                Log.ArenaNotListed(_logger, s_listingGrace.TotalMilliseconds);
+                Log.ArenaNotListed(_logger, ListingGrace.TotalMilliseconds);
                 Open(usable: true);
             }
         }
@@ -132,7 +132,7 @@ internal sealed class ArenaView : IDisposable
         {
             if (_started && !_open)
             {
-                Log.ArenaAwaited(_logger, s_patience.TotalSeconds);
+                Log.ArenaAwaited(_logger, Patience.TotalSeconds);
             }
         }
     }

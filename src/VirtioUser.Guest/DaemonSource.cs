@@ -24,7 +24,9 @@ internal sealed class DaemonSource : DeviceSource
     {
         (_socketPath, _pollTime) = (socketPath, pollTime);
         if (endsWithProcess)
+        {
             AppDomain.CurrentDomain.ProcessExit += (_, _) => CloseIfFree();
+        }
     }
 
     /// <summary>How long the daemon may take to answer a message while the connection is made.</summary>
@@ -44,14 +46,19 @@ internal sealed class DaemonSource : DeviceSource
     private protected override void Close()
     {
         lock (_lock)
+        {
             CloseConnection();
+        }
     }
 
     /// <summary>The process ends, and waits for nobody who is connecting at this moment.</summary>
     private void CloseIfFree()
     {
         if (!_lock.TryEnter())
+        {
             return;
+        }
+
         try
         {
             CloseConnection();

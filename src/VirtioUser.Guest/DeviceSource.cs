@@ -25,7 +25,7 @@ public abstract class DeviceSource : IDisposable
 
     private const string SocketPrefix = "unix:";
 
-    private static readonly Lazy<DeviceSource> s_default = new(FromEnvironment);
+    private static readonly Lazy<DeviceSource> LazyDefault = new(FromEnvironment);
 
     private protected DeviceSource()
     {
@@ -33,7 +33,7 @@ public abstract class DeviceSource : IDisposable
 
     /// <summary>What <see cref="EnvironmentVariable"/> says; read once. Lives as long as the process.</summary>
     /// <exception cref="VirtioUserException">A variable has a value that means nothing (<see cref="Errno.EINVAL"/>).</exception>
-    public static DeviceSource Default => s_default.Value;
+    public static DeviceSource Default => LazyDefault.Value;
 
     /// <summary>The guest driver: device nodes in <see cref="DeviceNode.Directory"/>.</summary>
     public static DeviceSource Driver { get; } = new DriverSource();
@@ -75,9 +75,15 @@ public abstract class DeviceSource : IDisposable
     {
         var value = Environment.GetEnvironmentVariable(EnvironmentVariable);
         if (string.IsNullOrEmpty(value))
+        {
             return Driver;
+        }
+
         if (!value.StartsWith(SocketPrefix, StringComparison.Ordinal) || value.Length == SocketPrefix.Length)
+        {
             throw new VirtioUserException(value, "open", Errno.EINVAL, $"{EnvironmentVariable} is neither empty nor {SocketPrefix}PATH");
+        }
+
         return new DaemonSource(value[SocketPrefix.Length..], PollTimeFromEnvironment(), endsWithProcess: true);
     }
 
@@ -85,7 +91,10 @@ public abstract class DeviceSource : IDisposable
     {
         var value = Environment.GetEnvironmentVariable(PollTimeEnvironmentVariable);
         if (string.IsNullOrEmpty(value))
+        {
             return TimeSpan.Zero;
+        }
+
         return uint.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var microseconds)
             ? TimeSpan.FromMicroseconds(microseconds)
             : throw new VirtioUserException(value, "open", Errno.EINVAL, $"{PollTimeEnvironmentVariable} is not a number of microseconds");

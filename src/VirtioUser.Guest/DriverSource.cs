@@ -19,7 +19,9 @@ internal sealed class DriverSource(string directory = DeviceNode.Directory) : De
             foreach (var path in Directory.EnumerateFiles(directory))
             {
                 if (DeviceIdentity.TryParse(Path.GetFileName(path), null, out var identity))
+                {
                     nodes.Add(new DeviceNode(identity, path));
+                }
             }
         }
         catch (DirectoryNotFoundException)

@@ -102,7 +102,9 @@ public sealed class SharedObject : IDisposable
     public void Dispose()
     {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
+        {
             RemoveUser();
+        }
     }
 
     internal void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
@@ -115,7 +117,10 @@ public sealed class SharedObject : IDisposable
     private void RemoveUser()
     {
         if (Interlocked.Decrement(ref _users) != 0)
+        {
             return;
+        }
+
         _released(this);
         _mapping.Dispose();
         try

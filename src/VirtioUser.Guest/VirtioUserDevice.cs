@@ -103,9 +103,14 @@ public sealed class VirtioUserDevice : IDisposable
         cancellationToken.ThrowIfCancellationRequested();
         var outcome = _sender.Ping(request, out var answer, out var pending);
         if (outcome == PingOutcome.NotSent)
+        {
             Ping(new ReadOnlySpan<PingRequest>(in request), new Span<uint>(ref answer), cancellationToken);
+        }
         else if (outcome == PingOutcome.Sent)
+        {
             Await(pending!, new Span<uint>(ref answer), cancellationToken);
+        }
+
         return CheckAnswer(answer);
     }
 
@@ -122,9 +127,15 @@ public sealed class VirtioUserDevice : IDisposable
     public void Ping(ReadOnlySpan<PingRequest> requests, Span<uint> answers, CancellationToken cancellationToken = default)
     {
         if (answers.Length != requests.Length)
+        {
             throw new ArgumentException($"There are {requests.Length} pings and room for {answers.Length} answers.", nameof(answers));
+        }
+
         if (requests.IsEmpty)
+        {
             return;
+        }
+
         var pending = _receiver.Rent(requests.Length);
         _sender.Send(requests, pending, cancellationToken);
         Await(pending, answers, cancellationToken);
@@ -145,7 +156,10 @@ public sealed class VirtioUserDevice : IDisposable
     public async Task<uint[]> PingAsync(ReadOnlyMemory<PingRequest> requests, CancellationToken cancellationToken = default)
     {
         if (requests.IsEmpty)
+        {
             return [];
+        }
+
         var pending = new PendingAnswers(asynchronous: true);
         pending.Reset(requests.Length);
         await _sender.SendAsync(requests, pending, cancellationToken).ConfigureAwait(false);
@@ -174,7 +188,9 @@ public sealed class VirtioUserDevice : IDisposable
     public async IAsyncEnumerable<uint> ReadEventsAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         while (true)
+        {
             yield return await _receiver.WaitForEventAsync(cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>
@@ -187,7 +203,10 @@ public sealed class VirtioUserDevice : IDisposable
         using (Gate.Enter(_objects))
         {
             if (_disposed)
+            {
                 return;
+            }
+
             _disposed = true;
             objects = [.. _objects];
         }
@@ -195,7 +214,10 @@ public sealed class VirtioUserDevice : IDisposable
         _receiver.Dispose();
         _sender.Dispose();
         foreach (var each in objects)
+        {
             each.Dispose();
+        }
+
         _channel.Dispose();
     }
 
@@ -243,7 +265,9 @@ public sealed class VirtioUserDevice : IDisposable
     private void Release(SharedObject held)
     {
         using (Gate.Enter(_objects))
+        {
             _objects.Remove(held);
+        }
     }
 
     private uint CheckAnswer(uint answer) =>

@@ -18,7 +18,7 @@ public sealed class GuestLog : IDisposable
     public const int LinesPerSecond = 5;
 
     // At most so often is it said how many lines were suppressed.
-    private static readonly TimeSpan s_reportInterval = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan ReportInterval = TimeSpan.FromSeconds(5);
 
     private readonly Lock _lock = new();
     private readonly ILogger _logger;
@@ -80,7 +80,7 @@ public sealed class GuestLog : IDisposable
             if (!lease.IsAcquired)
             {
                 _suppressed++;
-                _report ??= new Timer(_ => Report(), null, s_reportInterval, Timeout.InfiniteTimeSpan);
+                _report ??= new Timer(_ => Report(), null, ReportInterval, Timeout.InfiniteTimeSpan);
             }
 
             return lease.IsAcquired;

@@ -8,17 +8,17 @@ namespace Benchmarks.Tests;
 /// <summary>Runs the one group that takes a few seconds and needs nothing but the build.</summary>
 public sealed class ResultTests
 {
-    const int Group = 4;
+    private const int Group = 4;
 
-    static readonly string[] Members = ["group", "name", "unit", "ours", "ratio", "goal", "holds", "quick", "time", "machine"];
+    private static readonly string[] Members = ["group", "name", "unit", "ours", "ratio", "goal", "holds", "quick", "time", "machine"];
 
     [Fact]
     public async Task A_run_writes_a_whole_figure_for_each_line_and_a_chart()
     {
         using TemporaryFolder folder = new();
-        string said = await RunAsync(0, "--quick", "--group", $"{Group}", "--output", folder.Path);
+        var said = await RunAsync(0, "--quick", "--group", $"{Group}", "--output", folder.Path);
 
-        JsonObject[] figures = Figures(folder);
+        var figures = Figures(folder);
         Assert.NotEmpty(figures);
         Assert.All(figures, figure =>
         {
@@ -52,21 +52,21 @@ public sealed class ResultTests
     public async Task A_group_that_there_is_not_is_refused()
     {
         using TemporaryFolder folder = new();
-        string said = await RunAsync(1, "--group", "99", "--output", folder.Path);
+        var said = await RunAsync(1, "--group", "99", "--output", folder.Path);
         Assert.Contains("There is no group 99.", said, StringComparison.Ordinal);
         Assert.Empty(Directory.GetFiles(folder.Path));
     }
 
-    static JsonObject[] Figures(TemporaryFolder folder) =>
+    private static JsonObject[] Figures(TemporaryFolder folder) =>
         [.. JsonNode.Parse(File.ReadAllText(Path.Combine(folder.Path, "latest.json")))!.AsArray().Select(figure => figure!.AsObject())];
 
-    static async Task<string> RunAsync(int exitCode, params string[] arguments)
+    private static async Task<string> RunAsync(int exitCode, params string[] arguments)
     {
         List<string> said = [];
-        int code = await ChildProcess.RunAsync(
+        var code = await ChildProcess.RunAsync(
             BuildOutput.PathOf("VirtioUser.Benchmarks", "VirtioUser.Benchmarks"), arguments, new() { Output = Keep, Error = Keep },
             TestContext.Current.CancellationToken);
-        string text = string.Join('\n', said);
+        var text = string.Join('\n', said);
         Assert.True(code == exitCode, $"The exit code is {code} and not {exitCode}:\n{text}");
         return text;
 
@@ -79,12 +79,12 @@ public sealed class ResultTests
         }
     }
 
-    sealed class TemporaryFolder : IDisposable
+    private sealed class TemporaryFolder : IDisposable
     {
-        readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("virtio-user-bench-results-");
+        private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("virtio-user-bench-results-");
 
-        public string Path => folder.FullName;
+        public string Path => _folder.FullName;
 
-        public void Dispose() => folder.Delete(recursive: true);
+        public void Dispose() => _folder.Delete(recursive: true);
     }
 }

@@ -4,15 +4,15 @@ namespace Build.Tests;
 public sealed class UpToDateTests : IDisposable
 {
     // Long before anything was built.
-    private static readonly DateTime s_past = new(2001, 2, 3, 4, 5, 6, DateTimeKind.Utc);
+    private static readonly DateTime Past = new(2001, 2, 3, 4, 5, 6, DateTimeKind.Utc);
 
     private readonly ScratchProject _project = new();
 
-    public static TheoryData<string> Changes => [.. s_changes.Keys];
+    public static TheoryData<string> Changes => [.. ChangesByName.Keys];
 
-    public static TheoryData<string> NoChanges => [.. s_noChanges.Keys];
+    public static TheoryData<string> NoChanges => [.. NoChangesByName.Keys];
 
-    private static readonly Dictionary<string, Action<ScratchProject>> s_changes = new()
+    private static readonly Dictionary<string, Action<ScratchProject>> ChangesByName = new()
     {
         ["a source is edited"] = project => project.Write("app/Program.cs", "other"),
         ["a source is edited, and neither size nor time tell"] = project =>
@@ -46,7 +46,7 @@ public sealed class UpToDateTests : IDisposable
         ["what is remembered is cut off"] = project => project.Write("artifacts/build/app.state", File.ReadAllText(project.PathOf("artifacts/build/app.state"))[..100]),
     };
 
-    private static readonly Dictionary<string, Action<ScratchProject>> s_noChanges = new()
+    private static readonly Dictionary<string, Action<ScratchProject>> NoChangesByName = new()
     {
         ["nothing"] = _ => { },
         ["the time of a source"] = project => File.SetLastWriteTimeUtc(project.PathOf("app/Program.cs"), DateTime.UtcNow),
@@ -69,7 +69,7 @@ public sealed class UpToDateTests : IDisposable
     {
         Assert.NotNull((await _project.BuildAsync()).Call);
 
-        s_changes[changed](_project);
+        ChangesByName[changed](_project);
 
         Assert.NotNull((await _project.BuildAsync()).Call);
         Assert.Null((await _project.BuildAsync()).Call);
@@ -81,7 +81,7 @@ public sealed class UpToDateTests : IDisposable
     {
         await _project.BuildAsync();
 
-        s_noChanges[changed](_project);
+        NoChangesByName[changed](_project);
 
         Assert.Equal((0, "", null), await _project.BuildAsync());
     }
@@ -154,6 +154,6 @@ public sealed class UpToDateTests : IDisposable
     private static void Backdate(ScratchProject project, string file)
     {
         project.Write(file, "from the past");
-        File.SetLastWriteTimeUtc(project.PathOf(file), s_past);
+        File.SetLastWriteTimeUtc(project.PathOf(file), Past);
     }
 }

@@ -7,7 +7,7 @@ namespace Documents.Tests;
 
 public sealed partial class DocumentTests
 {
-    static readonly string[] Files = ["README.md", "CONTRIBUTING.md"], Folders = ["docs", "devices", "driver"];
+    private static readonly string[] Files = ["README.md", "CONTRIBUTING.md"], Folders = ["docs", "devices", "driver"];
 
     public static IEnumerable<TheoryDataRow<string>> Documents =>
         Files
@@ -47,7 +47,7 @@ public sealed partial class DocumentTests
     [MemberData(nameof(Documents))]
     public void Every_link_to_a_file_leads_to_one(string document)
     {
-        string folder = Path.GetDirectoryName(Path.Combine(ProjectFolders.Root, document))!;
+        var folder = Path.GetDirectoryName(Path.Combine(ProjectFolders.Root, document))!;
         Assert.All(
             Link().Matches(Read(document)).Select(link => link.Groups[1].Value).Where(target => !target.Contains("://", StringComparison.Ordinal)),
             target => Assert.True(Path.Exists(Path.Combine(folder, target)), $"{document} points to {target}."));
@@ -73,7 +73,7 @@ public sealed partial class DocumentTests
         });
     }
 
-    static string Read(string file) => File.ReadAllText(Path.Combine(ProjectFolders.Root, file));
+    private static string Read(string file) => File.ReadAllText(Path.Combine(ProjectFolders.Root, file));
 
     [GeneratedRegex(@"```csharp\n(.*?)\n```", RegexOptions.Singleline)]
     private static partial Regex CodeBlock();

@@ -7,7 +7,7 @@ namespace NativeDevice;
 /// <summary>Builds what stands in tests/NativeDevice: in C by the compiler of Debian 12's tree, in C++ by the host's, if it has one.</summary>
 internal static class NativeDevices
 {
-    private static readonly Dictionary<string, string[]> s_products = new()
+    private static readonly Dictionary<string, string[]> Products = new()
     {
         [Library("test_device")] = Arguments("test_device.c"),
         [Library("test_device_in_c")] = Arguments("test_device.c", "-DDEVICE=0x7e5e"),
@@ -19,9 +19,9 @@ internal static class NativeDevices
         [Library("reverse")] = Arguments("reverse.c"),
     };
 
-    private static readonly Lazy<Task<string>> s_folder = new(() => NativeBuild.GetAsync("test-devices", Sources, s_products));
+    private static readonly Lazy<Task<string>> Folder = new(() => NativeBuild.GetAsync("test-devices", Sources, Products));
 
-    private static readonly Lazy<Task<string?>> s_cpp = new(BuildCppAsync);
+    private static readonly Lazy<Task<string?>> Cpp = new(BuildCppAsync);
 
     private static string[] Sources =>
     [
@@ -37,10 +37,10 @@ internal static class NativeDevices
         [await GetAsync("test_device_in_c"), await GetAsync("mapping_device"), await GetAsync("holding_device")];
 
     /// <summary>The library that is made of one of the C files.</summary>
-    public static async Task<string> GetAsync(string name) => Path.Combine(await s_folder.Value, Library(name));
+    public static async Task<string> GetAsync(string name) => Path.Combine(await Folder.Value, Library(name));
 
     /// <summary>The test device in C++, or null where there is no compiler for it.</summary>
-    public static Task<string?> GetCppAsync() => s_cpp.Value;
+    public static Task<string?> GetCppAsync() => Cpp.Value;
 
     private static string Library(string name) => $"lib{name}.so";
 

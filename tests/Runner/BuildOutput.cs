@@ -5,10 +5,10 @@ namespace Runner;
 /// <summary>Where the project is built to: next to this program, in the SDK's artifacts layout.</summary>
 internal static class BuildOutput
 {
-    private static readonly DirectoryInfo s_here = new(AppContext.BaseDirectory.TrimEnd('/')); // …/bin/Runner/release
+    private static readonly DirectoryInfo Here = new(AppContext.BaseDirectory.TrimEnd('/')); // …/bin/Runner/release
 
     /// <summary>The built program of a project.</summary>
-    public static string ProgramOf(string project) => Path.Combine(s_here.Parent!.Parent!.FullName, project, s_here.Name, project + ".dll");
+    public static string ProgramOf(string project) => Path.Combine(Here.Parent!.Parent!.FullName, project, Here.Name, project + ".dll");
 
     /// <summary>
     /// Builds what the groups need, or everything if they are all, unless it is up to date, and reports that as one test, so that a

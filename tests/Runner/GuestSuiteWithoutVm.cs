@@ -8,21 +8,21 @@ namespace Runner;
 /// The guest's test program on this machine, straight through a daemon's socket: the same tests that the vm group runs
 /// through the guest driver, but for those that are about the driver.
 /// </summary>
-static class GuestSuiteWithoutVm
+internal static class GuestSuiteWithoutVm
 {
     /// <summary>The test program.</summary>
     public const string Project = "VirtioUser.Guest.Tests";
 
     // The trait of tests that need more than an open device (tests/VirtioUser.Guest.Tests/Given.cs), and why they are left out.
-    const string Needs = "needs";
+    private const string Needs = "needs";
 
-    static readonly Dictionary<string, string> LeftOut = new()
+    private static readonly Dictionary<string, string> LeftOut = new()
     {
         ["driver"] = "needs the guest driver: the vm group runs this",
         ["processes"] = "needs several processes on one device, which the guest driver makes possible: the vm group runs this",
     };
 
-    static readonly string[] Devices = ["TestDevice", "TestDevice.Second", "VirtioUser.Devices.Gzip", "VirtioUser.Devices.Digest"];
+    private static readonly string[] Devices = ["TestDevice", "TestDevice.Second", "VirtioUser.Devices.Gzip", "VirtioUser.Devices.Digest"];
 
     /// <summary>Starts a daemon, runs the tests against it, and reports by their classes those that were left out.</summary>
     /// <param name="report">Gets each outcome.</param>
@@ -34,7 +34,7 @@ static class GuestSuiteWithoutVm
     {
         busyWith("devices in C");
         string[] devices = [.. Devices.Select(BuildOutput.ProgramOf), .. await NativeDevices.GetForGuestAsync()];
-        await using (DaemonProcess daemon = await DaemonProcess.StartAsync(devices, cancellationToken: cancellationToken))
+        await using (var daemon = await DaemonProcess.StartAsync(devices, cancellationToken: cancellationToken))
         {
             await new TestProgram(Project, outcome => Report(outcome.Test, outcome.Verdict, outcome.Message), busyWith)
             {
@@ -44,9 +44,9 @@ static class GuestSuiteWithoutVm
             await CheckNothingIsLeftAsync(daemon);
         }
 
-        foreach ((string need, string reason) in choice is null ? LeftOut : [])
+        foreach ((var need, var reason) in choice is null ? LeftOut : [])
         {
-            foreach (IGrouping<string, string> group in (await ListAsync(need)).GroupBy(test => test[..test.LastIndexOf('.')]))
+            foreach (var group in (await ListAsync(need)).GroupBy(test => test[..test.LastIndexOf('.')]))
             {
                 Report($"{group.Key}, tests: {group.Count()}", Verdict.Skipped, reason);
             }
@@ -62,9 +62,9 @@ static class GuestSuiteWithoutVm
             do
             {
                 List<string> now = [];
-                foreach (string level in new[] { "virtio_user_instances", "virtio_user_objects", "virtio_user_memory_bytes" })
+                foreach (var level in new[] { "virtio_user_instances", "virtio_user_objects", "virtio_user_memory_bytes" })
                 {
-                    long value = await daemon.ReadMetricAsync(level, cancellationToken);
+                    var value = await daemon.ReadMetricAsync(level, cancellationToken);
                     if (value != 0)
                     {
                         now.Add($"{level} is {value}");
@@ -83,7 +83,7 @@ static class GuestSuiteWithoutVm
             await ChildProcess.RunAsync(
                 "dotnet", [BuildOutput.ProgramOf(Project), "-list", "tests/json", "-trait", $"{Needs}={need}"],
                 new() { Output = lines.Add }, cancellationToken);
-            string output = string.Concat(lines);
+            var output = string.Concat(lines);
             return output.Contains('[', StringComparison.Ordinal)
                 ? JsonSerializer.Deserialize<string[]>(output[output.IndexOf('[', StringComparison.Ordinal)..(output.LastIndexOf(']') + 1)])!
                 : [];

@@ -1,7 +1,7 @@
 namespace Runner;
 
 /// <summary>How one test ended.</summary>
-enum Verdict
+internal enum Verdict
 {
     Passed,
     Failed,
@@ -12,4 +12,4 @@ enum Verdict
 /// <param name="Test">Its name.</param>
 /// <param name="Verdict">How it ended.</param>
 /// <param name="Message">What went wrong, or why it was skipped; empty if it passed.</param>
-sealed record Outcome(string Test, Verdict Verdict, string Message = "");
+internal sealed record Outcome(string Test, Verdict Verdict, string Message = "");

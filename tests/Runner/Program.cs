@@ -13,7 +13,7 @@ Argument<string[]> names = new("group") { Description = "The groups to run; all 
 names.AcceptOnlyFromAmong([.. groups.Select(group => group.Name)]);
 Option<bool> list = new("--list") { Description = "List the groups and run nothing." };
 Option<bool> noBuild = new("--no-build") { Description = "Run what was built before." };
-IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+var console = AnsiConsole.Create(new AnsiConsoleSettings
 {
     Ansi = Console.IsOutputRedirected ? AnsiSupport.No : AnsiSupport.Detect,
     Interactive = Console.IsOutputRedirected ? InteractionSupport.No : InteractionSupport.Detect,
@@ -23,7 +23,7 @@ root.SetAction(async (parsed, cancel) =>
 {
     if (parsed.GetValue(list))
     {
-        foreach (ITestGroup group in groups)
+        foreach (var group in groups)
         {
             console.WriteLine($"{group.Name,-8}{group.Description}");
         }

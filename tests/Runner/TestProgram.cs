@@ -3,27 +3,27 @@ using VirtioUser.Vm;
 namespace Runner;
 
 /// <summary>Runs one xunit test program and reports each of its tests, whatever becomes of the program.</summary>
-sealed class TestProgram
+internal sealed class TestProgram
 {
     // No test takes nearly as long; a program that does hangs.
-    static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(30);
 
-    const int LinesKept = 30;
+    private const int LinesKept = 30;
 
-    readonly string project;
-    readonly Action<Outcome> report;
-    readonly Action<string> busyWith;
-    readonly TestReport progress;
-    readonly Queue<string> lastOutput = new(); // without the reporter's messages
-    readonly List<string> firstErrors = []; // a crash begins with its reason, and goes on with a long trace
+    private readonly string _project;
+    private readonly Action<Outcome> _report;
+    private readonly Action<string> _busyWith;
+    private readonly TestReport _progress;
+    private readonly Queue<string> _lastOutput = new(); // without the reporter's messages
+    private readonly List<string> _firstErrors = []; // a crash begins with its reason, and goes on with a long trace
 
     /// <param name="project">Its name.</param>
     /// <param name="report">Gets each outcome.</param>
     /// <param name="busyWith">Gets what goes on in between.</param>
     public TestProgram(string project, Action<Outcome> report, Action<string> busyWith)
     {
-        (this.project, this.report, this.busyWith) = (project, report, busyWith);
-        progress = new TestReport(project, report, test => busyWith($"{project}: {test}"));
+        (this._project, this._report, this._busyWith) = (project, report, busyWith);
+        _progress = new TestReport(project, report, test => busyWith($"{project}: {test}"));
     }
 
     /// <summary>More arguments, for instance a choice of tests.</summary>
@@ -35,26 +35,26 @@ sealed class TestProgram
     /// <summary>Runs it to its end; a crash, a hang, an error outside of any test, and a program without tests are failures.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        string program = BuildOutput.ProgramOf(project);
+        var program = BuildOutput.ProgramOf(_project);
         if (!File.Exists(program))
         {
             Fail($"{program} was not built.");
             return;
         }
 
-        busyWith(project);
+        _busyWith(_project);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(Patience);
         try
         {
-            int code = await ChildProcess.RunAsync(
+            var code = await ChildProcess.RunAsync(
                 "dotnet", [program, .. TestReport.Arguments, .. Arguments],
                 new() { Output = OnLine, Error = OnErrorLine, Environment = Environment, WorkingFolder = ProjectFolders.Root }, limit.Token);
-            if (progress.Running.Count > 0 || (code != 0 && progress.Failed + progress.Errors == 0))
+            if (_progress.Running.Count > 0 || (code != 0 && _progress.Failed + _progress.Errors == 0))
             {
                 Fail($"The test program ended with exit code {code}{WhileRunning()}. It said:\n{Said()}");
             }
-            else if (progress.Ended == 0)
+            else if (_progress.Ended == 0)
             {
                 Fail("The test program ran no test.");
             }
@@ -65,29 +65,29 @@ sealed class TestProgram
         }
     }
 
-    void Fail(string message) => report(new Outcome(project, Verdict.Failed, message));
+    private void Fail(string message) => _report(new Outcome(_project, Verdict.Failed, message));
 
-    string WhileRunning() => progress.Running.Count == 0 ? "" : " while it ran " + string.Join(", ", progress.Running);
+    private string WhileRunning() => _progress.Running.Count == 0 ? "" : " while it ran " + string.Join(", ", _progress.Running);
 
-    string Said() => string.Join('\n', lastOutput.Concat(firstErrors));
+    private string Said() => string.Join('\n', _lastOutput.Concat(_firstErrors));
 
-    void OnLine(string line)
+    private void OnLine(string line)
     {
-        if (!progress.TryFollow(line))
+        if (!_progress.TryFollow(line))
         {
-            lastOutput.Enqueue(line);
-            if (lastOutput.Count > LinesKept)
+            _lastOutput.Enqueue(line);
+            if (_lastOutput.Count > LinesKept)
             {
-                lastOutput.Dequeue();
+                _lastOutput.Dequeue();
             }
         }
     }
 
-    void OnErrorLine(string line)
+    private void OnErrorLine(string line)
     {
-        if (firstErrors.Count < LinesKept)
+        if (_firstErrors.Count < LinesKept)
         {
-            firstErrors.Add(line);
+            _firstErrors.Add(line);
         }
     }
 }

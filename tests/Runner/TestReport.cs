@@ -9,15 +9,15 @@ namespace Runner;
 /// <param name="project">The test program's name, for what belongs to no test.</param>
 /// <param name="report">Gets the outcome of each test as it ends, and errors outside of any test as failures.</param>
 /// <param name="busyWith">Gets the name of each test as it starts.</param>
-sealed class TestReport(string project, Action<Outcome> report, Action<string> busyWith)
+internal sealed class TestReport(string project, Action<Outcome> report, Action<string> busyWith)
 {
-    readonly Dictionary<string, string> running = [];
+    private readonly Dictionary<string, string> _running = [];
 
     /// <summary>What makes a program write such messages.</summary>
     public static IReadOnlyList<string> Arguments { get; } = ["-noLogo", "-noColor", "-reporter", "json"];
 
     /// <summary>The tests that have started and not ended.</summary>
-    public IReadOnlyCollection<string> Running => running.Values;
+    public IReadOnlyCollection<string> Running => _running.Values;
 
     /// <summary>How many tests have ended.</summary>
     public int Ended { get; private set; }
@@ -38,19 +38,19 @@ sealed class TestReport(string project, Action<Outcome> report, Action<string> b
             return false;
         }
 
-        using JsonDocument document = JsonDocument.Parse(line);
+        using var document = JsonDocument.Parse(line);
         OnMessage(document.RootElement);
         return true;
     }
 
-    void OnMessage(JsonElement message)
+    private void OnMessage(JsonElement message)
     {
-        string type = message.GetProperty("$type").GetString()!;
+        var type = message.GetProperty("$type").GetString()!;
         switch (type)
         {
             case "test-starting":
-                string name = message.GetProperty("TestDisplayName").GetString()!;
-                running[Id(message)] = name;
+                var name = message.GetProperty("TestDisplayName").GetString()!;
+                _running[Id(message)] = name;
                 busyWith(name);
                 break;
             case "test-passed":
@@ -63,7 +63,7 @@ sealed class TestReport(string project, Action<Outcome> report, Action<string> b
                 End(message, Verdict.Skipped, message.GetProperty("Reason").GetString() ?? "no reason given");
                 break;
             case "test-not-run":
-                running.Remove(Id(message));
+                _running.Remove(Id(message));
                 break;
             default:
                 if (type == "error" || type.EndsWith("-failure", StringComparison.Ordinal))
@@ -76,20 +76,20 @@ sealed class TestReport(string project, Action<Outcome> report, Action<string> b
         }
     }
 
-    void End(JsonElement message, Verdict verdict, string text)
+    private void End(JsonElement message, Verdict verdict, string text)
     {
-        running.Remove(Id(message), out string? name);
+        _running.Remove(Id(message), out var name);
         Ended++;
         Failed += verdict == Verdict.Failed ? 1 : 0;
         report(new Outcome(name ?? project, verdict, text));
     }
 
-    static string Id(JsonElement message) => message.GetProperty("TestUniqueID").GetString()!;
+    private static string Id(JsonElement message) => message.GetProperty("TestUniqueID").GetString()!;
 
-    static string Describe(JsonElement message)
+    private static string Describe(JsonElement message)
     {
-        IEnumerable<string> parts = Texts(message, "Messages").Concat(Texts(message, "StackTraces"));
-        if (message.TryGetProperty("Output", out JsonElement output) && output.GetString() is { Length: > 0 } text)
+        var parts = Texts(message, "Messages").Concat(Texts(message, "StackTraces"));
+        if (message.TryGetProperty("Output", out var output) && output.GetString() is { Length: > 0 } text)
         {
             parts = parts.Append("Output:\n" + text.TrimEnd());
         }
@@ -97,8 +97,8 @@ sealed class TestReport(string project, Action<Outcome> report, Action<string> b
         return string.Join('\n', parts);
     }
 
-    static IEnumerable<string> Texts(JsonElement message, string property) =>
-        message.TryGetProperty(property, out JsonElement texts)
+    private static IEnumerable<string> Texts(JsonElement message, string property) =>
+        message.TryGetProperty(property, out var texts)
             ? texts.EnumerateArray().Select(text => text.GetString()).OfType<string>().Where(text => text.Length > 0)
             : [];
 }

@@ -5,16 +5,16 @@ using VirtioUser.Vm;
 namespace Runner;
 
 /// <summary>One run of some groups: shows what happens while it happens, and sums up at the end.</summary>
-sealed class TestSession(IAnsiConsole console)
+internal sealed class TestSession(IAnsiConsole console)
 {
-    readonly Table summary = new Table().AddColumns("group", "passed", "failed", "skipped", "time");
-    int passed, failed, skipped;
+    private readonly Table _summary = new Table().AddColumns("group", "passed", "failed", "skipped", "time");
+    private int _passed, _failed, _skipped;
 
     // Output that goes to a file or a pipe is not to be wrapped at the width of a terminal that is not there.
-    const int WidthWithoutTerminal = 400;
+    private const int WidthWithoutTerminal = 400;
 
     // Of one failure.
-    const int LinesShown = 80;
+    private const int LinesShown = 80;
 
     /// <summary>Runs the groups one after the other and returns the exit code: 0 if something passed and nothing failed.</summary>
     /// <param name="groups">The groups.</param>
@@ -28,7 +28,7 @@ sealed class TestSession(IAnsiConsole console)
             console.Profile.Width = WidthWithoutTerminal;
         }
 
-        bool built = !build;
+        var built = !build;
         if (build)
         {
             await RunGroupAsync("build", async (report, busyWith) =>
@@ -47,19 +47,19 @@ sealed class TestSession(IAnsiConsole console)
             });
         }
 
-        foreach (ITestGroup group in built ? groups : [])
+        foreach (var group in built ? groups : [])
         {
             await RunGroupAsync(group.Name, (report, busyWith) => group.RunAsync(report, busyWith, cancellationToken));
         }
 
-        console.Write(summary);
-        console.WriteLine(skipped == 0 ? $"{passed} passed, {failed} failed" : $"{passed} passed, {failed} failed, {skipped} skipped");
-        return failed == 0 && passed > 0 ? 0 : 1;
+        console.Write(_summary);
+        console.WriteLine(_skipped == 0 ? $"{_passed} passed, {_failed} failed" : $"{_passed} passed, {_failed} failed, {_skipped} skipped");
+        return _failed == 0 && _passed > 0 ? 0 : 1;
     }
 
-    void WriteLines(string[] lines)
+    private void WriteLines(string[] lines)
     {
-        foreach (string line in lines.Take(LinesShown))
+        foreach (var line in lines.Take(LinesShown))
         {
             console.WriteLine("          " + line);
         }
@@ -70,7 +70,7 @@ sealed class TestSession(IAnsiConsole console)
         }
     }
 
-    async Task RunGroupAsync(string name, Func<Action<Outcome>, Action<string>, Task> run)
+    private async Task RunGroupAsync(string name, Func<Action<Outcome>, Action<string>, Task> run)
     {
         console.MarkupLineInterpolated($"[bold]{name}[/]");
         var watch = Stopwatch.StartNew();
@@ -96,11 +96,11 @@ sealed class TestSession(IAnsiConsole console)
             Report(new Outcome(name, Verdict.Failed, e.Message));
         }
 
-        int groupPassed = outcomes.Count(outcome => outcome.Verdict == Verdict.Passed);
-        int groupFailed = outcomes.Count(outcome => outcome.Verdict == Verdict.Failed);
-        int groupSkipped = outcomes.Count - groupPassed - groupFailed;
-        (passed, failed, skipped) = (passed + groupPassed, failed + groupFailed, skipped + groupSkipped);
-        summary.AddRow(name, $"{groupPassed}", $"{groupFailed}", $"{groupSkipped}", ConsoleProgress.Seconds(watch.Elapsed));
+        var groupPassed = outcomes.Count(outcome => outcome.Verdict == Verdict.Passed);
+        var groupFailed = outcomes.Count(outcome => outcome.Verdict == Verdict.Failed);
+        var groupSkipped = outcomes.Count - groupPassed - groupFailed;
+        (_passed, _failed, _skipped) = (_passed + groupPassed, _failed + groupFailed, _skipped + groupSkipped);
+        _summary.AddRow(name, $"{groupPassed}", $"{groupFailed}", $"{groupSkipped}", ConsoleProgress.Seconds(watch.Elapsed));
 
         void Report(Outcome outcome)
         {

@@ -12,7 +12,9 @@ public static class Pattern
     public static void Fill(Span<byte> bytes, ulong seed)
     {
         foreach (ref var word in MemoryMarshal.Cast<byte, ulong>(bytes))
+        {
             word = seed += Step;
+        }
     }
 
     /// <summary>Sums memory up; a length that is no multiple of 8 leaves its last bytes out.</summary>
@@ -21,7 +23,10 @@ public static class Pattern
     {
         var sum = 0xCBF2_9CE4_8422_2325;
         foreach (var word in MemoryMarshal.Cast<byte, ulong>(bytes))
+        {
             sum = (ulong.RotateLeft(sum, 5) ^ word) * 0x100_0000_01B3;
+        }
+
         return (uint)(sum ^ (sum >> 32)) & 0x3FFF_FFFF;
     }
 }

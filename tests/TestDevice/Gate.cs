@@ -7,17 +7,19 @@ namespace TestDevice;
 internal static class Gate
 {
     // A test that was killed must not leave a callback behind for good.
-    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
-    private static readonly ConcurrentDictionary<ulong, ManualResetEventSlim> s_gates = new();
+    private static readonly ConcurrentDictionary<ulong, ManualResetEventSlim> Gates = new();
 
     public static void Wait(ulong name)
     {
-        if (!Named(name).Wait(s_patience))
+        if (!Named(name).Wait(Patience))
+        {
             throw new TimeoutException($"Nobody opened gate {name:x}.");
+        }
     }
 
     public static void Open(ulong name) => Named(name).Set();
 
-    private static ManualResetEventSlim Named(ulong name) => s_gates.GetOrAdd(name, _ => new ManualResetEventSlim());
+    private static ManualResetEventSlim Named(ulong name) => Gates.GetOrAdd(name, _ => new ManualResetEventSlim());
 }

@@ -95,13 +95,18 @@ internal sealed class TestInstance(InstanceContext context) : DeviceInstance
     private void RaiseEvents(uint count)
     {
         for (uint i = 1; i <= count; i++)
+        {
             context.TrySendEvent(i);
+        }
     }
 
     private static void MakeGarbage(ulong mebibytes)
     {
         for (ulong i = 0; i < mebibytes * 1024; i++)
+        {
             GC.KeepAlive(new byte[1024]);
+        }
+
         GC.Collect();
     }
 }

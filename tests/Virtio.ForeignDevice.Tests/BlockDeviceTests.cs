@@ -10,15 +10,15 @@ namespace Virtio.ForeignDevice.Tests;
 public sealed class BlockDeviceTests : IAsyncLifetime
 {
     // More than anything takes; a test that waits so long has failed.
-    static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    readonly Disk _disk = new();
-    StorageDaemon? _daemon;
+    private readonly Disk _disk = new();
+    private StorageDaemon? _daemon;
 
     public static TheoryData<VirtioFeatures> Features =>
         [VirtioFeatures.None, VirtioFeatures.EventIndex, VirtioFeatures.IndirectDescriptors, VirtioFeatures.EventIndex | VirtioFeatures.IndirectDescriptors];
 
-    static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync() => _daemon = await _disk.OfferAsync();
 
@@ -53,15 +53,18 @@ public sealed class BlockDeviceTests : IAsyncLifetime
         var random = new Random(5);
         byte[] expected = [.. _disk.Bytes];
         const int sectors = Disk.Length / BlockDriver.SectorSize, piece = sectors / 32;
-        for (int slot = 0; slot < 32; slot++)
+        for (var slot = 0; slot < 32; slot++)
         {
             int sector = slot * piece + random.Next(piece / 2), length = random.Next(1, piece / 2) * BlockDriver.SectorSize;
-            Span<byte> part = expected.AsSpan(sector * BlockDriver.SectorSize, length);
+            var part = expected.AsSpan(sector * BlockDriver.SectorSize, length);
             random.NextBytes(part);
             driver.BeginWrite(slot, (ulong)sector, part);
         }
-        for (int i = 0; i < 32; i++)
+        for (var i = 0; i < 32; i++)
+        {
             Assert.Equal(0, driver.WaitForOne().Status);
+        }
+
         driver.BeginFlush(0);
         Assert.Equal((0, 0), driver.WaitForOne());
 
@@ -97,10 +100,10 @@ public sealed class BlockDeviceTests : IAsyncLifetime
     [Fact]
     public void It_works_again_after_a_reset_and_after_a_new_connection()
     {
-        for (int connection = 0; connection < 3; connection++)
+        for (var connection = 0; connection < 3; connection++)
         {
             using var driver = BlockDriver.ConnectAgain(_disk.SocketPath);
-            for (int start = 0; start < 3; start++)
+            for (var start = 0; start < 3; start++)
             {
                 Assert.Equal(_disk.Bytes[..4096], driver.Read(0, 4096));
                 driver.Stop();
@@ -115,8 +118,10 @@ public sealed class BlockDeviceTests : IAsyncLifetime
     {
         // Once, and nothing after it: QEMU's daemon sometimes ends by this.
         var driver = BlockDriver.Connect(_disk.SocketPath);
-        for (int slot = 0; slot < driver.Slots; slot++)
+        for (var slot = 0; slot < driver.Slots; slot++)
+        {
             driver.BeginRead(slot, 0, BlockDriver.MaximumLength);
+        }
 
         driver.Dispose();
 
@@ -140,14 +145,19 @@ public sealed class BlockDeviceTests : IAsyncLifetime
         {
             Assert.Equal(_disk.Bytes[..512], driver.Read(0, 512));
             await _daemon!.SignalAsync("STOP");
-            for (int slot = 0; slot < driver.Slots; slot++)
+            for (var slot = 0; slot < driver.Slots; slot++)
+            {
                 driver.BeginRead(slot, 0, BlockDriver.MaximumLength);
+            }
+
             await _daemon.KillAsync();
 
-            IOException gone = Assert.Throws<IOException>(() =>
+            var gone = Assert.Throws<IOException>(() =>
             {
-                for (int slot = 0; slot < driver.Slots; slot++)
+                for (var slot = 0; slot < driver.Slots; slot++)
+                {
                     driver.WaitForOne();
+                }
             });
             Assert.Equal("The back-end is gone.", gone.Message);
             Assert.Throws<VhostUserException>(() => driver.Capacity);
@@ -161,23 +171,30 @@ public sealed class BlockDeviceTests : IAsyncLifetime
     }
 
     /// <summary>Reads the whole disk, with so many requests in flight.</summary>
-    static byte[] ReadAll(BlockDriver driver, int inFlight)
+    private static byte[] ReadAll(BlockDriver driver, int inFlight)
     {
         var read = new byte[(int)driver.Capacity * BlockDriver.SectorSize];
         var positions = new int[inFlight];
         int next = 0, pending = 0;
         while (pending < inFlight && next < read.Length)
+        {
             Begin(pending++);
+        }
+
         while (pending > 0)
         {
-            (int slot, byte status) = driver.WaitForOne();
+            (var slot, var status) = driver.WaitForOne();
             Assert.Equal(0, status);
-            int length = LengthAt(positions[slot]);
+            var length = LengthAt(positions[slot]);
             driver.Data(slot)[..length].CopyTo(read.AsSpan(positions[slot]));
             if (next < read.Length)
+            {
                 Begin(slot);
+            }
             else
+            {
                 pending--;
+            }
         }
         return read;
 

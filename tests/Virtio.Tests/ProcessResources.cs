@@ -1,7 +1,7 @@
 // Counts what a process must not lose: descriptors and mappings.
 namespace Virtio.Tests;
 
-static class ProcessResources
+internal static class ProcessResources
 {
     /// <summary>Number of open descriptors of this process.</summary>
     internal static int CountDescriptors() => Directory.GetFiles("/proc/self/fd").Length;
@@ -14,7 +14,7 @@ static class ProcessResources
     internal static void AssertNothingLeaks(Action action)
     {
         action();
-        int before = CountDescriptors();
+        var before = CountDescriptors();
         action();
         Xunit.Assert.Equal(before, CountDescriptors());
     }

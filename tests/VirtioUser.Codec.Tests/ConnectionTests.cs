@@ -24,7 +24,9 @@ public sealed class ConnectionTests(CodecDaemon daemon) : IClassFixture<CodecDae
                 decoder.PutAll(sample);
                 decoder.Ring();
                 if (number == 3)
+                {
                     decoder.Memory.Dispose();
+                }
             }
 
             source.Dispose();

@@ -62,7 +62,9 @@ public sealed class DamageTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
                 decoder.Put(piece);
                 decoder.Ring();
                 for (var i = 0; i < 10 && decoder.TryTake(out var output); i++)
+                {
                     decoder.Return(output.Token);
+                }
             }
 
             await done.CancelAsync();
@@ -112,10 +114,15 @@ public sealed class DamageTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         while (!done.IsCancellationRequested)
         {
             for (var i = 0; i < 2000; i++)
+            {
                 bytes[(int)Layout.Areas + random.Next(512 << 10)] = (byte)random.Next(256);
+            }
+
             bytes[random.Next(from, length)] = (byte)random.Next(256);
             if (rings)
+            {
                 bytes[random.Next((int)Layout.Areas)] = (byte)random.Next(256);
+            }
         }
     }
 

@@ -9,7 +9,7 @@ public sealed class HostileGuestTests(CodecDaemon daemon) : IClassFixture<CodecD
     private const ulong Areas = Layout.Areas, Data = RawDecoder.DataSize, All = ulong.MaxValue;
 
     // The object has 1 MiB.
-    private static readonly RawDecoder.Setup s_good = new(0, 1, Areas, Data, Areas + Data, (1 << 20) - Areas - Data);
+    private static readonly RawDecoder.Setup Good = new(0, 1, Areas, Data, Areas + Data, (1 << 20) - Areas - Data);
 
     public static TheoryData<uint, uint, ulong, ulong, ulong, ulong, uint> BadSetups => new()
     {
@@ -45,7 +45,7 @@ public sealed class HostileGuestTests(CodecDaemon daemon) : IClassFixture<CodecD
 
         Assert.Equal(answer, decoder.Ask());
 
-        decoder.Set(s_good);
+        decoder.Set(Good);
         Assert.Equal(Layout.Ok, decoder.Ask());
         Assert.Equal(Layout.OpenAlready, decoder.Ask());
     }
@@ -54,7 +54,7 @@ public sealed class HostileGuestTests(CodecDaemon daemon) : IClassFixture<CodecD
     public void Only_an_object_that_is_large_enough_can_be_opened()
     {
         using var decoder = RawDecoder.Create(daemon.Source);
-        decoder.Set(s_good);
+        decoder.Set(Good);
 
         Assert.Equal(Layout.BadLayout, decoder.Ask(new PingRequest(Layout.Open)));
         Assert.Equal(Layout.BadLayout, decoder.Ask(new PingRequest(decoder.Memory, 0, 40, Layout.Open)));

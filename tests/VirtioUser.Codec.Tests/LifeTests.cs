@@ -61,7 +61,9 @@ public sealed class LifeTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         var instances = Enumerable.Range(0, 16).Select(_ => RawDecoder.Create(daemon.Source)).ToList();
 
         for (var attempt = 0; attempt < 5; attempt++)
+        {
             Assert.Equal(Errno.EIO, Assert.Throws<VirtioUserException>(() => RawDecoder.Create(daemon.Source)).Errno);
+        }
 
         Assert.Single(daemon.Lines, line => line.Contains("more than 16 decoders", StringComparison.Ordinal));
         instances[3].Dispose();

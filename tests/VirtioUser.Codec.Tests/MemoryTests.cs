@@ -96,7 +96,7 @@ public sealed class MemoryTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         const int Kept = 2;
         var sample = await Sample.GetAsync(codec);
         long room = 3 * (16 << 10);
-        List<DecoderOutput> errors = RunKeeping(sample, threads, room, Kept, out var frames);
+        var errors = RunKeeping(sample, threads, room, Kept, out var frames);
         Assert.NotEmpty(errors);
         for (var attempt = 0; attempt < 3 && errors.Count > 0; attempt++)
         {

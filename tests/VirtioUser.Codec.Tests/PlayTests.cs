@@ -112,7 +112,10 @@ public sealed class PlayTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>, 
             await pipe.WriteAsync(film, TestContext.Current.CancellationToken);
             var patience = Patience.Token();
             while (await doomed.ReadMetricAsync("virtio_user_instances", patience) != 1)
+            {
                 patience.ThrowIfCancellationRequested();
+            }
+
             await doomed.StopAsync();
         }
 

@@ -70,7 +70,9 @@ public sealed class StreamTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
                 var sample = await Sample.GetAsync(clip);
                 using var decoder = Playback.Open(daemon.Source);
                 for (var round = 0; round < 10; round++)
+                {
                     Assert.Equal(await sample.ExpectedAsync(), Playback.Run(decoder, sample).Pictures);
+                }
             },
             TestContext.Current.CancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap()));
     }

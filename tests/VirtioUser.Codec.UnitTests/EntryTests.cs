@@ -11,7 +11,10 @@ public sealed class EntryTests
     {
         var bytes = new byte[OutputEntry.Length];
         for (var i = 0; i < bytes.Length; i++)
+        {
             bytes[i] = (byte)(i + 1);
+        }
+
         bytes.AsSpan(68, 4).Clear();
 
         var entry = OutputEntry.Read(bytes);

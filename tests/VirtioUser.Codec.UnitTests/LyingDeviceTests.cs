@@ -5,9 +5,9 @@ namespace VirtioUser.Codec.UnitTests;
 
 public sealed class LyingDeviceTests
 {
-    public static TheoryData<string> Lies => [.. s_lies.Keys];
+    public static TheoryData<string> Lies => [.. LiesByName.Keys];
 
-    private static readonly Dictionary<string, Func<OutputEntry, ulong, OutputEntry>> s_lies = new()
+    private static readonly Dictionary<string, Func<OutputEntry, ulong, OutputEntry>> LiesByName = new()
     {
         ["no type"] = (entry, _) => entry with { Type = 0 },
         ["unknown type"] = (entry, _) => entry with { Type = 5 },
@@ -39,7 +39,7 @@ public sealed class LyingDeviceTests
     public void A_picture_that_cannot_be_is_refused(string lie)
     {
         using ScriptedDevice device = new();
-        Assert.Throws<VideoDecoderException>(() => device.Pass(s_lies[lie](device.SmallFrame, device.FramesOffset)));
+        Assert.Throws<VideoDecoderException>(() => device.Pass(LiesByName[lie](device.SmallFrame, device.FramesOffset)));
     }
 
     [Theory]
@@ -117,7 +117,10 @@ public sealed class LyingDeviceTests
     {
         using ScriptedDevice device = new();
         for (var i = 0; i < 3000; i++)
+        {
             device.Raise((uint)i);
+        }
+
         device.Put(new() { Type = Protocol.OutputEnd });
         Assert.Equal(DecoderOutputKind.End, device.Decoder.Take(TestContext.Current.CancellationToken).Kind);
     }

@@ -5,7 +5,7 @@ namespace VirtioUser.Codec.UnitTests;
 
 public sealed class ProofTests
 {
-    private static readonly string[] s_listing =
+    private static readonly string[] Listing =
     [
         "#format: frame checksums", "#software: Lavf", "#dimensions 0: 64x64",
         "0,          0,          0,        1,     6144, 11", "0,          1,          1,        1,     6144, 22", "0,          2,          2,        1,     6144, 33",
@@ -14,7 +14,7 @@ public sealed class ProofTests
     [Fact]
     public void The_same_pictures_hold_whoever_listed_them()
     {
-        var proof = Proof.Of(s_listing, s_listing.Select(line => line.Replace("Lavf", "vu-play", StringComparison.Ordinal)));
+        var proof = Proof.Of(Listing, Listing.Select(line => line.Replace("Lavf", "vu-play", StringComparison.Ordinal)));
 
         Assert.True(proof.Holds);
         Assert.Equal((3, 3), (proof.Frames, proof.Equal));
@@ -26,10 +26,10 @@ public sealed class ProofTests
     [InlineData(2, "#dimensions 0: 64x65", 3)]
     public void A_line_that_differs_is_shown(int line, string changed, int equal)
     {
-        string[] actual = [.. s_listing];
+        string[] actual = [.. Listing];
         actual[line] = changed;
 
-        var proof = Proof.Of(s_listing, actual);
+        var proof = Proof.Of(Listing, actual);
 
         Assert.False(proof.Holds);
         Assert.Equal(equal, proof.Equal);
@@ -39,8 +39,8 @@ public sealed class ProofTests
     [Fact]
     public void Too_few_and_too_many_pictures_and_none_at_all_do_not_hold()
     {
-        Assert.False(Proof.Of(s_listing, s_listing[..^1]).Holds);
-        Assert.False(Proof.Of(s_listing[..^1], s_listing).Holds);
-        Assert.False(Proof.Of(s_listing[..3], s_listing[..3]).Holds);
+        Assert.False(Proof.Of(Listing, Listing[..^1]).Holds);
+        Assert.False(Proof.Of(Listing[..^1], Listing).Holds);
+        Assert.False(Proof.Of(Listing[..3], Listing[..3]).Holds);
     }
 }

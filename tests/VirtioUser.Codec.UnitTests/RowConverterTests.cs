@@ -51,7 +51,10 @@ public sealed class RowConverterTests
     public void Samples_that_can_not_be_are_clamped(int y, int u, int v)
     {
         foreach (var bits in new[] { 8, 10, 16 })
+        {
             Assert.All(Convert(new(3, bits, Bt709, isFullRange: false, isRgb: false), y, u, v), each => Assert.InRange(each, 0, 255));
+        }
+
         Assert.Equal(255, Convert(new(3, 8, Bt709, isFullRange: false, isRgb: false), 65535, 128, 128)[1]);
     }
 

@@ -106,7 +106,10 @@ public sealed class VideoDecoderTests
     {
         using ScriptedDevice device = new();
         for (var i = 0; i < 200; i++)
+        {
             device.Pass(device.SmallFrame with { Token = 63, Timestamp = i }).Frame!.Dispose();
+        }
+
         Assert.Equal(200u, device.Word(Protocol.ReturnsWritten));
         Assert.Equal(201u, device.Word(Protocol.OutputsTaken));
     }
@@ -145,7 +148,10 @@ public sealed class VideoDecoderTests
         using ScriptedDevice device = new();
         device.Word(Protocol.DeviceWaits) = 1;
         for (var i = 0; i < 20; i++)
+        {
             Assert.Equal(1, device.Decoder.TrySend([1]));
+        }
+
         Assert.Single(device.Channel.Pings);
     }
 
@@ -156,7 +162,10 @@ public sealed class VideoDecoderTests
         using ScriptedDevice device = new();
         var taken = Task.Run(() => device.Decoder.Take(cancellation), cancellation);
         while (Volatile.Read(ref device.Word(Protocol.GuestWants)) == 0)
+        {
             await Task.Yield();
+        }
+
         Assert.Equal(Protocol.EventOutput, device.Word(Protocol.GuestWants));
         Assert.Equal(9u, device.Word(Protocol.OutputsAt)); // one was taken before
         device.Put(new() { Type = Protocol.OutputEnd });
@@ -178,7 +187,10 @@ public sealed class VideoDecoderTests
 
         var sent = Task.Run(() => device.Decoder.Send([2], cancellation), cancellation);
         while (Volatile.Read(ref device.Word(Protocol.GuestWants)) == 0)
+        {
             await Task.Yield();
+        }
+
         Assert.Equal(Protocol.EventOutput | Protocol.EventSpace, device.Word(Protocol.GuestWants));
         Assert.Equal(32u, device.Word(Protocol.ChunksAt));
         Volatile.Write(ref device.Word(Protocol.ChunksTaken), 32);

@@ -48,22 +48,32 @@ public sealed class WriterTests : IDisposable
         using ScriptedDevice device = new();
         var entry = device.SmallFrame with { Bits = (uint)bits, AspectNumerator = 4, AspectDenominator = 3, Timestamp = 10, Duration = 1 };
         for (var plane = 0; plane < 3; plane++)
+        {
             entry.Stride[plane] = plane == 0 ? stride : stride / 2;
+        }
+
         RandomNumberGenerator.Fill(device.Bytes(device.FramesOffset, 1024));
         List<byte> samples = [];
         for (var plane = 0; plane < 3; plane++)
         {
             var (width, height) = plane == 0 ? (8, 6) : (4, 3);
             for (var row = 0; row < height; row++)
+            {
                 samples.AddRange(device.Bytes(entry.Plane[plane] + (ulong)(row * entry.Stride[plane]), width * (bits > 8 ? 2 : 1)));
+            }
         }
 
         StringWriter text = new(CultureInfo.InvariantCulture);
         using FrameMd5Writer writer = new(text);
         using (var frame = device.Pass(entry).Frame!)
+        {
             writer.Write(frame, 0);
+        }
+
         using (var frame = device.Pass(entry with { Timestamp = 13 }).Frame!)
+        {
             writer.Write(frame, 1);
+        }
 
 #pragma warning disable CA5351 // What is tested is MD5.
         var sum = Convert.ToHexStringLower(MD5.HashData(samples.ToArray()));
@@ -164,13 +174,18 @@ public sealed class WriterTests : IDisposable
             for (var i = 0; i < count; i++)
             {
                 if (choice.Wants(i))
+                {
                     choice.Add(i, i);
+                }
             }
 
             var chosen = choice.Choose();
             Assert.Equal(Math.Min(12, count), chosen.Count);
             for (var i = 0; i < chosen.Count; i++)
+            {
                 Assert.InRange(chosen[i], (i - 1.0) * count / chosen.Count, (i + 2.0) * count / chosen.Count);
+            }
+
             Assert.Equal(chosen.Distinct().Order(), chosen);
         }
     }

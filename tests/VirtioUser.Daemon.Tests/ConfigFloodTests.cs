@@ -14,7 +14,7 @@ public sealed class ConfigFloodTests(DaemonFixture daemon) : IClassFixture<Daemo
     private const ushort Size = 32768;
     private const ushort Next = 1, Write = 2;
 
-    private static readonly VmOptions s_large = new() { QueueSize = Size, PostsEvents = false };
+    private static readonly VmOptions Large = new() { QueueSize = Size, PostsEvents = false };
 
     /// <summary>32768 chains of 32768 descriptors each, for one reply: 2^30 descriptors.</summary>
     [Theory]
@@ -22,7 +22,7 @@ public sealed class ConfigFloodTests(DaemonFixture daemon) : IClassFixture<Daemo
     [InlineData(false)] // each chain is as long as it may be, with no room in it
     public async Task A_ring_that_takes_long_to_go_through_is_let_go_of_in_the_middle(bool loops)
     {
-        using (var driver = daemon.Boot(s_large))
+        using (var driver = daemon.Boot(Large))
         {
             var before = (await daemon.Metrics.ReadAsync())["virtio_user_messages_rejected_total"];
             var layout = driver.Vm.ConfigReplies.Layout;

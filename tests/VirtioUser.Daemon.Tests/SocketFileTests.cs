@@ -26,7 +26,7 @@ public sealed class SocketFileTests : IDisposable
         for (var round = 0; round < 25; round++)
         {
             UnixSocket.Listen(_folder.SocketPath).Descriptor.Dispose(); // as a killed daemon leaves it
-            DaemonProcess[] daemons = await Task.WhenAll(Enumerable.Range(0, 2 + (round % 2)).Select(_ => DaemonProcess.StartAsync(["--socket-path", _folder.SocketPath, .. Device])));
+            var daemons = await Task.WhenAll(Enumerable.Range(0, 2 + (round % 2)).Select(_ => DaemonProcess.StartAsync(["--socket-path", _folder.SocketPath, .. Device])));
             try
             {
                 var serving = new List<DaemonProcess>();

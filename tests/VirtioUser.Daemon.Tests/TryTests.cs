@@ -6,12 +6,12 @@ namespace VirtioUser.Daemon.Tests;
 
 public sealed class TryTests
 {
-    private static readonly string[] s_reverse = ["try", "--device", BuildOutput.Reverse];
+    private static readonly string[] Reverse = ["try", "--device", BuildOutput.Reverse];
 
     [Fact]
     public async Task A_program_reaches_the_device_and_both_end()
     {
-        await using var daemon = await DaemonProcess.StartAsync([.. s_reverse, "--", "dotnet", BuildOutput.ReverseGuest]);
+        await using var daemon = await DaemonProcess.StartAsync([.. Reverse, "--", "dotnet", BuildOutput.ReverseGuest]);
 
         Assert.Equal(0, await daemon.Exited);
         Assert.Equal("1234:0001:01 answered 1: Hello from the guest!", daemon.Output);
@@ -21,7 +21,7 @@ public sealed class TryTests
     [Fact]
     public async Task What_passes_is_shown_if_asked()
     {
-        await using var daemon = await DaemonProcess.StartAsync([.. s_reverse, "--trace", "--", "dotnet", BuildOutput.ReverseGuest]);
+        await using var daemon = await DaemonProcess.StartAsync([.. Reverse, "--trace", "--", "dotnet", BuildOutput.ReverseGuest]);
 
         Assert.Equal(0, await daemon.Exited);
         Assert.Equal(
@@ -41,7 +41,7 @@ public sealed class TryTests
     [InlineData(127, "/nowhere/at-all")]
     public async Task The_exit_code_is_the_programs(int expected, params string[] program)
     {
-        await using var daemon = await DaemonProcess.StartAsync([.. s_reverse, "--", .. program]);
+        await using var daemon = await DaemonProcess.StartAsync([.. Reverse, "--", .. program]);
 
         Assert.Equal(expected, await daemon.Exited);
         Assert.Equal(expected == 127, daemon.ErrorLines.Any(line => line.Contains("/nowhere/at-all could not be started", StringComparison.Ordinal)));
@@ -62,7 +62,7 @@ public sealed class TryTests
     [Fact]
     public async Task A_program_that_hangs_ends_with_the_daemon()
     {
-        await using var daemon = await DaemonProcess.StartAsync([.. s_reverse, "--", "sh", "-c", "echo $$ >&2; exec sleep 1000"]);
+        await using var daemon = await DaemonProcess.StartAsync([.. Reverse, "--", "sh", "-c", "echo $$ >&2; exec sleep 1000"]);
         var id = int.Parse(await daemon.LineAsync(""), System.Globalization.CultureInfo.InvariantCulture);
         using var program = Process.GetProcessById(id);
 

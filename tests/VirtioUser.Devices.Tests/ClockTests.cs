@@ -35,7 +35,9 @@ public class ClockTests
         // Ticks of a timer may overtake each other.
         var seen = new HashSet<uint>();
         while (!seen.IsSupersetOf([1, 2, 3]))
+        {
             Assert.True(seen.Add(context.Events.Take(TestContext.Current.CancellationToken)));
+        }
     }
 
     private sealed class Context : InstanceContext

@@ -17,8 +17,8 @@ public class GzipDamageTests
     private const uint Done = 1, OutputTooSmall = 2, NotGzip = 3;
 
     // A name and an extra field, as many bytes as another member has before its data, a comment, and a sum over the header.
-    private static readonly byte[] s_name = [.. "name.txt\0"u8];
-    private static readonly byte[] s_extra = [10, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+    private static readonly byte[] Name = [.. "name.txt\0"u8];
+    private static readonly byte[] Extra = [10, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 
     public static TheoryData<string> Files => [.. Inputs.Keys];
 
@@ -30,11 +30,11 @@ public class GzipDamageTests
         ["stored"] = Pack(Random(300), CompressionLevel.NoCompression),
         ["random"] = Pack(Random(300)),
         ["zeros"] = Pack(new byte[100_000]),
-        ["name"] = Member(8, s_name, [1, 2, 3]),
-        ["extra"] = Member(4, s_extra, [1, 2, 3]),
+        ["name"] = Member(8, Name, [1, 2, 3]),
+        ["extra"] = Member(4, Extra, [1, 2, 3]),
         ["comment"] = Member(16, [.. "of old\0"u8], [1, 2, 3]),
-        ["all fields"] = Member(2 | 4 | 8 | 16, [.. s_extra, .. s_name, .. "of old\0"u8], [1, 2, 3]),
-        ["two members"] = [.. Pack([1, 2, 3]), .. Member(8, s_name, Random(50))],
+        ["all fields"] = Member(2 | 4 | 8 | 16, [.. Extra, .. Name, .. "of old\0"u8], [1, 2, 3]),
+        ["two members"] = [.. Pack([1, 2, 3]), .. Member(8, Name, Random(50))],
         ["three members, the second empty"] = [.. Pack(Random(20)), .. Pack([]), .. Pack(new byte[500])],
     };
 
@@ -192,7 +192,7 @@ public class GzipDamageTests
     private static byte[] Member(byte flags, byte[] fields, byte[] content)
     {
         byte[] header = [0x1F, 0x8B, 8, flags, 1, 2, 3, 4, 0, 3, .. fields];
-        byte[] sum = (flags & 2) == 0 ? [] : System.IO.Hashing.Crc32.Hash(header)[..2];
+        var sum = (flags & 2) == 0 ? [] : System.IO.Hashing.Crc32.Hash(header)[..2];
         return [.. header, .. sum, .. Pack(content)[10..]];
     }
 

@@ -117,7 +117,10 @@ public class GzipTests
     {
         var packed = new MemoryStream();
         using (var gzip = new GZipStream(packed, CompressionLevel.Optimal))
+        {
             gzip.Write(input);
+        }
+
         return packed.ToArray();
     }
 

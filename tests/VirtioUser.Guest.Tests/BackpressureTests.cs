@@ -38,7 +38,10 @@ public class BackpressureTests
         var writing = Given.Blocking(() =>
         {
             for (var i = 0; i < Plenty; i++)
+            {
                 instance.Write(Given.Ping(TestOperation.Echo));
+            }
+
             return true;
         });
 
@@ -57,7 +60,10 @@ public class BackpressureTests
 
         Assert.True(instance.TryWrite(Given.Ping(TestOperation.Echo)), "a ping that wants no answer needs no place for one");
         for (uint i = 0; i < sent; i++)
+        {
             Assert.Equal(i, instance.Read());
+        }
+
         Assert.Equal(PollEvents.Out, instance.Ready());
     }
 
@@ -75,7 +81,10 @@ public class BackpressureTests
         {
             using var memory = device.Allocate(4096);
             for (uint i = 0; i < 100; i++)
+            {
                 Assert.Equal(i, device.Ping(Given.Ping(TestOperation.Echo, i), Given.Deadline()));
+            }
+
             Assert.DoesNotContain(waiting, each => each.IsCompleted);
             device.Ping(Given.Ping(TestOperation.Release, gate), Given.Deadline());
         }
@@ -91,7 +100,9 @@ public class BackpressureTests
         do
         {
             while (instance.TryWrite(ping(sent)))
+            {
                 Assert.True(++sent < Plenty, "the device never filled up");
+            }
         }
         while (instance.File.Poll(PollEvents.Out, timeoutMilliseconds: 300) != PollEvents.None);
 

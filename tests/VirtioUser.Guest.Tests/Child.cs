@@ -21,7 +21,10 @@ internal sealed class Child : IDisposable
     {
         var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardInput = true, RedirectStandardError = true };
         foreach (var word in new[] { typeof(Child).Assembly.Location, "child", role }.Concat(arguments.Select(each => $"{each}")))
+        {
             start.ArgumentList.Add(word);
+        }
+
         var process = Process.Start(start)!;
         var child = new Child(process);
         process.ErrorDataReceived += (_, line) => child._errors.Enqueue(line.Data ?? "");
@@ -52,7 +55,10 @@ internal sealed class Child : IDisposable
     public int WaitForExit()
     {
         while (Given.Blocking(_process.StandardOutput.ReadLine).GetAwaiter().GetResult() is { } line)
+        {
             _output.Add(line);
+        }
+
         Assert.True(_process.WaitForExit(Given.Patience), "the child does not end");
         return _process.ExitCode;
     }

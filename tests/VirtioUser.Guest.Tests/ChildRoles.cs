@@ -24,7 +24,10 @@ internal static class ChildRoles
             case "open-slow":
                 Say("opening");
                 using (Given.Device(TestDevices.Slow))
+                {
                     Say("opened");
+                }
+
                 return 0;
             case "call-among-signals":
                 CallAmongSignals(numbers[0], numbers[1]);
@@ -61,7 +64,10 @@ internal static class ChildRoles
         var devices = Enumerable.Range(0, 8).Select(_ => Given.Device()).ToArray();
         var memory = devices[0].Allocate(length);
         for (ulong offset = 0; offset < length; offset += 1 << 20)
+        {
             memory.GetSpan(offset, 1)[0] = 1;
+        }
+
         devices[1].Import(memory.Export());
         foreach (var device in devices)
         {
@@ -70,7 +76,10 @@ internal static class ChildRoles
         }
 
         foreach (var device in devices)
+        {
             device.Send([.. Enumerable.Repeat(Given.Ping(TestOperation.Echo), 16)]);
+        }
+
         Say("holding");
         Thread.Sleep(Timeout.Infinite);
     }
@@ -87,11 +96,16 @@ internal static class ChildRoles
         instance.Write(Given.Ping(TestOperation.Wait, gate));
         ulong answered = 0;
         for (ulong i = 0; i < calls; i++)
+        {
             answered += instance.Call(Given.Ping(TestOperation.Count), DriverInterface.LongestWait, out _) ? 1u : 0u;
+        }
+
         signals.Kill();
         Say($"{answered} answered");
         for (ulong i = 0; i < calls; i++)
+        {
             Say(instance.Read().ToString(CultureInfo.InvariantCulture));
+        }
     }
 
     private static void TouchFreed()

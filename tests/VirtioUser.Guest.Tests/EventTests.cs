@@ -15,13 +15,18 @@ public class EventTests
         device.Ping(Given.Ping(TestOperation.RaiseEvents, 100), Given.Deadline());
 
         for (uint i = 1; i <= 50; i++)
+        {
             Assert.Equal(i, device.ReadEvent(Given.Deadline()));
+        }
+
         uint expected = 51;
         await foreach (var revents in device.ReadEventsAsync(Given.Deadline()))
         {
             Assert.Equal(expected++, revents);
             if (revents == 100)
+            {
                 break;
+            }
         }
     }
 
@@ -75,7 +80,10 @@ public class EventTests
         Assert.Equal(Errno.EOVERFLOW, RawInstance.ErrnoOf(() => instance.Read()));
         var seen = new List<uint>();
         while (instance.File.TryRead(new byte[4], out _))
+        {
             seen.Add(0);
+        }
+
         Assert.InRange((uint)seen.Count, 1u, raised - 1);
         instance.Write(Given.Ping(TestOperation.Echo, 8) with { Events = 1 });
         Assert.Equal(PollEvents.In, instance.File.Poll(PollEvents.In, (int)Given.Patience.TotalMilliseconds));
@@ -111,6 +119,8 @@ public class EventTests
         device.Send(Given.Ping(TestOperation.RaiseEvents, 20000), Given.Deadline());
 
         for (uint i = 0; i < 200; i++)
+        {
             Assert.Equal(i, device.Ping(Given.Ping(TestOperation.Echo, i), Given.Deadline()));
+        }
     }
 }

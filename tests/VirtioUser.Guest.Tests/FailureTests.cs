@@ -39,7 +39,9 @@ public class FailureTests
         Assert.Equal(Errno.EIO, ErrnoOf(() =>
         {
             while (true)
+            {
                 device.Send(Given.Ping(TestOperation.Echo), deadline);
+            }
         }));
         Assert.Equal(Errno.EIO, ErrnoOf(() => device.Ping(Given.Ping(TestOperation.Echo), deadline)));
     }
@@ -58,9 +60,13 @@ public class FailureTests
         // The notice that the instance has ended may overtake the last answer's turn to be sent, never an earlier one's.
         var exception = await Record.ExceptionAsync(() => answers);
         if (exception is null)
+        {
             Assert.Equal([1u, 1u, 0x8000_0000u, 0x8000_0000u], (await answers).AsEnumerable());
+        }
         else
+        {
             Assert.Equal(Errno.EIO, Assert.IsType<VirtioUserException>(exception).Errno);
+        }
     }
 
     [Fact]

@@ -41,9 +41,15 @@ public class MappedMemoryTests
         Assert.Equal(100u, Ask(device, Operation.Peek, 7, offset: 0));
         Assert.Equal(102, memory.Span[2 * Page]);
         if (kind is Kind.SharedMemfd)
+        {
             Assert.Equal((100u, 104u), (Ask(device, Operation.PeekFile, 7, offset: 0), Ask(device, Operation.PeekFile, 7, offset: Page)));
+        }
+
         if (kind is Kind.PrivateFile or Kind.PrivateShm or Kind.PrivateMemfd)
+        {
             Assert.Equal((7u, 7u), (Ask(device, Operation.PeekFile, 7, offset: 0), Ask(device, Operation.PeekFile, 7, offset: Page)));
+        }
+
         Assert.Equal(0u, Unmap(device, memory, slot: 7, page: 1)); // it is gone
         Ask(device, Operation.Drop, 7);
     }

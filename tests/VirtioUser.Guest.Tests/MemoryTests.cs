@@ -88,14 +88,21 @@ public class MemoryTests
         using (var first = device.Allocate(length))
         {
             for (ulong offset = 0; offset < length; offset += 4096)
+            {
                 first.GetSpan(offset, 1)[0] = 0xFF;
+            }
         }
 
         using var second = device.Allocate(length);
         for (ulong offset = 0; offset < length; offset += 64 * MiB)
+        {
             Assert.False(second.GetSpan(offset, (int)MiB).ContainsAnyExcept((byte)0));
+        }
+
         for (ulong offset = 0; offset < length; offset += 4096)
+        {
             Assert.Equal(0, second.GetSpan(offset, 1)[0]);
+        }
     }
 
     [Fact]
@@ -106,7 +113,9 @@ public class MemoryTests
         var exception = Assert.Throws<VirtioUserException>(() =>
         {
             while (held.Count < 1 << 12)
+            {
                 held.Add(device.Allocate(256 * MiB));
+            }
         });
         Assert.Equal((Errno.ENOMEM, "allocate"), (exception.Errno, exception.Operation));
 

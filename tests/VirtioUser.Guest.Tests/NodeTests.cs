@@ -28,7 +28,9 @@ public class NodeTests
     public void Only_the_owner_may_use_a_node()
     {
         foreach (var node in DeviceNode.List())
+        {
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(node.Path));
+        }
     }
 
     [Fact]
@@ -44,9 +46,15 @@ public class NodeTests
     {
         var devices = Enumerable.Range(0, 200).Select(_ => Given.Device()).ToList();
         for (uint i = 0; i < devices.Count; i++)
+        {
             Assert.Equal(i, devices[(int)i].Ping(Given.Ping(TestOperation.Echo, i), Given.Deadline()));
+        }
+
         foreach (var device in devices)
+        {
             Assert.Equal(2u, device.Ping(Given.Ping(TestOperation.Count), Given.Deadline()));
+        }
+
         devices.ForEach(device => device.Dispose());
     }
 }

@@ -48,13 +48,19 @@ public class PingTests
         var threads = Enumerable.Range(0, 3).Select(thread => Given.Blocking(() =>
         {
             for (var i = 0; i < 200; i++)
+            {
                 Assert.Equal((uint)((thread << 16) | i), device.Ping(Given.Ping(TestOperation.Echo, (uint)((thread << 16) | i)), deadline));
+            }
+
             return true;
         }));
         var tasks = Enumerable.Range(3, 3).Select(async task =>
         {
             for (var i = 0; i < 200; i++)
+            {
                 Assert.Equal((uint)((task << 16) | i), await device.PingAsync(Given.Ping(TestOperation.Echo, (uint)((task << 16) | i)), deadline));
+            }
+
             return true;
         });
         await Task.WhenAll(threads.Concat(tasks));
@@ -120,7 +126,9 @@ public class PingTests
 
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (uint i = 0; i < 100; i++)
+        {
             device.Ping(Given.Ping(TestOperation.Echo, i));
+        }
 
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }

@@ -21,7 +21,10 @@ public sealed class PollTests : IDisposable
         }
 
         foreach (var value in new[] { "1001", "-1", "4294967296", "soon", "" })
+        {
             Assert.ThrowsAny<Exception>(() => DriverAttributes.WritePollMicroseconds(value));
+        }
+
         Assert.Equal(1000u, DriverAttributes.PollMicroseconds);
     }
 
@@ -32,7 +35,9 @@ public sealed class PollTests : IDisposable
         DriverAttributes.PollMicroseconds = 0;
         var (paid, missed) = (DriverAttributes.Statistic("polls_paid"), DriverAttributes.Statistic("polls_missed"));
         for (uint i = 0; i < 200; i++)
+        {
             Assert.Equal(i, instance.Call(Given.Ping(TestOperation.Echo, i)));
+        }
 
         Assert.Equal((paid, missed), (DriverAttributes.Statistic("polls_paid"), DriverAttributes.Statistic("polls_missed")));
     }
@@ -80,12 +85,16 @@ public sealed class PollTests : IDisposable
         instance.Write(Given.Ping(TestOperation.Wait, gate));
         var missed = DriverAttributes.Statistic("polls_missed");
         for (uint i = 0; i < Waits; i++)
+        {
             Assert.False(instance.Call(Given.Ping(TestOperation.Echo, i), 100, out _));
+        }
 
         // The 1st, 3rd, 7th and 15th, as far as they had the processor for themselves.
         Assert.InRange(DriverAttributes.Statistic("polls_missed") - missed, 0, 4);
         other.Ping(Given.Ping(TestOperation.Release, gate), Given.Deadline());
         for (uint i = 0; i < Waits; i++)
+        {
             Assert.Equal(i, instance.Read());
+        }
     }
 }

@@ -57,9 +57,15 @@ public class ProcessTests
         var deadline = Given.Deadline();
         SharedObject? memory;
         while ((memory = device.TryAllocate(length)) is null)
+        {
             await Task.Delay(20, deadline);
+        }
+
         for (ulong offset = 0; offset < length; offset += 1 << 20)
+        {
             Assert.Equal(0, memory.GetSpan(offset, 1)[0]);
+        }
+
         memory.Dispose();
         Assert.True(scarce || ArenaIsLarge(), "the child did not hold its memory");
     }

@@ -50,7 +50,10 @@ public class UnbindTests
         // The nodes appear when the driver has asked the host for its devices.
         var deadline = Given.Deadline();
         while (DeviceNode.List().Count < 7)
+        {
             await Task.Delay(20, deadline);
+        }
+
         using var again = Given.Device();
         Assert.Equal(1u, again.Ping(Given.Ping(TestOperation.Count), deadline));
 
@@ -63,13 +66,17 @@ public class UnbindTests
         using var instance = new RawInstance();
         instance.Write(Given.Ping(TestOperation.Wait, gate));
         while (true)
+        {
             Assert.False(instance.Call(Given.Ping(TestOperation.Echo), DriverInterface.LongestWait, out _));
+        }
     }
 
     private static void WriteForEver(RawInstance instance, ulong gate)
     {
         instance.Write(Given.Ping(TestOperation.Wait, gate));
         while (true)
+        {
             instance.Write(Given.Ping(TestOperation.Echo));
+        }
     }
 }

@@ -23,7 +23,9 @@ public sealed class WaitingPingTests : IDisposable
         uint number = 0;
         // A host that is busy may take its time.
         while (!_instance.Call(Given.Ping(TestOperation.Echo, ++number), DriverInterface.LongestWait, out answer))
+        {
             Assert.Equal(number, _instance.Read());
+        }
 
         Assert.Equal(number, answer);
         Assert.Equal(PollEvents.Out, _instance.Ready());
@@ -36,7 +38,9 @@ public sealed class WaitingPingTests : IDisposable
     {
         using var device = Given.Device();
         for (uint i = 0; i < 1000; i++)
+        {
             device.Ping(Given.Ping(TestOperation.Echo, i));
+        }
 
         // Now and then the runtime, or a busy host, has the thread do something else.
         var deadline = Given.Deadline();
@@ -46,9 +50,7 @@ public sealed class WaitingPingTests : IDisposable
             deadline.ThrowIfCancellationRequested();
             calls = [.. SystemCall.Trace(() =>
             {
-                for (uint i = 0; i < 20; i++)
-                    device.Ping(Given.Ping(TestOperation.Echo, i));
-            })];
+                for (uint i = 0; i < 20; i++) { device.Ping(Given.Ping(TestOperation.Echo, i)); } })];
             // What is before and behind the pings switches the trace.
             calls = [.. calls.SkipWhile(call => !IsPing(call)).Reverse().SkipWhile(call => !IsPing(call))];
         }
@@ -68,9 +70,13 @@ public sealed class WaitingPingTests : IDisposable
             {
                 var number = ((uint)caller << 16) | i;
                 if (_instance.Call(Given.Ping(TestOperation.Echo, number), DriverInterface.LongestWait, out var answer))
+                {
                     Assert.Equal(number, answer);
+                }
                 else
+                {
                     Interlocked.Increment(ref late);
+                }
             }
 
             return true;
@@ -88,7 +94,9 @@ public sealed class WaitingPingTests : IDisposable
         });
         await Task.WhenAll(callers);
         for (var i = 0; i < late; i++)
+        {
             read.Add(_instance.Read());
+        }
 
         Assert.Equal(Enumerable.Range(0, (int)Each).Select(i => (uint)i), read.Where(answer => answer < Each));
         Assert.Equal(Each + late, read.Count);
@@ -104,13 +112,19 @@ public sealed class WaitingPingTests : IDisposable
         for (uint i = 0; i < 50; i++)
         {
             if (!_instance.Call(Given.Ping(TestOperation.Echo, 1000 + i), DriverInterface.LongestWait, out var answer))
+            {
                 continue;
+            }
+
             Assert.Equal(1000 + i, answer);
             seen.Add(answer);
         }
 
         while (seen.Count < 150)
+        {
             seen.Add(_instance.Read());
+        }
+
         Assert.Equal(Enumerable.Range(1, 100).Select(i => Given.OwnEvent((uint)i)), seen.Where(each => each > 2000));
         Assert.Equal(Enumerable.Range(1000, 50).Select(i => (uint)i), seen.Where(each => each < 2000).Order());
     }
@@ -151,7 +165,9 @@ public sealed class WaitingPingTests : IDisposable
             (inCall, answer) = await calling;
             Assert.Equal(1u, _instance.Read());
             if (!inCall)
+            {
                 Assert.Equal(2u, _instance.Read());
+            }
         }
         while (!inCall);
 
@@ -172,7 +188,10 @@ public sealed class WaitingPingTests : IDisposable
 
         // The first ping of the instance was the one that waits.
         for (ulong i = 0; i < Calls; i++)
+        {
             Assert.Equal($"{i + 2}", child.ReadLine());
+        }
+
         Assert.Equal(0, child.WaitForExit());
     }
 
@@ -218,7 +237,9 @@ public sealed class WaitingPingTests : IDisposable
         Assert.Equal(Errno.EAGAIN, RawInstance.ErrnoOf(() =>
         {
             for (; sent < 5000; sent++)
+            {
                 Assert.False(full.Call(Given.Ping(TestOperation.Echo, sent), 1, out _));
+            }
         }));
 
         other.Ping(Given.Ping(TestOperation.Release, gate), Given.Deadline());

@@ -102,7 +102,9 @@ public class AnswerInCallTests
         // They may well have parted: it is tried again after some time.
         meeting.Release(1000);
         for (var i = 0; calls == 1; i++)
+        {
             Assert.Equal((uint)i, device.Ping(new PingRequest((uint)i), Timeout));
+        }
     }
 
     [Fact]
@@ -113,7 +115,9 @@ public class AnswerInCallTests
         PingOutcome InCall(PingRequest ping)
         {
             lock (random)
+            {
                 return (PingOutcome)random.Next(3);
+            }
         }
 
         channel = new FakeChannel { InCall = InCall };

@@ -52,6 +52,8 @@ public sealed class DeviceNodeTests : IDisposable
     private void Make(params string[] names)
     {
         foreach (var name in names)
+        {
             File.WriteAllText(Path.Combine(_directory, name), "");
+        }
     }
 }

@@ -46,9 +46,14 @@ public class EventTests
         {
             seen.Add(revents);
             if (revents == 2)
+            {
                 channel.Raise(Revents.Unsolicited | 3);
+            }
+
             if (revents == 3)
+            {
                 break;
+            }
         }
 
         Assert.Equal([1u, 2u, 3u], seen);
@@ -67,7 +72,9 @@ public class EventTests
                 {
                     Assert.Equal(expected++, revents);
                     if (expected == 300)
+                    {
                         break;
+                    }
                 }
             },
             Timeout);
@@ -112,12 +119,18 @@ public class EventTests
         var channel = new FakeChannel(answersAtOnce: true);
         using var device = new VirtioUserDevice(channel);
         for (uint i = 0; i <= OwnEventQueue.Capacity; i++)
+        {
             channel.Raise(Revents.Unsolicited | i);
+        }
+
         Assert.Equal(1u, device.Ping(new PingRequest(1), Timeout));
 
         Assert.Throws<EventsLostException>(() => device.ReadEvent(Timeout));
         for (uint i = 0; i < OwnEventQueue.Capacity; i++)
+        {
             Assert.Equal(i, device.ReadEvent(Timeout));
+        }
+
         Assert.False(device.TryReadEvent(out _));
     }
 
@@ -163,7 +176,10 @@ public class EventTests
     private static async Task<uint> First(VirtioUserDevice device, CancellationToken cancellationToken)
     {
         await foreach (var revents in device.ReadEventsAsync(cancellationToken))
+        {
             return revents;
+        }
+
         throw new InvalidOperationException("The stream ended.");
     }
 }

@@ -46,7 +46,13 @@ internal sealed class FakeChannel : DeviceChannel
     /// <summary>The pings that are not answered yet.</summary>
     public PingRequest[] Pings
     {
-        get { lock (_gate) return [.. _sent]; }
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _sent];
+            }
+        }
     }
 
     /// <summary>Whether waits are .NET's own, which <see cref="Thread.Interrupt"/> ends, as those without a driver are.</summary>
@@ -62,7 +68,13 @@ internal sealed class FakeChannel : DeviceChannel
     /// <summary>How many more pings the channel takes.</summary>
     public int Room
     {
-        get { lock (_gate) return _room; }
+        get
+        {
+            lock (_gate)
+            {
+                return _room;
+            }
+        }
         set { lock (_gate) { _room = value; Update(); } }
     }
 
@@ -72,7 +84,10 @@ internal sealed class FakeChannel : DeviceChannel
         lock (_gate)
         {
             for (; count > 0; count--)
+            {
                 Answer(_sent.Dequeue(), bits);
+            }
+
             Update();
         }
     }
@@ -83,7 +98,10 @@ internal sealed class FakeChannel : DeviceChannel
         lock (_gate)
         {
             foreach (var each in revents)
+            {
                 _events.Enqueue(each);
+            }
+
             Update();
         }
     }
@@ -114,18 +132,28 @@ internal sealed class FakeChannel : DeviceChannel
             ThrowIfFailed("ping");
             var taken = Math.Min(Math.Min(pings.Length, _room), MaximumTaken);
             if (taken == 0)
+            {
                 WouldBlock.Release();
+            }
+
             foreach (ref readonly var ping in pings[..taken])
             {
                 if (_answersAtOnce)
+                {
                     Answer(ping, 0);
+                }
                 else
+                {
                     _sent.Enqueue(ping);
+                }
             }
 
             _room -= taken;
             if (taken > 0 && !_answersAtOnce)
+            {
                 Sent.Release(taken);
+            }
+
             Update();
             return taken;
         }
@@ -161,9 +189,15 @@ internal sealed class FakeChannel : DeviceChannel
             }
 
             while (count < revents.Length && _events.TryDequeue(out revents[count]))
+            {
                 count++;
+            }
+
             if (count == 0)
+            {
                 ThrowIfFailed("read");
+            }
+
             Update();
             return count > 0 ? Reception.Events : Reception.Nothing;
         }
@@ -184,9 +218,15 @@ internal sealed class FakeChannel : DeviceChannel
         using var poll = new EventPoll();
         poll.Add(duplicate, 0);
         if (events.HasFlag(PollEvents.In))
+        {
             poll.Add(_readable.Descriptor, (ulong)PollEvents.In);
+        }
+
         if (events.HasFlag(PollEvents.Out))
+        {
             poll.Add(_writable.Descriptor, (ulong)PollEvents.Out);
+        }
+
         Span<ReadyDescriptor> ready = stackalloc ReadyDescriptor[3];
         var result = PollEvents.None;
         foreach (var each in ready[..poll.Wait(ready)])
@@ -224,7 +264,9 @@ internal sealed class FakeChannel : DeviceChannel
     public override void Free(ulong id)
     {
         lock (_gate)
+        {
             Freed.Add(id);
+        }
     }
 
     public override Mapping Map(ObjectDescription description) => Mapping.Map(_objects[description.Id], 0, description.Length);
@@ -233,7 +275,9 @@ internal sealed class FakeChannel : DeviceChannel
     {
         Closed = true;
         foreach (var each in _objects.Values)
+        {
             each.Dispose();
+        }
     }
 
     private PollEvents WaitManaged(PollEvents events, DirectInterrupt interrupt)
@@ -246,9 +290,15 @@ internal sealed class FakeChannel : DeviceChannel
                 var ready = (_lost || _events.Count > 0 || _failure != Errno.None ? PollEvents.In : PollEvents.None) |
                     (_room > 0 || _failure != Errno.None ? PollEvents.Out : PollEvents.None);
                 if (interrupt.TryConsume())
+                {
                     return PollEvents.None;
+                }
+
                 if ((ready & events) != PollEvents.None)
+                {
                     return ready & events;
+                }
+
                 Monitor.Wait(_gate);
             }
         }
@@ -257,13 +307,17 @@ internal sealed class FakeChannel : DeviceChannel
     private void Answer(in PingRequest ping, uint bits)
     {
         if (ping.Events != 0)
+        {
             _events.Enqueue(((uint)ping.Metadata & Revents.DeviceMask) | bits);
+        }
     }
 
     private void ThrowIfFailed(string operation)
     {
         if (_failure != Errno.None)
+        {
             throw new VirtioUserException(Identity.ToString(), operation, _failure);
+        }
     }
 
     /// <summary>Readiness is a level: the descriptors are signalled exactly as long as there is something to do.</summary>
@@ -272,7 +326,9 @@ internal sealed class FakeChannel : DeviceChannel
         if (ManagedWaits)
         {
             lock (_gate)
+            {
                 Monitor.PulseAll(_gate);
+            }
         }
 
         Set(_readable, _lost || _events.Count > 0 || _failure != Errno.None);
@@ -282,7 +338,9 @@ internal sealed class FakeChannel : DeviceChannel
         {
             descriptor.TryConsume();
             if (level)
+            {
                 descriptor.Signal();
+            }
         }
     }
 }

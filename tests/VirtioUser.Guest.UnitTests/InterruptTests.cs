@@ -5,7 +5,7 @@ namespace VirtioUser.Guest.UnitTests;
 
 public class InterruptTests
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private static CancellationToken Timeout => TestContext.Current.CancellationToken;
 
@@ -99,7 +99,7 @@ public class InterruptTests
 
         await receiver.AssertInterruptedAsync();
         channel.Answer(1);
-        Assert.Equal(9u, await pinging.WaitAsync(s_patience, Timeout));
+        Assert.Equal(9u, await pinging.WaitAsync(Patience, Timeout));
     }
 
     [Fact]
@@ -135,7 +135,7 @@ public class InterruptTests
         device.Send(new PingRequest(2), Timeout);
     }
 
-    private static async Task Came(SemaphoreSlim signal) => Assert.True(await signal.WaitAsync(s_patience, Timeout), "Waited in vain.");
+    private static async Task Came(SemaphoreSlim signal) => Assert.True(await signal.WaitAsync(Patience, Timeout), "Waited in vain.");
 
     /// <summary>A thread of its own that makes a call.</summary>
     private sealed class Caller
@@ -159,7 +159,7 @@ public class InterruptTests
         })
         { IsBackground = true };
 
-        public Task Task => _ended.Task.WaitAsync(s_patience);
+        public Task Task => _ended.Task.WaitAsync(Patience);
 
         public static Caller Start(Action action)
         {

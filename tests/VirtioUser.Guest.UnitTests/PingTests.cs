@@ -30,7 +30,9 @@ public class PingTests
             () =>
             {
                 for (var i = 0; i < 2000; i++)
+                {
                     Assert.Equal((uint)((thread << 16) | i), device.Ping(new PingRequest((uint)((thread << 16) | i)), Timeout));
+                }
             },
             Timeout, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
     }
@@ -43,13 +45,17 @@ public class PingTests
         var asynchronous = Enumerable.Range(0, 4).Select(async caller =>
         {
             for (var i = 0; i < 500; i++)
+            {
                 Assert.Equal((uint)((caller << 16) | i), await device.PingAsync(new PingRequest((uint)((caller << 16) | i)), Timeout));
+            }
         });
         var waiting = Enumerable.Range(4, 4).Select(caller => Task.Factory.StartNew(
             () =>
             {
                 for (var i = 0; i < 500; i++)
+                {
                     Assert.Equal((uint)((caller << 16) | i), device.Ping(new PingRequest((uint)((caller << 16) | i)), Timeout));
+                }
             },
             Timeout, TaskCreationOptions.LongRunning, TaskScheduler.Default));
         await Task.WhenAll(asynchronous.Concat(waiting));
@@ -68,7 +74,9 @@ public class PingTests
 
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (uint i = 0; i < 1000; i++)
+        {
             device.Ping(new PingRequest(i));
+        }
 
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }
@@ -236,7 +244,10 @@ public class PingTests
         channel.Fail(Errno.EIO);
 
         foreach (var each in new[] { waiting, asynchronous, reading })
+        {
             Assert.Equal(Errno.EIO, (await Assert.ThrowsAsync<VirtioUserException>(() => each)).Errno);
+        }
+
         Assert.Equal("ping", Assert.Throws<VirtioUserException>(() => device.Ping(new PingRequest(3), Timeout)).Operation);
         Assert.Equal("read", Assert.Throws<VirtioUserException>(() => device.ReadEvent(Timeout)).Operation);
     }
@@ -269,7 +280,10 @@ public class PingTests
         device.Dispose();
 
         foreach (var each in new[] { waiting, asynchronous, reading, blocked })
+        {
             await Assert.ThrowsAsync<ObjectDisposedException>(() => each);
+        }
+
         Assert.Throws<ObjectDisposedException>(() => { device.Ping(new PingRequest(4), Timeout); });
         Assert.Throws<ObjectDisposedException>(() => { device.ReadEvent(Timeout); });
         Assert.True(channel.Closed);

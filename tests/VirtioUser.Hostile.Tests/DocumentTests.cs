@@ -7,7 +7,7 @@ namespace VirtioUser.Hostile.Tests;
 
 public sealed class DocumentTests
 {
-    private static readonly string s_file = Path.Combine(BuildOutput.Root, "docs", "hostile-cases.md");
+    private static readonly string File = Path.Combine(BuildOutput.Root, "docs", "hostile-cases.md");
 
     /// <summary>To write the list anew: set VIRTIO_USER_WRITE_CASES to 1 and run this test.</summary>
     [Fact]
@@ -16,10 +16,10 @@ public sealed class DocumentTests
         var text = Render();
         if (Environment.GetEnvironmentVariable("VIRTIO_USER_WRITE_CASES") == "1")
         {
-            File.WriteAllText(s_file, text);
+            System.IO.File.WriteAllText(File, text);
         }
 
-        Assert.Equal(text, File.ReadAllText(s_file));
+        Assert.Equal(text, System.IO.File.ReadAllText(File));
     }
 
     [Fact]

@@ -88,7 +88,7 @@ public sealed class AdvisoryTests(HostileDaemon daemon) : IClassFixture<HostileD
 /// <summary>Cases that wait for a bound of the daemon: each has a daemon of its own, and all begin when the first is asked for.</summary>
 public sealed class OwnEndTests
 {
-    private static readonly Lazy<Dictionary<string, Task>> s_running = new(() => OwnEndCases.All.ToDictionary(
+    private static readonly Lazy<Dictionary<string, Task>> Running = new(() => OwnEndCases.All.ToDictionary(
         each => each.Name,
         each => Task.Factory.StartNew(() => JudgeAlone(each), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
 
@@ -96,7 +96,7 @@ public sealed class OwnEndTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public Task Has_the_right_verdict(string name) => s_running.Value[name];
+    public Task Has_the_right_verdict(string name) => Running.Value[name];
 
     private static void JudgeAlone(HostileCase it)
     {

@@ -3,7 +3,7 @@ namespace VirtioUser.Vm.Tests;
 
 public sealed class ClipTests
 {
-    static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     /// <summary>The small clips, by name.</summary>
     public static TheoryData<string> Names => [.. Clips.Small.Select(clip => clip.Name)];
@@ -12,9 +12,9 @@ public sealed class ClipTests
     [MemberData(nameof(Names))]
     public async Task A_small_clip_has_its_pictures_all_different_and_of_its_size(string name)
     {
-        Clip clip = Clips.Small.Single(each => each.Name == name);
-        MediaTree tree = await MediaTree.PrepareAsync(cancellationToken: Cancelled);
-        string path = await Clips.GetAsync(tree, clip, cancellationToken: Cancelled);
+        var clip = Clips.Small.Single(each => each.Name == name);
+        var tree = await MediaTree.PrepareAsync(cancellationToken: Cancelled);
+        var path = await Clips.GetAsync(tree, clip, cancellationToken: Cancelled);
 
         string[][] pictures = [.. (await Ffmpeg.FrameMd5Async(tree, path, Cancelled)).Where(line => !line.StartsWith('#')).Select(line => line.Split(','))];
 
@@ -27,9 +27,9 @@ public sealed class ClipTests
     [Fact]
     public async Task A_clip_is_made_once()
     {
-        MediaTree tree = await MediaTree.PrepareAsync(cancellationToken: Cancelled);
-        string path = await Clips.GetAsync(tree, Clips.Small[0], cancellationToken: Cancelled);
-        DateTime made = File.GetLastWriteTimeUtc(path);
+        var tree = await MediaTree.PrepareAsync(cancellationToken: Cancelled);
+        var path = await Clips.GetAsync(tree, Clips.Small[0], cancellationToken: Cancelled);
+        var made = File.GetLastWriteTimeUtc(path);
 
         Assert.Equal(path, await Clips.GetAsync(tree, Clips.Small[0], cancellationToken: Cancelled));
         Assert.Equal(made, File.GetLastWriteTimeUtc(path));
@@ -41,8 +41,8 @@ public sealed class ClipTests
     [InlineData(ClipCodec.Av1)]
     public async Task A_clip_several_times_over_has_the_same_pictures_as_often(ClipCodec codec)
     {
-        Clip once = Clips.Small.First(clip => clip.Codec == codec);
-        MediaTree tree = await MediaTree.PrepareAsync(cancellationToken: Cancelled);
+        var once = Clips.Small.First(clip => clip.Codec == codec);
+        var tree = await MediaTree.PrepareAsync(cancellationToken: Cancelled);
 
         string[] first = await HashesAsync(tree, once), all = await HashesAsync(tree, once with { Times = 3 });
 
@@ -56,9 +56,9 @@ public sealed class ClipTests
         Assert.Equal(all.Length, all.Select(clip => clip.Name).Distinct().Count());
     }
 
-    static async Task<string[]> HashesAsync(MediaTree tree, Clip clip)
+    private static async Task<string[]> HashesAsync(MediaTree tree, Clip clip)
     {
-        string path = await Clips.GetAsync(tree, clip, cancellationToken: Cancelled);
+        var path = await Clips.GetAsync(tree, clip, cancellationToken: Cancelled);
         return [.. (await Ffmpeg.FrameMd5Async(tree, path, Cancelled)).Where(line => !line.StartsWith('#')).Select(line => line.Split(',')[^1])];
     }
 }

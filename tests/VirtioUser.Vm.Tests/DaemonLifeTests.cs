@@ -6,10 +6,10 @@ namespace VirtioUser.Vm.Tests;
 public sealed class DaemonLifeTests : VmTest
 {
     // Says so when it holds an instance, and then holds it until the guest ends.
-    static readonly string HoldForEver =
+    private static readonly string HoldForEver =
         $"{GuestShell.Open}; {GuestShell.Ping(TestOperation.Echo, 9, 1)}; {GuestShell.ReadEvent}; exec sleep 1000000";
 
-    static readonly string Echo = $"{GuestShell.Open}; {GuestShell.Ping(TestOperation.Echo, 11, 1)}; {GuestShell.ReadEvent}";
+    private static readonly string Echo = $"{GuestShell.Open}; {GuestShell.Ping(TestOperation.Echo, 11, 1)}; {GuestShell.ReadEvent}";
 
     [Theory]
     [InlineData(false)]
@@ -29,10 +29,10 @@ public sealed class DaemonLifeTests : VmTest
     public async Task A_VM_that_is_stopped_and_goes_on_loses_nothing()
     {
         // Many round trips in the guest, while the VM stands still again and again.
-        Task<string> traffic = Rig.RunAsync(
+        var traffic = Rig.RunAsync(
             $"{GuestShell.Open}; i=0; while [ $i -lt 300 ]; do {GuestShell.Ping(TestOperation.Count, 0, 1)}; " +
             $"[ $({GuestShell.ReadEvent}) -eq $((i+1)) ] || exit 1; i=$((i+1)); done; echo $i");
-        int stops = 0;
+        var stops = 0;
         while (!traffic.IsCompleted)
         {
             await Rig.Machine.Qmp.ExecuteAsync("stop", cancellationToken: Cancelled);
@@ -62,7 +62,7 @@ public sealed class DaemonLifeTests : VmTest
     [Fact]
     public async Task A_program_that_is_killed_leaves_nothing_behind()
     {
-        GuestCommand holder = await HoldAsync();
+        var holder = await HoldAsync();
         await holder.SignalAsync("KILL");
         Assert.NotEqual(0, (await holder.WaitAsync(Cancelled)).ExitCode);
 
@@ -73,10 +73,10 @@ public sealed class DaemonLifeTests : VmTest
         Rig.AssertKernelsContent();
     }
 
-    async Task<GuestCommand> HoldAsync()
+    private async Task<GuestCommand> HoldAsync()
     {
         TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        GuestCommand holder = await Rig.Machine.StartCommandAsync(["sh", "-c", HoldForEver], _ => ready.TrySetResult(), cancellationToken: Cancelled);
+        var holder = await Rig.Machine.StartCommandAsync(["sh", "-c", HoldForEver], _ => ready.TrySetResult(), cancellationToken: Cancelled);
         await ready.Task.WaitAsync(Cancelled);
         return holder;
     }

@@ -3,19 +3,19 @@ namespace VirtioUser.Vm.Tests;
 
 public sealed class DemoTests
 {
-    static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task It_takes_any_file_through_both_devices_and_proves_the_results()
     {
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("virtio-user-demo-test-");
+        var folder = Directory.CreateTempSubdirectory("virtio-user-demo-test-");
         try
         {
             string empty = Path.Combine(folder.FullName, "-empty"), odd = Path.Combine(folder.FullName, "it's \"odd\" $1.txt");
             await File.WriteAllBytesAsync(empty, [], Cancelled);
             await File.WriteAllTextAsync(odd, "some words", Cancelled);
 
-            (int code, string output) = await DemoProgram.RunAsync("--", empty, odd);
+            (var code, var output) = await DemoProgram.RunAsync("--", empty, odd);
 
             Assert.True(code == 0, output);
             Assert.Contains($"gunzip and compare {Path.GetFileName(odd)}: the same bytes", output, StringComparison.Ordinal);
@@ -30,7 +30,7 @@ public sealed class DemoTests
     [Fact]
     public async Task Without_a_vm_the_same_program_does_the_same()
     {
-        (int code, string output) = await DemoProgram.RunAsync("--no-vm");
+        (var code, var output) = await DemoProgram.RunAsync("--no-vm");
 
         Assert.True(code == 0, output);
         Assert.Contains("gunzip and compare GPL-3: the same bytes", output, StringComparison.Ordinal);
@@ -40,7 +40,7 @@ public sealed class DemoTests
     [Fact]
     public async Task A_file_that_is_not_there_gets_one_sentence()
     {
-        (int code, string output) = await DemoProgram.RunAsync("/nowhere/at all");
+        (var code, var output) = await DemoProgram.RunAsync("/nowhere/at all");
         Assert.Equal((2, "/nowhere/at all is not a file. Name files that can be read."), (code, output.Trim()));
     }
 }

@@ -6,10 +6,10 @@ public sealed class ReadmeTests
     [Fact]
     public async Task The_device_of_the_README_answers_its_guest_program()
     {
-        await using VmRig rig = await VmRig.StartAsync(
+        await using var rig = await VmRig.StartAsync(
             [BuildOutput.PathOf("Reverse", "Reverse.dll")], [new Share(BuildOutput.FolderOf("ReverseGuest"), "/opt/reverse")],
             cancellationToken: TestContext.Current.CancellationToken);
-        string output = await rig.RunAsync("dotnet /opt/reverse/ReverseGuest.dll");
+        var output = await rig.RunAsync("dotnet /opt/reverse/ReverseGuest.dll");
         Assert.Contains("Hello from the guest!", output, StringComparison.Ordinal);
         await rig.AssertNothingLeftAsync();
     }

@@ -5,7 +5,7 @@ namespace VirtioUser.Vm.Tests;
 
 public sealed class SizeTests
 {
-    static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Theory]
     [InlineData("64G", 128)]
@@ -13,7 +13,7 @@ public sealed class SizeTests
     [InlineData("1G", 1024)]
     public async Task A_C_program_and_a_kernel_driver_go_through_every_operation_with(string arenaSize, int queueSize)
     {
-        await using VmRig rig = await VmRig.StartAsync(["--arena-size", arenaSize], queueSize, cancellationToken: Cancelled);
+        await using var rig = await VmRig.StartAsync(["--arena-size", arenaSize], queueSize, cancellationToken: Cancelled);
         await rig.RunAsync(
             $"{GuestImage.DriverFolderInGuest}/tests/virtio_user_smoke {GuestShell.Node} {TestDevices.Metadata(TestOperation.Length)}");
         await rig.RunAsync(

@@ -3,17 +3,17 @@ namespace VirtioUser.Vm.Tests;
 
 public sealed class VideoDemoTests
 {
-    static readonly byte[] PngSignature = [0x89, (byte)'P', (byte)'N', (byte)'G'];
+    private static readonly byte[] PngSignature = [0x89, (byte)'P', (byte)'N', (byte)'G'];
 
-    static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task A_clip_that_the_host_decodes_for_the_VM_has_the_pictures_that_ffmpeg_finds_in_it()
     {
-        Clip clip = Clips.Small[0];
-        DateTime before = DateTime.UtcNow;
+        var clip = Clips.Small[0];
+        var before = DateTime.UtcNow;
 
-        (int code, string output) = await DemoProgram.RunAsync("--video", await PathOfAsync(clip));
+        (var code, var output) = await DemoProgram.RunAsync("--video", await PathOfAsync(clip));
 
         Assert.True(code == 0, output);
         Assert.Contains($"{clip.FileName}: the MD5 of each of {clip.Frames} pictures is the one that ffmpeg gives", output, StringComparison.Ordinal);
@@ -25,13 +25,13 @@ public sealed class VideoDemoTests
     public async Task Without_a_VM_the_same_program_plays_clips_of_every_codec()
     {
         Clip[] clips = [Clips.Small.First(clip => clip.Codec == ClipCodec.H264), Clips.Small.First(clip => clip.Codec == ClipCodec.Vp9), Clips.Small.First(clip => clip.Codec == ClipCodec.Av1)];
-        DateTime before = DateTime.UtcNow;
+        var before = DateTime.UtcNow;
 
-        (int code, string output) = await DemoProgram.RunAsync(["--video", "--no-vm", .. await Task.WhenAll(clips.Select(PathOfAsync))]);
+        (var code, var output) = await DemoProgram.RunAsync(["--video", "--no-vm", .. await Task.WhenAll(clips.Select(PathOfAsync))]);
 
         Assert.True(code == 0, output);
         Assert.DoesNotContain("QEMU", output, StringComparison.Ordinal);
-        foreach (Clip clip in clips)
+        foreach (var clip in clips)
         {
             Assert.Contains($"{clip.FileName}: the MD5 of each of {clip.Frames} pictures is the one that ffmpeg gives", output, StringComparison.Ordinal);
             await AssertSheetAsync(clip, before);
@@ -41,14 +41,14 @@ public sealed class VideoDemoTests
     [Fact]
     public async Task A_damaged_clip_fails_and_says_what_the_player_said()
     {
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("virtio-user-demo-test-");
+        var folder = Directory.CreateTempSubdirectory("virtio-user-demo-test-");
         try
         {
-            byte[] bytes = await File.ReadAllBytesAsync(await PathOfAsync(Clips.Small.First(clip => clip.Codec == ClipCodec.Vp9)), Cancelled);
-            string damaged = Path.Combine(folder.FullName, "damaged.ivf");
+            var bytes = await File.ReadAllBytesAsync(await PathOfAsync(Clips.Small.First(clip => clip.Codec == ClipCodec.Vp9)), Cancelled);
+            var damaged = Path.Combine(folder.FullName, "damaged.ivf");
             await File.WriteAllBytesAsync(damaged, bytes[..^10], Cancelled);
 
-            (int code, string output) = await DemoProgram.RunAsync("--video", "--no-vm", damaged);
+            (var code, var output) = await DemoProgram.RunAsync("--video", "--no-vm", damaged);
 
             Assert.Equal(1, code);
             Assert.Contains("vu-play damaged.ivf ended with 1", output, StringComparison.Ordinal);
@@ -59,12 +59,12 @@ public sealed class VideoDemoTests
         }
     }
 
-    static async Task<string> PathOfAsync(Clip clip) =>
+    private static async Task<string> PathOfAsync(Clip clip) =>
         await Clips.GetAsync(await MediaTree.PrepareAsync(cancellationToken: Cancelled), clip, cancellationToken: Cancelled);
 
-    static async Task AssertSheetAsync(Clip clip, DateTime notBefore)
+    private static async Task AssertSheetAsync(Clip clip, DateTime notBefore)
     {
-        string sheet = Path.Combine(ProjectFolders.Root, "artifacts", "video", clip.Name + ".png");
+        var sheet = Path.Combine(ProjectFolders.Root, "artifacts", "video", clip.Name + ".png");
         Assert.True(File.GetLastWriteTimeUtc(sheet) >= notBefore, $"{sheet} was not written");
         Assert.Equal(PngSignature, (await File.ReadAllBytesAsync(sheet, Cancelled))[..PngSignature.Length]);
     }

@@ -7,39 +7,39 @@ namespace VirtioUser.Vm.Tests;
 
 public sealed class WrongHostTests : IAsyncLifetime
 {
-    const int ENOENT = 2, EIO = 5, ENXIO = 6, ENOMEM = 12, EINVAL = 22, EPROTO = 71;
+    private const int ENOENT = 2, EIO = 5, ENXIO = 6, ENOMEM = 12, EINVAL = 22, EPROTO = 71;
 
     // The uapi header's numbers; perl is in every Debian.
-    const string Open = "sysopen(my $f, '/dev/virtio-user/1234:0001:01', 2) or do { print $!+0; exit };";
-    const string Allocate = "my $b = pack('QQQLL', 0, 0, 8192, 0, 0); ioctl($f, 0xC020BE01, $b) or do { print $!+0; exit };";
-    const string Statistics = "/sys/bus/virtio/drivers/virtio_user/virtio*/statistics/";
+    private const string Open = "sysopen(my $f, '/dev/virtio-user/1234:0001:01', 2) or do { print $!+0; exit };";
+    private const string Allocate = "my $b = pack('QQQLL', 0, 0, 8192, 0, 0); ioctl($f, 0xC020BE01, $b) or do { print $!+0; exit };";
+    private const string Statistics = "/sys/bus/virtio/drivers/virtio_user/virtio*/statistics/";
 
-    static readonly DeviceIdentity First = new(0x1234, 1, 1), Second = new(0x1234, 2, 1);
+    private static readonly DeviceIdentity First = new(0x1234, 1, 1), Second = new(0x1234, 2, 1);
 
-    readonly ScriptedHost host;
-    DeviceIdentity[] offered = [First];
-    ulong handle, objects;
-    VirtualMachine? machine;
+    private readonly ScriptedHost _host;
+    private DeviceIdentity[] _offered = [First];
+    private ulong _handle, _objects;
+    private VirtualMachine? _machine;
 
-    public WrongHostTests() => host = new ScriptedHost(Rightly);
+    public WrongHostTests() => _host = new ScriptedHost(Rightly);
 
-    static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
-        machine = await VirtualMachine.StartAsync(
-            await GuestImage.PrepareAsync(cancellationToken: Cancelled), new VirtualMachineOptions { Devices = [new VhostUserDevice(host.SocketPath)] }, Cancelled);
-        await machine.LoadDriverAsync(cancellationToken: Cancelled);
+        _machine = await VirtualMachine.StartAsync(
+            await GuestImage.PrepareAsync(cancellationToken: Cancelled), new VirtualMachineOptions { Devices = [new VhostUserDevice(_host.SocketPath)] }, Cancelled);
+        await _machine.LoadDriverAsync(cancellationToken: Cancelled);
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (machine is not null)
+        if (_machine is not null)
         {
-            await machine.DisposeAsync();
+            await _machine.DisposeAsync();
         }
 
-        host.Dispose();
+        _host.Dispose();
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public sealed class WrongHostTests : IAsyncLifetime
         await ExpectAsync(EPROTO, $"{Open} my $held = $f; {Open}", (ref ConfigMessage reply) => reply.InstanceHandle = 7);
 
         Assert.Equal("0", await PerlAsync($"{Open} print 0;"));
-        Assert.Empty(machine!.KernelComplaints);
+        Assert.Empty(_machine!.KernelComplaints);
     }
 
     [Fact]
@@ -78,20 +78,20 @@ public sealed class WrongHostTests : IAsyncLifetime
         await ExpectAsync(EPROTO, Open + Allocate, (ref ConfigMessage reply) => reply.ShmOffset = ulong.MaxValue - 4095);
 
         // The same bytes, or bytes that overlap, for a second time.
-        string twice = $"{Open} {Allocate} my $held = $f; {Open} {Allocate}";
+        var twice = $"{Open} {Allocate} my $held = $f; {Open} {Allocate}";
         await ExpectAsync(EPROTO, twice, (ref ConfigMessage reply) => reply.ShmOffset = 8192);
         ulong times = 0;
         await ExpectAsync(EPROTO, twice, (ref ConfigMessage reply) => reply.ShmOffset = 4096 * times++);
 
         Assert.Equal("0", await PerlAsync($"{Open} {Allocate} print 0;"));
-        Assert.Empty(machine!.KernelComplaints);
+        Assert.Empty(_machine!.KernelComplaints);
     }
 
     [Fact]
     public async Task A_program_that_waits_for_a_silent_host_can_be_killed_and_what_was_made_for_it_is_taken_back()
     {
         TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously), destroyed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        host.Answer = request =>
+        _host.Answer = request =>
         {
             if (request.Operation == ConfigOperation.CreateInstance && !asked.Task.IsCompleted)
             {
@@ -106,42 +106,42 @@ public sealed class WrongHostTests : IAsyncLifetime
 
             return Rightly(request);
         };
-        GuestCommand opening = await machine!.StartCommandAsync(["perl", "-e", Open], cancellationToken: Cancelled);
+        var opening = await _machine!.StartCommandAsync(["perl", "-e", Open], cancellationToken: Cancelled);
         await asked.Task.WaitAsync(Cancelled);
         await opening.SignalAsync("KILL");
         Assert.NotEqual(0, (await opening.WaitAsync(Cancelled)).ExitCode);
 
         ConfigMessage late = new() { Operation = ConfigOperation.CreateInstance, DeviceCount = 1, InstanceHandle = 1000, FirstDevice = First };
-        host.Reply(Bytes(late));
+        _host.Reply(Bytes(late));
         await destroyed.Task.WaitAsync(Cancelled);
         Assert.Equal("0", await PerlAsync($"{Open} print 0;"));
-        Assert.Empty(machine.KernelComplaints);
+        Assert.Empty(_machine.KernelComplaints);
     }
 
     [Fact]
     public async Task Events_that_nobody_asked_for_or_that_are_no_events_are_dropped_and_counted()
     {
         TaskCompletionSource opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        GuestCommand reader = await machine!.StartCommandAsync(
+        var reader = await _machine!.StartCommandAsync(
             ["perl", "-e", $"$| = 1; {Open} print qq(opened\\n); sysread($f, my $b, 400); print unpack('V*', $b);"],
             _ => opened.TrySetResult(), cancellationToken: Cancelled);
         await opened.Task.WaitAsync(Cancelled);
 
-        host.SendEvent(new EventMessage(handle + 1, Revents.Unsolicited)); // of nobody
-        host.SendEvent(new EventMessage(0, 1));
-        host.SendEvent(new EventMessage(handle, 1)); // answers to no ping
-        host.SendEvent(new EventMessage(handle, Revents.Failed));
-        host.SendEvent([1, 2, 3]);
-        host.SendEvent([]);
-        host.SendEvent(new EventMessage(handle, Revents.Notice | 99)); // a notice of days to come
-        host.SendEvent(new EventMessage(handle, Revents.Unsolicited | 5));
+        _host.SendEvent(new EventMessage(_handle + 1, Revents.Unsolicited)); // of nobody
+        _host.SendEvent(new EventMessage(0, 1));
+        _host.SendEvent(new EventMessage(_handle, 1)); // answers to no ping
+        _host.SendEvent(new EventMessage(_handle, Revents.Failed));
+        _host.SendEvent([1, 2, 3]);
+        _host.SendEvent([]);
+        _host.SendEvent(new EventMessage(_handle, Revents.Notice | 99)); // a notice of days to come
+        _host.SendEvent(new EventMessage(_handle, Revents.Unsolicited | 5));
 
-        GuestCommandResult result = await reader.WaitAsync(Cancelled);
+        var result = await reader.WaitAsync(Cancelled);
         Assert.Equal((Revents.Unsolicited | 5).ToString(CultureInfo.InvariantCulture), result.Output.Split('\n')[1]);
         Assert.Equal("2", await RunAsync($"cat {Statistics}events_without_instance"));
         Assert.Equal("2", await RunAsync($"cat {Statistics}answers_unasked"));
         Assert.Equal("3", await RunAsync($"cat {Statistics}events_malformed"));
-        Assert.Empty(machine.KernelComplaints);
+        Assert.Empty(_machine.KernelComplaints);
     }
 
     [Fact]
@@ -150,7 +150,7 @@ public sealed class WrongHostTests : IAsyncLifetime
         const string Ping = "my $b = pack('QQQQLL', 0, 0, 0, 0, 1, 1000000); my $r = ioctl($f, 0xC028BE00, $b) or do { print $!+0; exit };";
         const string ReadOne = "sysread($f, my $e, 4); print unpack('V', $e), qq(\\n);";
         TaskCompletionSource opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        GuestCommand caller = await machine!.StartCommandAsync(
+        var caller = await _machine!.StartCommandAsync(
             ["perl", "-e", $"$| = 1; {Open} print qq(opened\\n); {Ping} if ($r == 1) {{ print unpack('x32V', $b), qq(\\n) }} else {{ {ReadOne} }} {ReadOne}"],
             _ => opened.TrySetResult(), cancellationToken: Cancelled);
         await opened.Task.WaitAsync(Cancelled);
@@ -159,15 +159,15 @@ public sealed class WrongHostTests : IAsyncLifetime
             Cancelled.ThrowIfCancellationRequested();
         }
 
-        host.SendEvent(new EventMessage(handle, 7));
-        host.SendEvent(new EventMessage(handle, 8));
-        host.SendEvent(new EventMessage(handle, Revents.Failed));
-        host.SendEvent(new EventMessage(handle, Revents.Unsolicited | 5));
+        _host.SendEvent(new EventMessage(_handle, 7));
+        _host.SendEvent(new EventMessage(_handle, 8));
+        _host.SendEvent(new EventMessage(_handle, Revents.Failed));
+        _host.SendEvent(new EventMessage(_handle, Revents.Unsolicited | 5));
 
-        GuestCommandResult result = await caller.WaitAsync(Cancelled);
+        var result = await caller.WaitAsync(Cancelled);
         Assert.Equal(["7", $"{Revents.Unsolicited | 5}"], result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)[1..]);
         Assert.Equal("2", await RunAsync($"cat {Statistics}answers_unasked"));
-        Assert.Empty(machine.KernelComplaints);
+        Assert.Empty(_machine.KernelComplaints);
     }
 
     [Fact]
@@ -180,15 +180,15 @@ public sealed class WrongHostTests : IAsyncLifetime
         await ChangeAsync(First);
         Assert.Equal("1234:0001:01", await RunAsync("ls /dev/virtio-user"));
         Assert.Equal("1", await RunAsync($"cat {Statistics}replies_malformed"));
-        Assert.Empty(machine!.KernelComplaints);
+        Assert.Empty(_machine!.KernelComplaints);
     }
 
     // Has the driver ask for the devices, and waits until it has made of the list what it wants to.
-    async Task ChangeAsync(params DeviceIdentity[] devices)
+    private async Task ChangeAsync(params DeviceIdentity[] devices)
     {
         TaskCompletionSource enumerated = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        offered = devices;
-        host.Answer = request =>
+        _offered = devices;
+        _host.Answer = request =>
         {
             if (request.Operation == ConfigOperation.EnumerateDevices)
             {
@@ -197,65 +197,65 @@ public sealed class WrongHostTests : IAsyncLifetime
 
             return Rightly(request);
         };
-        host.ChangeConfiguration();
+        _host.ChangeConfiguration();
         await enumerated.Task.WaitAsync(Cancelled);
 
         // One exchange at a time: this one is behind that.
         Assert.Equal("0", await PerlAsync($"{Open} print 0;"));
     }
 
-    delegate void Change(ref ConfigMessage reply);
+    private delegate void Change(ref ConfigMessage reply);
 
-    static Change WithError(uint error) => (ref ConfigMessage reply) => reply.Error = (ConfigError)error;
+    private static Change WithError(uint error) => (ref ConfigMessage reply) => reply.Error = (ConfigError)error;
 
-    Task ExpectAsync(int errno, string script, Change change) => ExpectAsync(errno, script, bytes =>
+    private Task ExpectAsync(int errno, string script, Change change) => ExpectAsync(errno, script, bytes =>
     {
         change(ref MemoryMarshal.AsRef<ConfigMessage>(bytes.AsSpan()));
         return bytes;
     });
 
     // The last request that the script causes before it ends, create or allocate, gets a changed reply.
-    async Task ExpectAsync(int errno, string script, Func<byte[], byte[]> change)
+    private async Task ExpectAsync(int errno, string script, Func<byte[], byte[]> change)
     {
-        ConfigOperation changed = script.Contains(Allocate, StringComparison.Ordinal) ? ConfigOperation.AllocateMemory : ConfigOperation.CreateInstance;
-        host.Answer = request => request.Operation == changed ? change(Rightly(request)) : Rightly(request);
+        var changed = script.Contains(Allocate, StringComparison.Ordinal) ? ConfigOperation.AllocateMemory : ConfigOperation.CreateInstance;
+        _host.Answer = request => request.Operation == changed ? change(Rightly(request)) : Rightly(request);
         Assert.Equal(errno.ToString(CultureInfo.InvariantCulture), await PerlAsync(script + " print 0;"));
-        host.Answer = Rightly;
+        _host.Answer = Rightly;
     }
 
-    Task<string> PerlAsync(string script) => RunAsync($"perl -e \"{script.Replace("$", "\\$", StringComparison.Ordinal)}\"");
+    private Task<string> PerlAsync(string script) => RunAsync($"perl -e \"{script.Replace("$", "\\$", StringComparison.Ordinal)}\"");
 
-    async Task<string> RunAsync(string script)
+    private async Task<string> RunAsync(string script)
     {
-        GuestCommandResult result = await machine!.RunAsync(script, cancellationToken: Cancelled);
+        var result = await _machine!.RunAsync(script, cancellationToken: Cancelled);
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
         return result.Output.Trim();
     }
 
     // As a host should; every object lies behind the one before.
-    byte[] Rightly(ConfigMessage request)
+    private byte[] Rightly(ConfigMessage request)
     {
         ConfigMessage reply = new() { Operation = request.Operation };
         switch (request.Operation)
         {
             case ConfigOperation.EnumerateDevices:
-                reply.DeviceCount = (uint)offered.Length;
-                for (int i = 0; i < offered.Length; i++)
+                reply.DeviceCount = (uint)_offered.Length;
+                for (var i = 0; i < _offered.Length; i++)
                 {
-                    reply.SetDevice(i, offered[i]);
+                    reply.SetDevice(i, _offered[i]);
                 }
 
                 break;
             case ConfigOperation.CreateInstance:
-                (reply.DeviceCount, reply.FirstDevice, reply.InstanceHandle) = (1, request.FirstDevice, ++handle);
+                (reply.DeviceCount, reply.FirstDevice, reply.InstanceHandle) = (1, request.FirstDevice, ++_handle);
                 break;
             case ConfigOperation.AllocateMemory:
-                (reply.ShmId, reply.ShmOffset, reply.ShmSize) = (++objects, objects * 8192, 8192);
+                (reply.ShmId, reply.ShmOffset, reply.ShmSize) = (++_objects, _objects * 8192, 8192);
                 break;
         }
 
         return Bytes(reply);
     }
 
-    static byte[] Bytes(ConfigMessage message) => MemoryMarshal.AsBytes(new ReadOnlySpan<ConfigMessage>(in message)).ToArray();
+    private static byte[] Bytes(ConfigMessage message) => MemoryMarshal.AsBytes(new ReadOnlySpan<ConfigMessage>(in message)).ToArray();
 }

@@ -18,7 +18,9 @@ try
         return found;
     });
     if (nodes.Count == 0)
+    {
         throw new ProofException($"There is no device, neither in {DeviceNode.Directory} nor where {DeviceSource.EnvironmentVariable} says: is virtio_user.ko loaded, and does the VM have the device?");
+    }
 
     using var workshop = new Workshop(LargestObject(args));
     for (var i = 0; i < args.Length; i++)

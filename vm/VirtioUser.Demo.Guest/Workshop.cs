@@ -85,7 +85,10 @@ internal sealed class Workshop : IDisposable
         hash.Detail = $"SHA-256 {digest}";
         pack.Detail = string.Create(CultureInfo.InvariantCulture, $"{length} bytes to {pack.ResultBytes}");
         foreach (var step in new[] { read, hash, pack, save })
+        {
             Report.Write(step);
+        }
+
         return digest;
     }
 
@@ -138,7 +141,9 @@ internal sealed class Workshop : IDisposable
         step.WorkedOn = string.Create(
             CultureInfo.InvariantCulture, $"object {request.ShmId}, bytes {request.ShmOffset} to {request.ShmOffset + request.ShmSize - 1}");
         if (device.Ping(request) is var answer && answer != Done)
+        {
             throw new ProofException($"{device.Identity} answered {answer}.");
+        }
     }
 
     private static T Measure<T>(Step step, Func<T> action)

@@ -6,11 +6,11 @@ using VirtioUser.Vm;
 namespace VirtioUser.Demo;
 
 /// <summary>Runs the demo; every step is shown as it happens, with its time.</summary>
-sealed class Demonstration(IAnsiConsole console)
+internal sealed class Demonstration(IAnsiConsole console)
 {
-    const int TableWidth = 150;
+    private const int TableWidth = 150;
 
-    readonly Stopwatch watch = Stopwatch.StartNew();
+    private readonly Stopwatch _watch = Stopwatch.StartNew();
 
     /// <summary>Runs it.</summary>
     /// <param name="files">What to send.</param>
@@ -21,20 +21,20 @@ sealed class Demonstration(IAnsiConsole console)
     /// <exception cref="VirtualMachineException">The VM did not boot, or ended by itself.</exception>
     public async Task<int> RunAsync(IReadOnlyCollection<string> files, bool withoutVm, CancellationToken cancellationToken)
     {
-        using Inputs inputs = Inputs.Copy(files.Count > 0 ? files : Inputs.Defaults);
+        using var inputs = Inputs.Copy(files.Count > 0 ? files : Inputs.Defaults);
         Share program = new(BuildOutput.FolderOf("VirtioUser.Demo.Guest"), "/opt/demo");
         IPlace place = withoutVm ? new HostPlace() : new VmPlace(console, Done, new VirtualMachineOptions());
         await place.PrepareAsync(cancellationToken);
-        await using DaemonProcess daemon = await DaemonProcess.StartAsync(
+        await using var daemon = await DaemonProcess.StartAsync(
             [BuildOutput.PathOf("VirtioUser.Devices.Gzip", "VirtioUser.Devices.Gzip.dll"), BuildOutput.PathOf("VirtioUser.Devices.Digest", "VirtioUser.Devices.Digest.dll")], cancellationToken: cancellationToken);
         Done("virtio-userd offers its devices");
-        await using IPlace started = place; // ends before the daemon does
+        await using var started = place; // ends before the daemon does
         await place.StartAsync(daemon, [program, inputs.Folder], cancellationToken);
 
         console.WriteLine();
         console.MarkupLineInterpolated($"[bold]{place.Title}[/]");
         List<GuestStep> steps = [];
-        int code = await place.RunAsync(
+        var code = await place.RunAsync(
             ["dotnet", $"{place.FolderOf(program)}/VirtioUser.Demo.Guest.dll", .. inputs.Names.Select(name => Path.Combine(place.FolderOf(inputs.Folder), name))],
             line => Show(line, steps), console.WriteLine, cancellationToken);
         console.WriteLine();
@@ -59,12 +59,12 @@ sealed class Demonstration(IAnsiConsole console)
     }
 
     // The program's figures are its own; what crossed the queues is also known on the other side.
-    async Task<bool> DaemonCountedTheSameAsync(DaemonProcess daemon, IEnumerable<GuestStep> steps, CancellationToken cancellationToken)
+    private async Task<bool> DaemonCountedTheSameAsync(DaemonProcess daemon, IEnumerable<GuestStep> steps, CancellationToken cancellationToken)
     {
-        long pings = await daemon.ReadMetricAsync("virtio_user_pings_total", cancellationToken);
-        long events = await daemon.ReadMetricAsync("virtio_user_events_total", cancellationToken);
-        long bytes = await daemon.ReadMetricAsync("virtio_user_pings_bytes_total", cancellationToken);
-        long expected = steps.Where(step => step.Device is not null).Sum(step => (long)step.RoundTrips);
+        var pings = await daemon.ReadMetricAsync("virtio_user_pings_total", cancellationToken);
+        var events = await daemon.ReadMetricAsync("virtio_user_events_total", cancellationToken);
+        var bytes = await daemon.ReadMetricAsync("virtio_user_pings_bytes_total", cancellationToken);
+        var expected = steps.Where(step => step.Device is not null).Sum(step => (long)step.RoundTrips);
         if (pings != expected || events != expected)
         {
             console.MarkupLineInterpolated(
@@ -76,7 +76,7 @@ sealed class Demonstration(IAnsiConsole console)
         return true;
     }
 
-    void Show(string line, List<GuestStep> steps)
+    private void Show(string line, List<GuestStep> steps)
     {
         if (GuestStep.Parse(line) is { } step)
         {
@@ -88,5 +88,5 @@ sealed class Demonstration(IAnsiConsole console)
         }
     }
 
-    void Done(string what) => console.MarkupLineInterpolated($"[grey]{ConsoleProgress.Seconds(watch.Elapsed),7}[/]  {what}");
+    private void Done(string what) => console.MarkupLineInterpolated($"[grey]{ConsoleProgress.Seconds(_watch.Elapsed),7}[/]  {what}");
 }

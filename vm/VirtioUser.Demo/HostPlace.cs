@@ -4,9 +4,9 @@ using VirtioUser.Vm;
 namespace VirtioUser.Demo;
 
 /// <summary>Programs reach the daemon straight through its socket.</summary>
-sealed class HostPlace : IPlace
+internal sealed class HostPlace : IPlace
 {
-    string socketPath = "";
+    private string _socketPath = "";
 
     public string Title => "Without a VM";
 
@@ -14,7 +14,7 @@ sealed class HostPlace : IPlace
 
     public Task StartAsync(DaemonProcess daemon, IReadOnlyList<Share> folders, CancellationToken cancellationToken)
     {
-        socketPath = daemon.SocketPath;
+        _socketPath = daemon.SocketPath;
         return Task.CompletedTask;
     }
 
@@ -25,7 +25,7 @@ sealed class HostPlace : IPlace
             command[0], command.Skip(1),
             new ChildProcess.Options
             {
-                Environment = new Dictionary<string, string?> { ["VIRTIO_USER"] = $"unix:{socketPath}" },
+                Environment = new Dictionary<string, string?> { ["VIRTIO_USER"] = $"unix:{_socketPath}" },
                 Output = output,
                 Error = error,
             },

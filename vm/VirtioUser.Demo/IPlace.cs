@@ -4,7 +4,7 @@ using VirtioUser.Vm;
 namespace VirtioUser.Demo;
 
 /// <summary>A VM, or this machine itself: the programs are the same.</summary>
-interface IPlace : IAsyncDisposable
+internal interface IPlace : IAsyncDisposable
 {
     /// <summary>What stands over a program's output.</summary>
     string Title { get; }

@@ -4,14 +4,14 @@ using VirtioUser.Vm;
 namespace VirtioUser.Demo;
 
 /// <summary>Copies of the input files: the guest sees these, and nothing else of the folders that they come from.</summary>
-sealed class Inputs : IDisposable
+internal sealed class Inputs : IDisposable
 {
-    const string GuestFolder = "/mnt/input";
+    private const string GuestFolder = "/mnt/input";
 
-    readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("virtio-user-demo-");
-    readonly List<string> names = [];
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("virtio-user-demo-");
+    private readonly List<string> _names = [];
 
-    Inputs()
+    private Inputs()
     {
     }
 
@@ -19,10 +19,10 @@ sealed class Inputs : IDisposable
     public static IReadOnlyList<string> Defaults { get; } = ["/usr/share/pixmaps/debian-logo.png", "/usr/share/common-licenses/GPL-3"];
 
     /// <summary>The folder with all of them.</summary>
-    public Share Folder => new(folder.FullName, GuestFolder);
+    public Share Folder => new(_folder.FullName, GuestFolder);
 
     /// <summary>Their paths in the folder.</summary>
-    public IReadOnlyList<string> Names => names;
+    public IReadOnlyList<string> Names => _names;
 
     /// <summary>Copies files.</summary>
     /// <param name="files">Their paths.</param>
@@ -32,7 +32,7 @@ sealed class Inputs : IDisposable
         Inputs inputs = new();
         try
         {
-            foreach (string file in files)
+            foreach (var file in files)
             {
                 inputs.Add(file);
             }
@@ -57,20 +57,20 @@ sealed class Inputs : IDisposable
         }
 
         // Each in a folder of its own: two files may have the same name.
-        string number = names.Count.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        string name = Path.Combine(number, Path.GetFileName(file));
+        var number = _names.Count.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        var name = Path.Combine(number, Path.GetFileName(file));
         try
         {
-            folder.CreateSubdirectory(number);
-            File.Copy(file, Path.Combine(folder.FullName, name));
+            _folder.CreateSubdirectory(number);
+            File.Copy(file, Path.Combine(_folder.FullName, name));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new SetupException($"{e.Message} Name files that can be read.", e);
         }
 
-        names.Add(name);
+        _names.Add(name);
     }
 
-    public void Dispose() => folder.Delete(recursive: true);
+    public void Dispose() => _folder.Delete(recursive: true);
 }

@@ -18,7 +18,7 @@ command.SetAction(async (parsed, cancellation) =>
 {
     try
     {
-        string[] inputs = parsed.GetValue(files) ?? [];
+        var inputs = parsed.GetValue(files) ?? [];
         return parsed.GetValue(video)
             ? await new VideoDemonstration(OpenConsole()).RunAsync(inputs, parsed.GetValue(noVm), cancellation)
             : await new Demonstration(OpenConsole()).RunAsync(inputs, parsed.GetValue(noVm), cancellation);
@@ -40,7 +40,7 @@ static IAnsiConsole OpenConsole()
         return AnsiConsole.Console;
     }
 
-    IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Interactive = InteractionSupport.No });
+    var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Interactive = InteractionSupport.No });
     console.Profile.Width = linesOfAFile;
     return console;
 }

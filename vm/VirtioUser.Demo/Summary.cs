@@ -5,12 +5,12 @@ using Spectre.Console;
 namespace VirtioUser.Demo;
 
 /// <summary>Shows what the program's steps cost.</summary>
-static class Summary
+internal static class Summary
 {
     /// <summary>Makes the table of the steps that reached the host.</summary>
     public static Table Of(IReadOnlyCollection<GuestStep> steps)
     {
-        Table table = new Table().Border(TableBorder.Simple)
+        var table = new Table().Border(TableBorder.Simple)
             .AddColumn(Column("step of the program"))
             .AddColumn(Column("sent").RightAligned())
             .AddColumn(Column("worked on by the host"))
@@ -18,7 +18,7 @@ static class Summary
             .AddColumn(Column("queues").RightAligned())
             .AddColumn(Column("round trips").RightAligned())
             .AddColumn(Column("time").RightAligned());
-        foreach (GuestStep step in steps.Where(step => step.RoundTrips > 0))
+        foreach (var step in steps.Where(step => step.RoundTrips > 0))
         {
             table.AddRow(
                 Markup.Escape(step.Name), Bytes(step.SentBytes),
@@ -32,11 +32,11 @@ static class Summary
     }
 
     // A wrapped number is no number: let the terminal wrap the line if it must.
-    static TableColumn Column(string title) => new TableColumn(title).NoWrap();
+    private static TableColumn Column(string title) => new TableColumn(title).NoWrap();
 
-    static string Time(double milliseconds) => string.Create(CultureInfo.InvariantCulture, $"{milliseconds:0.0} ms");
+    private static string Time(double milliseconds) => string.Create(CultureInfo.InvariantCulture, $"{milliseconds:0.0} ms");
 
-    static string Bytes(long count) => count == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{count:N0} B");
+    private static string Bytes(long count) => count == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{count:N0} B");
 
-    static string Count(long count) => count == 0 ? "" : count.ToString(CultureInfo.InvariantCulture);
+    private static string Count(long count) => count == 0 ? "" : count.ToString(CultureInfo.InvariantCulture);
 }

@@ -8,23 +8,23 @@ namespace VirtioUser.Demo;
 /// <param name="console">Where long steps are shown.</param>
 /// <param name="done">Called when something is done, with what it is.</param>
 /// <param name="size">The VM's memory and processors.</param>
-sealed class VmPlace(IAnsiConsole console, Action<string> done, VirtualMachineOptions size) : IPlace
+internal sealed class VmPlace(IAnsiConsole console, Action<string> done, VirtualMachineOptions size) : IPlace
 {
-    GuestImage? image;
-    VirtualMachine? machine;
+    private GuestImage? _image;
+    private VirtualMachine? _machine;
 
     public string Title => "Inside the VM";
 
     public async Task PrepareAsync(CancellationToken cancellationToken)
     {
-        image = await ConsoleProgress.PrepareAsync(console, cancellationToken: cancellationToken);
-        done($"{image.Qemu}, a Debian guest with Linux {image.Tree.KernelRelease} and the driver are at hand");
+        _image = await ConsoleProgress.PrepareAsync(console, cancellationToken: cancellationToken);
+        done($"{_image.Qemu}, a Debian guest with Linux {_image.Tree.KernelRelease} and the driver are at hand");
     }
 
     public async Task StartAsync(DaemonProcess daemon, IReadOnlyList<Share> folders, CancellationToken cancellationToken)
     {
-        machine = await VirtualMachine.StartAsync(
-            image!,
+        _machine = await VirtualMachine.StartAsync(
+            _image!,
             size with
             {
                 Devices = [new VhostUserDevice(daemon.SocketPath)],
@@ -37,16 +37,16 @@ sealed class VmPlace(IAnsiConsole console, Action<string> done, VirtualMachineOp
                 }),
             },
             cancellationToken);
-        await machine.LoadDriverAsync(cancellationToken: cancellationToken);
+        await _machine.LoadDriverAsync(cancellationToken: cancellationToken);
         done("the guest has loaded virtio_user.ko");
     }
 
     public string FolderOf(Share folder) => folder.GuestFolder;
 
     public async Task<int> RunAsync(IReadOnlyList<string> command, Action<string> output, Action<string> error, CancellationToken cancellationToken) =>
-        (await machine!.RunAsync(command, output, error, cancellationToken)).ExitCode;
+        (await _machine!.RunAsync(command, output, error, cancellationToken)).ExitCode;
 
-    public Task StopAsync() => machine!.StopAsync();
+    public Task StopAsync() => _machine!.StopAsync();
 
-    public ValueTask DisposeAsync() => machine?.DisposeAsync() ?? ValueTask.CompletedTask;
+    public ValueTask DisposeAsync() => _machine?.DisposeAsync() ?? ValueTask.CompletedTask;
 }

@@ -10,7 +10,7 @@ public static class BuildOutput
     /// <exception cref="SetupException">It is not there.</exception>
     public static string PathOf(string project, string file)
     {
-        string path = Path.Combine(FolderOf(project), file);
+        var path = Path.Combine(FolderOf(project), file);
         return File.Exists(path) ? path : throw new SetupException($"{path} is not there: build the solution first.");
     }
 

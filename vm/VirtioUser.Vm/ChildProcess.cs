@@ -14,11 +14,11 @@ namespace VirtioUser.Vm;
 /// </remarks>
 public sealed class ChildProcess : IAsyncDisposable
 {
-    readonly CancellationTokenSource kill = new();
-    readonly TaskCompletionSource<int> started = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    readonly TaskCompletionSource<int> exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _kill = new();
+    private readonly TaskCompletionSource<int> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<int> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    ChildProcess(string program) => Program = program;
+    private ChildProcess(string program) => Program = program;
 
     /// <summary>How a child is started.</summary>
     public sealed record Options
@@ -46,7 +46,7 @@ public sealed class ChildProcess : IAsyncDisposable
     public int Id { get; private set; }
 
     /// <summary>Completes with the exit code (128 + signal for a killed child) when the child has ended and its output is read.</summary>
-    public Task<int> Exited => exited.Task;
+    public Task<int> Exited => _exited.Task;
 
     /// <summary>Starts <paramref name="program"/>, found by PATH.</summary>
     /// <exception cref="SetupException">The program is not there or may not be run.</exception>
@@ -54,7 +54,7 @@ public sealed class ChildProcess : IAsyncDisposable
     {
         var child = new ChildProcess(program);
         options ??= new Options();
-        Command command = Cli.Wrap("setpriv")
+        var command = Cli.Wrap("setpriv")
             .WithArguments(["--pdeathsig", options.SignalWithParent, "--", program, .. arguments])
             .WithEnvironmentVariables(options.Environment)
             .WithValidation(CommandResultValidation.None)
@@ -66,7 +66,7 @@ public sealed class ChildProcess : IAsyncDisposable
         }
 
         new Thread(() => child.Own(command)) { IsBackground = true, Name = Path.GetFileName(program) }.Start();
-        child.Id = await child.started.Task.ConfigureAwait(false);
+        child.Id = await child._started.Task.ConfigureAwait(false);
         return child;
     }
 
@@ -77,14 +77,14 @@ public sealed class ChildProcess : IAsyncDisposable
         string program, IEnumerable<string> arguments, Options? options = null, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        await using ChildProcess child = await StartAsync(program, arguments, options).ConfigureAwait(false);
+        await using var child = await StartAsync(program, arguments, options).ConfigureAwait(false);
         return await child.Exited.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Sends a signal, by its name without SIG. Does nothing once the child has ended.</summary>
     public async Task SignalAsync(string signal)
     {
-        if (!exited.Task.IsCompleted)
+        if (!_exited.Task.IsCompleted)
         {
             await Cli.Wrap("sh")
                 .WithArguments(["-c", "kill -s \"$0\" \"$1\"", signal, Id.ToString(CultureInfo.InvariantCulture)])
@@ -103,7 +103,7 @@ public sealed class ChildProcess : IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            await kill.CancelAsync().ConfigureAwait(false);
+            await _kill.CancelAsync().ConfigureAwait(false);
             return await Exited.ConfigureAwait(false);
         }
     }
@@ -112,26 +112,26 @@ public sealed class ChildProcess : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync(TimeSpan.FromSeconds(10)).ConfigureAwait(false);
-        kill.Dispose();
+        _kill.Dispose();
     }
 
-    void Own(Command command)
+    private void Own(Command command)
     {
         try
         {
-            CommandTask<CommandResult> task = command.ExecuteAsync(kill.Token);
-            started.SetResult(task.ProcessId);
-            exited.SetResult(task.Task.GetAwaiter().GetResult().ExitCode);
+            var task = command.ExecuteAsync(_kill.Token);
+            _started.SetResult(task.ProcessId);
+            _exited.SetResult(task.Task.GetAwaiter().GetResult().ExitCode);
         }
         catch (OperationCanceledException)
         {
-            exited.SetResult(128 + 9);
+            _exited.SetResult(128 + 9);
         }
         catch (Exception e) when (e is Win32Exception or IOException)
         {
-            if (!started.TrySetException(new SetupException($"{Program} could not be started: {e.Message}.", e)))
+            if (!_started.TrySetException(new SetupException($"{Program} could not be started: {e.Message}.", e)))
             {
-                exited.TrySetException(e);
+                _exited.TrySetException(e);
             }
         }
     }

@@ -28,9 +28,9 @@ public static class ConsoleProgress
     /// <summary>A duration as people read it: seconds with one digit.</summary>
     public static string Seconds(TimeSpan time) => time.TotalSeconds.ToString("0.0 s", CultureInfo.InvariantCulture);
 
-    sealed class Reporter(IAnsiConsole console, StatusContext? context) : IProgress<PreparationProgress>
+    private sealed class Reporter(IAnsiConsole console, StatusContext? context) : IProgress<PreparationProgress>
     {
-        string? begun;
+        private string? _begun;
 
         public void Report(PreparationProgress value)
         {
@@ -42,9 +42,9 @@ public static class ConsoleProgress
             {
                 context.Status(Markup.Escape(value.Detail.Length == 0 ? value.Step : $"{value.Step}: {value.Detail}"));
             }
-            else if (value.Step != begun)
+            else if (value.Step != _begun)
             {
-                begun = value.Step;
+                _begun = value.Step;
                 console.MarkupLineInterpolated($"  making {value.Step}");
             }
         }

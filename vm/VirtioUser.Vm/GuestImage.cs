@@ -9,7 +9,7 @@ public sealed class GuestImage
     /// <summary>Where the folder with the built driver is in the guest.</summary>
     public const string DriverFolderInGuest = "/opt/virtio-user";
 
-    GuestImage(Qemu qemu, GuestTree tree, string driverFolder, string initramfs)
+    private GuestImage(Qemu qemu, GuestTree tree, string driverFolder, string initramfs)
     {
         Tree = tree;
         Qemu = qemu;
@@ -38,10 +38,10 @@ public sealed class GuestImage
         HostTools.RequireSupportedHost();
         GuestTree.RequireSuite(options.Suite);
         Cache cache = new(options.CacheFolder);
-        Qemu qemu = await Qemu.GetAsync(cache, progress, cancellationToken).ConfigureAwait(false);
-        GuestTree tree = await GuestTree.GetAsync(options.Suite, cache, progress, cancellationToken).ConfigureAwait(false);
-        string driver = await DriverBuild.GetAsync(tree, options.Suite, options.DriverSource, cache, progress, cancellationToken).ConfigureAwait(false);
-        string initramfs = await Initramfs.GetAsync(tree, options.Suite, cache, cancellationToken).ConfigureAwait(false);
+        var qemu = await Qemu.GetAsync(cache, progress, cancellationToken).ConfigureAwait(false);
+        var tree = await GuestTree.GetAsync(options.Suite, cache, progress, cancellationToken).ConfigureAwait(false);
+        var driver = await DriverBuild.GetAsync(tree, options.Suite, options.DriverSource, cache, progress, cancellationToken).ConfigureAwait(false);
+        var initramfs = await Initramfs.GetAsync(tree, options.Suite, cache, cancellationToken).ConfigureAwait(false);
         return new GuestImage(qemu, tree, driver, initramfs);
     }
 }

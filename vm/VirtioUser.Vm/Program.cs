@@ -14,7 +14,7 @@ Argument<string[]> command = new("command") { Description = "What to run in the 
 Command prepare = new("prepare", "Make what the stock VM needs and is not there yet.") { guest };
 prepare.SetAction((parsed, cancel) => Guarded(async () =>
 {
-    GuestImage image = await ConsoleProgress.PrepareAsync(Diagnostics.Console, Image(parsed), cancel);
+    var image = await ConsoleProgress.PrepareAsync(Diagnostics.Console, Image(parsed), cancel);
     Diagnostics.Console.MarkupLineInterpolated($"{image.Qemu}, Linux {image.Tree.KernelRelease}");
     return 0;
 }));
@@ -22,9 +22,9 @@ prepare.SetAction((parsed, cancel) => Guarded(async () =>
 Command run = new("run", "Boot the stock VM, run a command in it, and end with its exit code.") { guest, memory, processors, sockets, shares, showConsole, command };
 run.SetAction((parsed, cancel) => Guarded(async () =>
 {
-    GuestImage image = await ConsoleProgress.PrepareAsync(Diagnostics.Console, Image(parsed), cancel);
-    string[] backEnds = parsed.GetValue(sockets) ?? [];
-    await using VirtualMachine machine = await VirtualMachine.StartAsync(image, new VirtualMachineOptions
+    var image = await ConsoleProgress.PrepareAsync(Diagnostics.Console, Image(parsed), cancel);
+    var backEnds = parsed.GetValue(sockets) ?? [];
+    await using var machine = await VirtualMachine.StartAsync(image, new VirtualMachineOptions
     {
         MemoryMiB = parsed.GetValue(memory),
         Processors = parsed.GetValue(processors),
@@ -38,8 +38,8 @@ run.SetAction((parsed, cancel) => Guarded(async () =>
         await machine.LoadDriverAsync(cancellationToken: cancel);
     }
 
-    string[] words = parsed.GetValue(command) ?? [];
-    int code = 0;
+    var words = parsed.GetValue(command) ?? [];
+    var code = 0;
     if (words.Length > 0)
     {
         code = (await machine.RunAsync(words, Console.WriteLine, Console.Error.WriteLine, cancel)).ExitCode;
@@ -80,7 +80,7 @@ static async Task<int> Guarded(Func<Task<int>> action)
 }
 
 /// <summary>What is not a command's own output goes to standard error.</summary>
-static class Diagnostics
+internal static class Diagnostics
 {
     public static IAnsiConsole Console { get; } = AnsiConsole.Create(new AnsiConsoleSettings
     {

@@ -3,9 +3,9 @@ namespace VirtioUser.Vm;
 /// <summary>Where the project's own folders are.</summary>
 public static class ProjectFolders
 {
-    const string Landmark = "VirtioUser.slnx";
+    private const string Landmark = "VirtioUser.slnx";
 
-    static readonly string? Found = Find(AppContext.BaseDirectory) ?? Find(Directory.GetCurrentDirectory());
+    private static readonly string? Found = Find(AppContext.BaseDirectory) ?? Find(Directory.GetCurrentDirectory());
 
     /// <summary>The folder that holds the solution: above the running program, or above the working folder.</summary>
     /// <exception cref="SetupException">Neither lies inside the project.</exception>
@@ -18,7 +18,7 @@ public static class ProjectFolders
     /// <summary>The guest driver's source.</summary>
     public static string Driver => Path.Combine(Root, "driver", "linux");
 
-    static string? Find(string start)
+    private static string? Find(string start)
     {
         for (DirectoryInfo? folder = new(start); folder is not null; folder = folder.Parent)
         {

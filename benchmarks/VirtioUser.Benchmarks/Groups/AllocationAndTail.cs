@@ -8,32 +8,32 @@ using VirtioUser.Guest;
 namespace VirtioUser.Benchmarks.Groups;
 
 /// <summary>Managed bytes for each ping on both sides; the tail of one instance's round trips beside a busy one.</summary>
-sealed class AllocationAndTail() : BenchmarkGroup(4, "allocation and tail")
+internal sealed class AllocationAndTail() : BenchmarkGroup(4, "allocation and tail")
 {
     // Less than one small object in five hundred pings: what the runtime does for itself now and then.
-    const double Nothing = 0.05;
+    private const double Nothing = 0.05;
 
-    const int InFlight = 64;
+    private const int InFlight = 64;
 
     /// <inheritdoc/>
     public override async Task<IReadOnlyList<Figure>> RunAsync(RunContext context, CancellationToken cancellationToken)
     {
-        await using ServerProcess daemon = await ServerProcess.StartDaemonAsync(TimeSpan.Zero, Pings.EchoProject);
-        using DeviceSource source = DeviceSource.Daemon(daemon.SocketPath);
+        await using var daemon = await ServerProcess.StartDaemonAsync(TimeSpan.Zero, Pings.EchoProject);
+        using var source = DeviceSource.Daemon(daemon.SocketPath);
         return [.. MeasureAllocation(context, source), .. await MeasureTailAsync(context, source, daemon.Id, cancellationToken)];
     }
 
-    static IEnumerable<Figure> MeasureAllocation(RunContext context, DeviceSource source)
+    private static IEnumerable<Figure> MeasureAllocation(RunContext context, DeviceSource source)
     {
         context.BusyWith("bytes allocated");
         using VirtioUserDevice probe = Pings.Open(source, BenchmarkDevices.Allocated), echo = Pings.Open(source, BenchmarkDevices.Echo);
-        using SharedObject memory = probe.Allocate(sizeof(long));
+        using var memory = probe.Allocate(sizeof(long));
         PingRequest[] requests = [.. Enumerable.Range(1, InFlight).Select(number => new PingRequest((ulong)number))];
-        uint[] answers = new uint[InFlight];
-        Action one = Pings.EchoOver(echo);
-        int count = context.Quick ? 20_000 : 200_000;
-        (double program, double daemon) = Allocated(count, one);
-        (double programMany, double daemonMany) = Allocated(count / InFlight, () => echo.Ping(requests, answers));
+        var answers = new uint[InFlight];
+        var one = Pings.EchoOver(echo);
+        var count = context.Quick ? 20_000 : 200_000;
+        (var program, var daemon) = Allocated(count, one);
+        (var programMany, var daemonMany) = Allocated(count / InFlight, () => echo.Ping(requests, answers));
         return
         [
             Bytes("bytes allocated for a ping, program", program),
@@ -44,18 +44,18 @@ sealed class AllocationAndTail() : BenchmarkGroup(4, "allocation and tail")
 
         (double Program, double Daemon) Allocated(int times, Action action)
         {
-            for (int i = 0; i < times / 10; i++)
+            for (var i = 0; i < times / 10; i++)
             {
                 action(); // until everything is compiled and every pool is filled
             }
 
             long daemonBefore = DaemonBytes(), before = GC.GetTotalAllocatedBytes(precise: true);
-            for (int i = 0; i < times; i++)
+            for (var i = 0; i < times; i++)
             {
                 action();
             }
 
-            long after = GC.GetTotalAllocatedBytes(precise: true);
+            var after = GC.GetTotalAllocatedBytes(precise: true);
             return ((double)(after - before) / times, (double)(DaemonBytes() - daemonBefore) / times);
         }
 
@@ -66,7 +66,7 @@ sealed class AllocationAndTail() : BenchmarkGroup(4, "allocation and tail")
         }
     }
 
-    static Figure Bytes(string name, double value) => new()
+    private static Figure Bytes(string name, double value) => new()
     {
         Name = name,
         Unit = Unit.Bytes,
@@ -77,12 +77,12 @@ sealed class AllocationAndTail() : BenchmarkGroup(4, "allocation and tail")
         Goal = Goal.OursAtMost(Nothing),
     };
 
-    static async Task<IEnumerable<Figure>> MeasureTailAsync(RunContext context, DeviceSource source, int daemon, CancellationToken cancellationToken)
+    private static async Task<IEnumerable<Figure>> MeasureTailAsync(RunContext context, DeviceSource source, int daemon, CancellationToken cancellationToken)
     {
         await using Contender alone = new NeighbourContender("alone", source, daemon, null);
         await using Contender busy = new NeighbourContender("beside a busy plug-in", source, daemon, BenchmarkDevices.WithoutAllocating);
         await using Contender allocating = new NeighbourContender("beside a plug-in that allocates", source, daemon, 0);
-        IReadOnlyList<Series> all = await context.Rounds.MeasureAsync([allocating, alone, busy], context.BusyWith, cancellationToken);
+        var all = await context.Rounds.MeasureAsync([allocating, alone, busy], context.BusyWith, cancellationToken);
         Series[] tails = [.. all.Select(series => series.By(sample => sample.Latencies!.P999))];
         return
         [
@@ -97,27 +97,27 @@ sealed class AllocationAndTail() : BenchmarkGroup(4, "allocation and tail")
     /// <param name="source">Where the devices are.</param>
     /// <param name="daemon">The daemon's process.</param>
     /// <param name="work">Added to the metadata of the neighbour's pings; null = no neighbour.</param>
-    sealed class NeighbourContender(string name, DeviceSource source, int daemon, ulong? work) : Contender(name)
+    private sealed class NeighbourContender(string name, DeviceSource source, int daemon, ulong? work) : Contender(name)
     {
         // About a tenth of a millisecond, and a megabyte.
-        const ulong Blocks = 1000;
+        private const ulong Blocks = 1000;
 
-        readonly VirtioUserDevice device = Pings.Open(source, BenchmarkDevices.Echo), neighbour = Pings.Open(source, BenchmarkDevices.Work);
+        private readonly VirtioUserDevice _device = Pings.Open(source, BenchmarkDevices.Echo), _neighbour = Pings.Open(source, BenchmarkDevices.Work);
 
         public override Task<Sample> MeasureAsync(TimeSpan turn)
         {
-            bool stop = false;
+            var stop = false;
             Thread thread = new(() =>
             {
                 while (work is { } kind && !Volatile.Read(ref stop))
                 {
-                    neighbour.Ping(new PingRequest(kind | Blocks));
+                    _neighbour.Ping(new PingRequest(kind | Blocks));
                 }
             });
             thread.Start();
-            TimeSpan before = CpuTime.WithOwn(daemon);
-            Latencies latencies = Latencies.Measure(turn, Pings.EchoOver(device));
-            TimeSpan cpu = CpuTime.WithOwn(daemon) - before;
+            var before = CpuTime.WithOwn(daemon);
+            var latencies = Latencies.Measure(turn, Pings.EchoOver(_device));
+            var cpu = CpuTime.WithOwn(daemon) - before;
             Volatile.Write(ref stop, true);
             thread.Join();
             return Task.FromResult(Sample.Of(latencies, cpu));
@@ -125,8 +125,8 @@ sealed class AllocationAndTail() : BenchmarkGroup(4, "allocation and tail")
 
         public override ValueTask DisposeAsync()
         {
-            device.Dispose();
-            neighbour.Dispose();
+            _device.Dispose();
+            _neighbour.Dispose();
             return ValueTask.CompletedTask;
         }
     }

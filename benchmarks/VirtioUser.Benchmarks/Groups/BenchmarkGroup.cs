@@ -24,7 +24,7 @@ internal sealed record RunContext(bool Quick, Action<string> BusyWith, Action<Le
 /// <summary>Measures figures that belong together.</summary>
 /// <param name="number">Its number, which chooses it on the command line.</param>
 /// <param name="title">What people see.</param>
-abstract class BenchmarkGroup(int number, string title)
+internal abstract class BenchmarkGroup(int number, string title)
 {
     /// <summary>All groups, in the order of their numbers.</summary>
     public static IReadOnlyList<BenchmarkGroup> All { get; } =

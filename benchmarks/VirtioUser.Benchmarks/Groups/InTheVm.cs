@@ -21,10 +21,10 @@ internal sealed class InTheVm() : BenchmarkGroup(6, "in the VM")
     // Above those that commands come in by.
     private const int PortNumber = 30;
 
-    private static readonly TimeSpan s_pollTime = TimeSpan.FromMicroseconds(400);
+    private static readonly TimeSpan PollTime = TimeSpan.FromMicroseconds(400);
 
     // Debian's guest has no program that would do this by itself. 10.0.2.2 is the host in QEMU's user-mode network.
-    private static readonly string s_script = $"""
+    private static readonly string Script = $"""
         set -e
         modprobe virtio_net
         [ $1 = none ] || modprobe vmw_vsock_virtio_transport
@@ -40,7 +40,7 @@ internal sealed class InTheVm() : BenchmarkGroup(6, "in the VM")
         context.BusyWith("preparing the guest");
         var image = await GuestImage.PrepareAsync(cancellationToken: cancellationToken);
         await using var vsock = await StartVsockAsync(context, cancellationToken);
-        await using var polling = await ServerProcess.StartDaemonAsync(s_pollTime, Pings.EchoProject);
+        await using var polling = await ServerProcess.StartDaemonAsync(PollTime, Pings.EchoProject);
         await using var sleeping = await ServerProcess.StartDaemonAsync(TimeSpan.Zero, SleepingProject);
         await using ServerProcess serial = await ServerProcess.StartPeerAsync(PeerKind.Socket), tcp = await ServerProcess.StartPeerAsync(PeerKind.Socket, "tcp");
         context.BusyWith("booting");
@@ -49,7 +49,7 @@ internal sealed class InTheVm() : BenchmarkGroup(6, "in the VM")
         TurnCollector turns = new([machine.ProcessId, polling.Id, sleeping.Id, serial.Id, tcp.Id, .. vsock?.Processes ?? []], context.BusyWith);
         var vsockPort = vsock is null ? "none" : VsockPeer.Port.ToString(CultureInfo.InvariantCulture);
         var result = await machine.RunAsync(
-            ["sh", "-c", s_script, tcp.Address, vsockPort, context.Quick ? "quick" : "full"], turns.OnLine, cancellationToken: cancellationToken);
+            ["sh", "-c", Script, tcp.Address, vsockPort, context.Quick ? "quick" : "full"], turns.OnLine, cancellationToken: cancellationToken);
         return result.ExitCode == 0
             ? [.. RoundTrips(turns), .. turns.Lengths.SelectMany(length => Bulk(turns, length))]
             : throw new VirtualMachineException($"The program in the guest ended with exit code {result.ExitCode}: {result.Error}\n{polling.LastLines}");
@@ -127,25 +127,25 @@ internal sealed class InTheVm() : BenchmarkGroup(6, "in the VM")
     /// <summary>Takes the guest's lines, each with the processor time that the host has spent since the line before.</summary>
     /// <param name="processes">All processes that work for the guest.</param>
     /// <param name="busyWith">Told what goes on.</param>
-    sealed class TurnCollector(int[] processes, Action<string> busyWith)
+    private sealed class TurnCollector(int[] processes, Action<string> busyWith)
     {
-        readonly List<(GuestTurn Turn, Sample Sample)> all = [];
-        TimeSpan before;
+        private readonly List<(GuestTurn Turn, Sample Sample)> _all = [];
+        private TimeSpan _before;
 
         /// <summary>The lengths of messages that were tried.</summary>
-        public IEnumerable<int> Lengths => all.Select(each => each.Turn.Length).Where(length => length > 0).Distinct();
+        public IEnumerable<int> Lengths => _all.Select(each => each.Turn.Length).Where(length => length > 0).Distinct();
 
         public void OnLine(string line)
         {
-            TimeSpan now = processes.Aggregate(TimeSpan.Zero, (sum, process) => sum + CpuTime.Of(process));
+            var now = processes.Aggregate(TimeSpan.Zero, (sum, process) => sum + CpuTime.Of(process));
             if (GuestTurn.Parse(line) is { WarmUp: false } turn)
             {
-                Latencies? latencies = turn.Length == 0 ? new Latencies(turn.P50, turn.P99, turn.P999, 0, turn.Operations) : null;
-                all.Add((turn, new Sample(turn.Value, latencies, now - before, turn.Operations)));
+                var latencies = turn.Length == 0 ? new Latencies(turn.P50, turn.P99, turn.P999, 0, turn.Operations) : null;
+                _all.Add((turn, new Sample(turn.Value, latencies, now - _before, turn.Operations)));
                 busyWith(turn.Length == 0 ? $"round trips over {turn.Contender}" : $"{turn.Length} bytes over {turn.Contender}");
             }
 
-            before = now;
+            _before = now;
         }
 
         /// <summary>The other ways, those that were tried.</summary>
@@ -153,6 +153,6 @@ internal sealed class InTheVm() : BenchmarkGroup(6, "in the VM")
             [.. ((string[])[GuestTurn.Vsock, GuestTurn.Serial, GuestTurn.Tcp]).Select(name => Of(length, name)).Where(series => series.Samples.Count > 0)];
 
         public Series Of(int length, string contender) => new(
-            contender, [.. all.Where(each => each.Turn.Length == length && each.Turn.Contender == contender).Select(each => each.Sample)]);
+            contender, [.. _all.Where(each => each.Turn.Length == length && each.Turn.Contender == contender).Select(each => each.Sample)]);
     }
 }

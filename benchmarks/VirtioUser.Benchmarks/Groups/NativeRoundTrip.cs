@@ -9,19 +9,19 @@ using VirtioUser.Benchmarks.Reporting;
 namespace VirtioUser.Benchmarks.Groups;
 
 /// <summary>Program, ping, callback, event, program: against what two eventfds take, and against what .NET has for it.</summary>
-sealed class NativeRoundTrip() : BenchmarkGroup(1, "native round trip")
+internal sealed class NativeRoundTrip() : BenchmarkGroup(1, "native round trip")
 {
     /// <inheritdoc/>
     public override async Task<IReadOnlyList<Figure>> RunAsync(RunContext context, CancellationToken cancellationToken)
     {
-        NativePrograms programs = await NativePrograms.PrepareAsync(cancellationToken);
-        await using Contender ours = await Pings.StartEchoAsync("virtio-user", TimeSpan.Zero);
-        ServerProcess backEnd = await programs.StartBackEndAsync();
+        var programs = await NativePrograms.PrepareAsync(cancellationToken);
+        await using var ours = await Pings.StartEchoAsync("virtio-user", TimeSpan.Zero);
+        var backEnd = await programs.StartBackEndAsync();
         await using Contender native = new NativeContender("the same rings, both sides in C", programs.Driver, ["1", backEnd.SocketPath], backEnd);
-        await using Contender socket = await StartSocketAsync();
-        await using Contender grpc = await GrpcContender.StartAsync();
+        await using var socket = await StartSocketAsync();
+        await using var grpc = await GrpcContender.StartAsync();
         List<Figure> figures = [];
-        foreach (Placement placement in Placement.All)
+        foreach (var placement in Placement.All)
         {
             await using Contender floor = new NativeContender("two eventfds, two processes in C", programs.Floors, ["eventfd", placement.Processor]);
             figures.AddRange(Compare(
@@ -31,9 +31,9 @@ sealed class NativeRoundTrip() : BenchmarkGroup(1, "native round trip")
         return figures;
     }
 
-    static Figure[] Compare(Placement placement, IReadOnlyList<Series> all)
+    private static Figure[] Compare(Placement placement, IReadOnlyList<Series> all)
     {
-        string name = $"round trip{placement.Name}, p50";
+        var name = $"round trip{placement.Name}, p50";
         return
         [
             Figure.Of(name, Unit.Microseconds, all[0], all[1], isFloor: true, Goal.RatioAtMost(1.15)),
@@ -44,9 +44,9 @@ sealed class NativeRoundTrip() : BenchmarkGroup(1, "native round trip")
         ];
     }
 
-    static async Task<Contender> StartSocketAsync()
+    private static async Task<Contender> StartSocketAsync()
     {
-        ServerProcess server = await ServerProcess.StartPeerAsync(PeerKind.Socket);
+        var server = await ServerProcess.StartPeerAsync(PeerKind.Socket);
         Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         await socket.ConnectAsync(new UnixDomainSocketEndPoint(server.SocketPath));
         byte[] request = new byte[2 * sizeof(uint)], reply = new byte[sizeof(uint)];
@@ -59,7 +59,7 @@ sealed class NativeRoundTrip() : BenchmarkGroup(1, "native round trip")
                 number = (number + 1) & 0xffff;
                 BinaryPrimitives.WriteUInt32LittleEndian(request.AsSpan(sizeof(uint)), number);
                 socket.Send(request);
-                for (int count = 0; count < reply.Length;)
+                for (var count = 0; count < reply.Length;)
                 {
                     count += socket.Receive(reply.AsSpan(count));
                 }

@@ -6,7 +6,7 @@ using VirtioUser.Guest;
 namespace VirtioUser.Benchmarks.Groups;
 
 /// <summary>Opens benchmark devices, and makes round trips with them.</summary>
-static class Pings
+internal static class Pings
 {
     /// <summary>The project with the echo device.</summary>
     public const string EchoProject = "EchoDevice";
@@ -19,9 +19,9 @@ static class Pings
     /// <param name="pollTime">How long both sides poll before they sleep.</param>
     public static async Task<Contender> StartEchoAsync(string name, TimeSpan pollTime)
     {
-        ServerProcess daemon = await ServerProcess.StartDaemonAsync(pollTime, EchoProject);
-        DeviceSource source = DeviceSource.Daemon(daemon.SocketPath, pollTime);
-        VirtioUserDevice device = Open(source, BenchmarkDevices.Echo);
+        var daemon = await ServerProcess.StartDaemonAsync(pollTime, EchoProject);
+        var source = DeviceSource.Daemon(daemon.SocketPath, pollTime);
+        var device = Open(source, BenchmarkDevices.Echo);
         return new RoundTripContender(name, EchoOver(device), [daemon.Id], device, source, daemon);
     }
 

@@ -9,31 +9,31 @@ using VirtioUser.Guest;
 namespace VirtioUser.Benchmarks.Groups;
 
 /// <summary>The same program in C# drives virtio-userd and the back-end in C, with several pings in flight, from one thread and from several.</summary>
-sealed class Rate() : BenchmarkGroup(3, "rate")
+internal sealed class Rate() : BenchmarkGroup(3, "rate")
 {
-    const int Several = 4;
+    private const int Several = 4;
 
-    static readonly int[] InFlight = [1, 8, 64];
+    private static readonly int[] InFlight = [1, 8, 64];
 
     /// <inheritdoc/>
     public override async Task<IReadOnlyList<Figure>> RunAsync(RunContext context, CancellationToken cancellationToken)
     {
-        NativePrograms programs = await NativePrograms.PrepareAsync(cancellationToken);
-        await using ServerProcess daemon = await ServerProcess.StartDaemonAsync(TimeSpan.Zero, Pings.EchoProject);
-        await using ServerProcess native = await programs.StartBackEndAsync();
+        var programs = await NativePrograms.PrepareAsync(cancellationToken);
+        await using var daemon = await ServerProcess.StartDaemonAsync(TimeSpan.Zero, Pings.EchoProject);
+        await using var native = await programs.StartBackEndAsync();
         using DeviceSource ours = DeviceSource.Daemon(daemon.SocketPath), theirs = DeviceSource.Daemon(native.SocketPath);
         List<Figure> figures = [];
-        foreach (int instances in (int[])[1, Several])
+        foreach (var instances in (int[])[1, Several])
         {
-            foreach (int inFlight in InFlight)
+            foreach (var inFlight in InFlight)
             {
                 await using Contender own = new RateContender("virtio-userd", ours, daemon.Id, instances, inFlight);
                 await using Contender peer = new RateContender("back-end in C, same program in C#", theirs, native.Id, instances, inFlight);
-                await using Contender? floor = instances == 1 ? await StartNativeAsync(programs, inFlight) : null;
-                Placement placement = instances == 1 ? Placement.Apart : Placement.Any;
-                IReadOnlyList<Series> all = await placement.MeasureAsync(
+                await using var floor = instances == 1 ? await StartNativeAsync(programs, inFlight) : null;
+                var placement = instances == 1 ? Placement.Apart : Placement.Any;
+                var all = await placement.MeasureAsync(
                     floor is null ? [own, peer] : [own, peer, floor], context.ShortRounds, context.BusyWith, cancellationToken);
-                string name = $"pings a second, {inFlight} in flight, {(instances == 1 ? "1 instance" : $"each of {instances} instances")}{placement.Name}";
+                var name = $"pings a second, {inFlight} in flight, {(instances == 1 ? "1 instance" : $"each of {instances} instances")}{placement.Name}";
                 figures.Add(Figure.Of(name, Unit.ThousandsPerSecond, all[0], all[1], isFloor: false, Goal.RatioAtLeast(0.9)));
                 if (floor is not null)
                 {
@@ -45,29 +45,29 @@ sealed class Rate() : BenchmarkGroup(3, "rate")
         return figures;
     }
 
-    static async Task<Contender> StartNativeAsync(NativePrograms programs, int inFlight)
+    private static async Task<Contender> StartNativeAsync(NativePrograms programs, int inFlight)
     {
-        ServerProcess backEnd = await programs.StartBackEndAsync();
+        var backEnd = await programs.StartBackEndAsync();
         return new NativeContender("both sides in C", programs.Driver, [inFlight.ToString(CultureInfo.InvariantCulture), backEnd.SocketPath], backEnd, inFlight);
     }
 
     /// <summary>Each instance is worked by a thread, which sends some pings at once and waits for all of their answers.</summary>
-    sealed class RateContender(string name, DeviceSource source, int server, int instances, int inFlight) : Contender(name)
+    private sealed class RateContender(string name, DeviceSource source, int server, int instances, int inFlight) : Contender(name)
     {
-        readonly VirtioUserDevice[] devices = [.. Enumerable.Range(0, instances).Select(_ => Pings.Open(source, BenchmarkDevices.Echo))];
+        private readonly VirtioUserDevice[] _devices = [.. Enumerable.Range(0, instances).Select(_ => Pings.Open(source, BenchmarkDevices.Echo))];
 
         public override IReadOnlyList<int> Others => [server];
 
         public override Task<Sample> MeasureAsync(TimeSpan turn)
         {
             long operations = 0;
-            TimeSpan before = CpuTime.WithOwn(server);
+            var before = CpuTime.WithOwn(server);
             var watch = Stopwatch.StartNew();
             List<Exception> failures = [];
-            Thread[] threads = [.. devices.Select(device => new Thread(() => Work(device)))];
+            Thread[] threads = [.. _devices.Select(device => new Thread(() => Work(device)))];
             Array.ForEach(threads, thread => thread.Start());
             Array.ForEach(threads, thread => thread.Join());
-            TimeSpan elapsed = watch.Elapsed;
+            var elapsed = watch.Elapsed;
             return failures.Count == 0
                 ? Task.FromResult(new Sample(operations / elapsed.TotalSeconds, null, CpuTime.WithOwn(server) - before, operations))
                 : throw new AggregateException(failures);
@@ -90,14 +90,14 @@ sealed class Rate() : BenchmarkGroup(3, "rate")
 
         public override ValueTask DisposeAsync()
         {
-            Array.ForEach(devices, device => device.Dispose());
+            Array.ForEach(_devices, device => device.Dispose());
             return ValueTask.CompletedTask;
         }
 
-        long Send(VirtioUserDevice device, Stopwatch watch, TimeSpan turn)
+        private long Send(VirtioUserDevice device, Stopwatch watch, TimeSpan turn)
         {
             PingRequest[] requests = [.. Enumerable.Range(1, inFlight).Select(number => new PingRequest((ulong)number))];
-            uint[] answers = new uint[inFlight];
+            var answers = new uint[inFlight];
             long operations = 0;
             for (; watch.Elapsed < turn; operations += inFlight)
             {

@@ -8,12 +8,12 @@ using VirtioUser.Vm;
 namespace VirtioUser.Benchmarks.Groups;
 
 /// <summary>The same operations with 1, 64, 1024 and 4096 instances open, each holding an object; a daemon of its own for each number.</summary>
-sealed class Scale() : BenchmarkGroup(5, "scale")
+internal sealed class Scale() : BenchmarkGroup(5, "scale")
 {
-    const int ObjectLength = 4096;
-    const double MostAtLargest = 1.3;
+    private const int ObjectLength = 4096;
+    private const double MostAtLargest = 1.3;
 
-    static readonly int[] Sizes = [1, 64, 1024, 4096];
+    private static readonly int[] Sizes = [1, 64, 1024, 4096];
 
     /// <inheritdoc/>
     public override async Task<IReadOnlyList<Figure>> RunAsync(RunContext context, CancellationToken cancellationToken)
@@ -22,7 +22,7 @@ sealed class Scale() : BenchmarkGroup(5, "scale")
         List<World> worlds = [];
         try
         {
-            foreach (int size in Sizes)
+            foreach (var size in Sizes)
             {
                 context.BusyWith($"opening {size} instances");
                 worlds.Add(await World.StartAsync(size));
@@ -45,7 +45,7 @@ sealed class Scale() : BenchmarkGroup(5, "scale")
         }
         finally
         {
-            foreach (World world in worlds)
+            foreach (var world in worlds)
             {
                 await world.DisposeAsync();
             }
@@ -54,19 +54,19 @@ sealed class Scale() : BenchmarkGroup(5, "scale")
         async Task<IEnumerable<Figure>> CompareAsync(string what, Func<World, Action> operation)
         {
             Contender[] contenders = [.. worlds.Select(world => new RoundTripContender(world.Name, operation(world), [world.Daemon.Id]))];
-            IReadOnlyList<Series> all = await context.ShortRounds.MeasureAsync(
+            var all = await context.ShortRounds.MeasureAsync(
                 contenders, text => context.BusyWith($"{what}, {text}"), cancellationToken);
             return all.Skip(1).Select((series, i) => Figure.Of(
                 $"{what}, {series.Name}", Unit.Microseconds, series, all[0], isFloor: true, i == Sizes.Length - 2 ? Goal.RatioAtMost(MostAtLargest) : null));
         }
     }
 
-    static async Task<IEnumerable<Figure>> MeasureStartAsync(RunContext context, CancellationToken cancellationToken)
+    private static async Task<IEnumerable<Figure>> MeasureStartAsync(RunContext context, CancellationToken cancellationToken)
     {
         await using StartContender daemon = new("virtio-userd", () => ServerProcess.StartDaemonAsync(TimeSpan.Zero, Pings.EchoProject));
         await using StartContender hello = new(
             "the smallest .NET program", () => ServerProcess.StartAsync(BuildOutput.PathOf("Hello", "VirtioUser.Benchmarks.Hello"), _ => []));
-        IReadOnlyList<Series> all = await context.Rounds.MeasureAsync([daemon, hello], context.BusyWith, cancellationToken);
+        var all = await context.Rounds.MeasureAsync([daemon, hello], context.BusyWith, cancellationToken);
         return
         [
             Figure.Of("start-up, until front-ends can connect", Unit.Milliseconds, all[0], all[1], isFloor: true, Goal.OursAtMost(150)),
@@ -85,14 +85,14 @@ sealed class Scale() : BenchmarkGroup(5, "scale")
     }
 
     /// <summary>Starts a program and ends it again.</summary>
-    sealed class StartContender(string name, Func<Task<ServerProcess>> start) : Contender(name)
+    private sealed class StartContender(string name, Func<Task<ServerProcess>> start) : Contender(name)
     {
         /// <summary>What the program held in memory, the last time.</summary>
         public long ResidentBytes { get; private set; }
 
         public override async Task<Sample> MeasureAsync(TimeSpan turn)
         {
-            await using ServerProcess server = await start();
+            await using var server = await start();
             ResidentBytes = server.ResidentBytes();
             return new Sample(server.StartTime.TotalNanoseconds, null, CpuTime.Of(server.Id), 1);
         }
@@ -101,47 +101,47 @@ sealed class Scale() : BenchmarkGroup(5, "scale")
     }
 
     /// <summary>A daemon with some instances open; from 2 on with all the devices that a daemon can have.</summary>
-    sealed class World : IAsyncDisposable
+    private sealed class World : IAsyncDisposable
     {
-        const string ManyDevicesProject = "ManyDevices";
+        private const string ManyDevicesProject = "ManyDevices";
 
-        readonly DeviceSource source;
-        readonly List<(VirtioUserDevice Device, SharedObject Memory)> instances = [];
-        readonly DeviceNode node;
-        int next;
+        private readonly DeviceSource _source;
+        private readonly List<(VirtioUserDevice Device, SharedObject Memory)> _instances = [];
+        private readonly DeviceNode _node;
+        private int _next;
 
-        World(ServerProcess daemon)
+        private World(ServerProcess daemon)
         {
             Daemon = daemon;
-            source = DeviceSource.Daemon(daemon.SocketPath);
-            node = DeviceNode.Find(BenchmarkDevices.Vendor, BenchmarkDevices.Echo, source: source);
+            _source = DeviceSource.Daemon(daemon.SocketPath);
+            _node = DeviceNode.Find(BenchmarkDevices.Vendor, BenchmarkDevices.Echo, source: _source);
         }
 
         public ServerProcess Daemon { get; }
 
-        public string Name => instances.Count == 1 ? "1 instance" : $"{instances.Count} instances";
+        public string Name => _instances.Count == 1 ? "1 instance" : $"{_instances.Count} instances";
 
         /// <summary>Pings one instance after the other, about its object.</summary>
         public Action RoundTrip => () =>
         {
-            next = (next + 1) % instances.Count;
-            (VirtioUserDevice device, SharedObject memory) = instances[next];
-            Pings.Check(device.Ping(new PingRequest(memory, (ulong)next)), (uint)next);
+            _next = (_next + 1) % _instances.Count;
+            (var device, var memory) = _instances[_next];
+            Pings.Check(device.Ping(new PingRequest(memory, (ulong)_next)), (uint)_next);
         };
 
-        public Action AllocateAndFree => () => instances[0].Device.Allocate(ObjectLength).Dispose();
+        public Action AllocateAndFree => () => _instances[0].Device.Allocate(ObjectLength).Dispose();
 
-        public Action OpenAndClose => () => VirtioUserDevice.Open(node).Dispose();
+        public Action OpenAndClose => () => VirtioUserDevice.Open(_node).Dispose();
 
         public static async Task<World> StartAsync(int size)
         {
             World world = new(await ServerProcess.StartDaemonAsync(TimeSpan.Zero, size == 1 ? [Pings.EchoProject] : [Pings.EchoProject, ManyDevicesProject]));
             // Those that only echo.
-            DeviceNode[] nodes = [.. world.source.List().Where(each => each.Identity.Device is not (BenchmarkDevices.Work or BenchmarkDevices.Checksum or BenchmarkDevices.Allocated))];
-            for (int i = 0; i < size; i++)
+            DeviceNode[] nodes = [.. world._source.List().Where(each => each.Identity.Device is not (BenchmarkDevices.Work or BenchmarkDevices.Checksum or BenchmarkDevices.Allocated))];
+            for (var i = 0; i < size; i++)
             {
-                VirtioUserDevice device = VirtioUserDevice.Open(nodes[i % nodes.Length]);
-                world.instances.Add((device, device.Allocate(ObjectLength)));
+                var device = VirtioUserDevice.Open(nodes[i % nodes.Length]);
+                world._instances.Add((device, device.Allocate(ObjectLength)));
             }
 
             return world;
@@ -149,8 +149,8 @@ sealed class Scale() : BenchmarkGroup(5, "scale")
 
         public async ValueTask DisposeAsync()
         {
-            instances.ForEach(instance => instance.Device.Dispose());
-            source.Dispose();
+            _instances.ForEach(instance => instance.Device.Dispose());
+            _source.Dispose();
             await Daemon.DisposeAsync();
         }
     }

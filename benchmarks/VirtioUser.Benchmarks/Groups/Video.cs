@@ -9,32 +9,32 @@ namespace VirtioUser.Benchmarks.Groups;
 /// Pictures a second of the decoder in devices/codec for a program without a VM and for the same program in one, against
 /// ffmpeg with the same libavcodec on this machine, and against ffmpeg in the same guest.
 /// </summary>
-sealed class Video() : BenchmarkGroup(7, "video")
+internal sealed class Video() : BenchmarkGroup(7, "video")
 {
-    const string PlayerFolderInGuest = "/opt/vu-play", ClipFolderInGuest = "/mnt/clip";
-    const string Player = "vu-play.dll";
-    const int MemoryMiB = 1536;
+    private const string PlayerFolderInGuest = "/opt/vu-play", ClipFolderInGuest = "/mnt/clip";
+    private const string Player = "vu-play.dll";
+    private const int MemoryMiB = 1536;
 
     /// <inheritdoc/>
     public override async Task<IReadOnlyList<Figure>> RunAsync(RunContext context, CancellationToken cancellationToken)
     {
         context.BusyWith("preparing FFmpeg, the decoder and the guest");
-        MediaTree tree = await MediaTree.PrepareAsync(cancellationToken: cancellationToken);
-        string library = await CodecBuild.GetAsync(tree, cancellationToken: cancellationToken);
-        GuestImage image = await GuestImage.PrepareAsync(cancellationToken: cancellationToken);
+        var tree = await MediaTree.PrepareAsync(cancellationToken: cancellationToken);
+        var library = await CodecBuild.GetAsync(tree, cancellationToken: cancellationToken);
+        var image = await GuestImage.PrepareAsync(cancellationToken: cancellationToken);
         List<(Clip Clip, string Path, Share Folder)> films = [];
-        foreach (Clip clip in (context.Quick ? Clips.Films.Take(1) : Clips.Films).Select(Clips.ToMeasure))
+        foreach (var clip in (context.Quick ? Clips.Films.Take(1) : Clips.Films).Select(Clips.ToMeasure))
         {
             context.BusyWith($"making {clip.Name}");
-            string path = await Clips.GetAsync(tree, clip, cancellationToken: cancellationToken);
+            var path = await Clips.GetAsync(tree, clip, cancellationToken: cancellationToken);
             films.Add((clip, path, new Share(Path.GetDirectoryName(path)!, $"{ClipFolderInGuest}{films.Count}")));
         }
 
         // A daemon serves one front-end at a time.
-        await using DaemonProcess forVm = await DaemonProcess.StartAsync([library], cancellationToken: cancellationToken);
-        await using DaemonProcess direct = await DaemonProcess.StartAsync([library], cancellationToken: cancellationToken);
+        await using var forVm = await DaemonProcess.StartAsync([library], cancellationToken: cancellationToken);
+        await using var direct = await DaemonProcess.StartAsync([library], cancellationToken: cancellationToken);
         context.BusyWith("booting");
-        await using VirtualMachine machine = await VirtualMachine.StartAsync(
+        await using var machine = await VirtualMachine.StartAsync(
             image,
             new VirtualMachineOptions
             {
@@ -46,7 +46,7 @@ sealed class Video() : BenchmarkGroup(7, "video")
             cancellationToken);
         await machine.LoadDriverAsync(cancellationToken: cancellationToken);
         List<Figure> figures = [];
-        foreach ((Clip clip, string path, Share folder) in films)
+        foreach ((var clip, var path, var folder) in films)
         {
             figures.AddRange(await MeasureAsync(context, tree, clip, path, $"{folder.GuestFolder}/{clip.FileName}", direct, machine, cancellationToken));
         }
@@ -54,13 +54,13 @@ sealed class Video() : BenchmarkGroup(7, "video")
         return figures;
     }
 
-    static async Task<IReadOnlyList<Figure>> MeasureAsync(
+    private static async Task<IReadOnlyList<Figure>> MeasureAsync(
         RunContext context, MediaTree tree, Clip clip, string path, string inGuest, DaemonProcess direct, VirtualMachine machine, CancellationToken cancellationToken)
     {
-        int rounds = context.Quick ? 1 : 3;
+        var rounds = context.Quick ? 1 : 3;
         List<Sample> native = [], withoutVm = [], inVm = [], alone = [];
         await PlayInVmAsync(machine, inGuest, cancellationToken); // the guest reads the program and the clip for the first time
-        for (int round = 1; round <= rounds; round++)
+        for (var round = 1; round <= rounds; round++)
         {
             context.BusyWith($"{clip.Name}: round {round} of {rounds}");
             native.Add(SampleOf(await Ffmpeg.MeasureAsync(tree, path, cancellationToken)));
@@ -72,7 +72,7 @@ sealed class Video() : BenchmarkGroup(7, "video")
         alone.Add(SampleOf(await FfmpegDecoding.MeasureInGuestAsync(
             MediaTree.FolderInGuest, inGuest, (command, error) => machine.RunAsync(command, error: error, cancellationToken: cancellationToken))));
         Series floor = new("ffmpeg on this machine", native), peer = new("ffmpeg in the guest", alone);
-        string name = $"{clip.Codec.ToString().ToUpperInvariant()} {clip.Width} x {clip.Height}";
+        var name = $"{clip.Codec.ToString().ToUpperInvariant()} {clip.Width} x {clip.Height}";
         return
         [
             Figure.Of($"{name}, without a VM", Unit.PicturesPerSecond, new Series("ours", withoutVm), floor, isFloor: true, Goal.RatioAtLeast(0.9)),
@@ -81,12 +81,12 @@ sealed class Video() : BenchmarkGroup(7, "video")
         ];
     }
 
-    static Sample SampleOf(Decoding decoding) => new(decoding.Rate, null, TimeSpan.Zero, decoding.Frames);
+    private static Sample SampleOf(Decoding decoding) => new(decoding.Rate, null, TimeSpan.Zero, decoding.Frames);
 
-    static async Task<Decoding> PlayAsync(DaemonProcess daemon, string clip, CancellationToken cancellationToken)
+    private static async Task<Decoding> PlayAsync(DaemonProcess daemon, string clip, CancellationToken cancellationToken)
     {
         PlayerSummary? summary = null;
-        int code = await ChildProcess.RunAsync(
+        var code = await ChildProcess.RunAsync(
             "dotnet", [BuildOutput.PathOf("vu-play", Player), clip, "--json"],
             new ChildProcess.Options
             {
@@ -97,9 +97,9 @@ sealed class Video() : BenchmarkGroup(7, "video")
         return code == 0 && summary is not null ? summary.Decoding : throw new SetupException($"vu-play ended with {code}: {daemon.LogTail}");
     }
 
-    static async Task<Decoding> PlayInVmAsync(VirtualMachine machine, string clip, CancellationToken cancellationToken)
+    private static async Task<Decoding> PlayInVmAsync(VirtualMachine machine, string clip, CancellationToken cancellationToken)
     {
-        GuestCommandResult result = await machine.RunAsync(["dotnet", $"{PlayerFolderInGuest}/{Player}", clip, "--json"], cancellationToken: cancellationToken);
+        var result = await machine.RunAsync(["dotnet", $"{PlayerFolderInGuest}/{Player}", clip, "--json"], cancellationToken: cancellationToken);
         return result.ExitCode == 0 && PlayerSummary.Parse(result.Output) is { } summary
             ? summary.Decoding
             : throw new VirtualMachineException($"vu-play in the guest ended with {result.ExitCode}: {result.Error}");

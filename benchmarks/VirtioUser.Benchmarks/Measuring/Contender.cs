@@ -3,7 +3,7 @@ namespace VirtioUser.Benchmarks.Measuring;
 
 /// <summary>One side of a comparison.</summary>
 /// <param name="name">What people see.</param>
-abstract class Contender(string name) : IAsyncDisposable
+internal abstract class Contender(string name) : IAsyncDisposable
 {
     /// <summary>What people see.</summary>
     public string Name { get; } = name;

@@ -4,17 +4,17 @@ using System.Globalization;
 namespace VirtioUser.Benchmarks.Measuring;
 
 /// <summary>What processes have used so far.</summary>
-static class CpuTime
+internal static class CpuTime
 {
     // What /proc counts in: sysconf(_SC_CLK_TCK), 100 on every Linux for x86-64.
-    const double TicksPerSecond = 100;
+    private const double TicksPerSecond = 100;
 
     /// <summary>User and system time of this process and of others together.</summary>
     /// <param name="others">The other processes.</param>
     public static TimeSpan WithOwn(params ReadOnlySpan<int> others)
     {
-        TimeSpan sum = Environment.CpuUsage.TotalTime;
-        foreach (int process in others)
+        var sum = Environment.CpuUsage.TotalTime;
+        foreach (var process in others)
         {
             sum += Of(process);
         }
@@ -26,8 +26,8 @@ static class CpuTime
     /// <param name="process">Its ID.</param>
     public static TimeSpan Of(int process)
     {
-        string stat = File.ReadAllText($"/proc/{process}/stat");
-        string[] fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' '); // from field 3 on: the name may hold spaces
+        var stat = File.ReadAllText($"/proc/{process}/stat");
+        var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' '); // from field 3 on: the name may hold spaces
         return TimeSpan.FromSeconds((Number(fields[11]) + Number(fields[12])) / TicksPerSecond);
 
         static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);

@@ -13,12 +13,12 @@ namespace VirtioUser.Benchmarks.Measuring;
 /// <param name="perTurn">
 /// How many operations each of its times stands for, where operations a second are compared; 0 where the times are.
 /// </param>
-sealed class NativeContender(string name, string program, IReadOnlyList<string> arguments, ServerProcess? server = null, int perTurn = 0) : Contender(name)
+internal sealed class NativeContender(string name, string program, IReadOnlyList<string> arguments, ServerProcess? server = null, int perTurn = 0) : Contender(name)
 {
-    const int FewForTheFirstTime = 2000;
-    const int Most = 1 << 20;
+    private const int FewForTheFirstTime = 2000;
+    private const int Most = 1 << 20;
 
-    double nanosecondsEach;
+    private double _nanosecondsEach;
 
     /// <inheritdoc/>
     public override IReadOnlyList<int> Others => server is null ? [] : [server.Id];
@@ -26,11 +26,11 @@ sealed class NativeContender(string name, string program, IReadOnlyList<string> 
     /// <inheritdoc/>
     public override async Task<Sample> MeasureAsync(TimeSpan turn)
     {
-        long count = nanosecondsEach == 0 ? FewForTheFirstTime : Math.Clamp((long)(turn.TotalNanoseconds / nanosecondsEach), 100, Most);
+        var count = _nanosecondsEach == 0 ? FewForTheFirstTime : Math.Clamp((long)(turn.TotalNanoseconds / _nanosecondsEach), 100, Most);
         List<string> lines = new((int)count + 1);
-        string error = "";
-        TimeSpan before = ServerCpu();
-        int code = await ChildProcess.RunAsync(
+        var error = "";
+        var before = ServerCpu();
+        var code = await ChildProcess.RunAsync(
             program, [.. arguments, count.ToString(CultureInfo.InvariantCulture)], new() { Output = lines.Add, Error = line => error = line });
         if (code != 0 || lines.Count != count + 1)
         {
@@ -39,17 +39,17 @@ sealed class NativeContender(string name, string program, IReadOnlyList<string> 
 
         long[] totals = [.. lines[0].Split(' ').Select(Parse)];
         long[] ascending = [.. lines.Skip(1).Select(Parse)];
-        nanosecondsEach = totals[0] / (double)count;
-        TimeSpan cpu = TimeSpan.FromMicroseconds(totals[1] / 1000.0) + (ServerCpu() - before);
+        _nanosecondsEach = totals[0] / (double)count;
+        var cpu = TimeSpan.FromMicroseconds(totals[1] / 1000.0) + (ServerCpu() - before);
         return perTurn > 0
             ? new Sample(perTurn * count * 1e9 / totals[0], null, cpu, perTurn * count)
-            : Sample.Of(new Latencies(Latencies.At(ascending, 0.5), Latencies.At(ascending, 0.99), Latencies.At(ascending, 0.999), nanosecondsEach, count), cpu);
+            : Sample.Of(new Latencies(Latencies.At(ascending, 0.5), Latencies.At(ascending, 0.99), Latencies.At(ascending, 0.999), _nanosecondsEach, count), cpu);
     }
 
     /// <inheritdoc/>
     public override ValueTask DisposeAsync() => server?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    static long Parse(string text) => long.Parse(text, CultureInfo.InvariantCulture);
+    private static long Parse(string text) => long.Parse(text, CultureInfo.InvariantCulture);
 
-    TimeSpan ServerCpu() => server is null ? TimeSpan.Zero : CpuTime.Of(server.Id);
+    private TimeSpan ServerCpu() => server is null ? TimeSpan.Zero : CpuTime.Of(server.Id);
 }

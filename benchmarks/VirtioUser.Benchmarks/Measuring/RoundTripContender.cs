@@ -6,7 +6,7 @@ namespace VirtioUser.Benchmarks.Measuring;
 /// <param name="roundTrip">Makes one round trip.</param>
 /// <param name="others">The processes at the other end.</param>
 /// <param name="owned">Disposed with this, in this order.</param>
-sealed class RoundTripContender(string name, Action roundTrip, int[] others, params IReadOnlyList<object> owned) : Contender(name)
+internal sealed class RoundTripContender(string name, Action roundTrip, int[] others, params IReadOnlyList<object> owned) : Contender(name)
 {
     /// <inheritdoc/>
     public override IReadOnlyList<int> Others => others;
@@ -14,15 +14,15 @@ sealed class RoundTripContender(string name, Action roundTrip, int[] others, par
     /// <inheritdoc/>
     public override Task<Sample> MeasureAsync(TimeSpan turn)
     {
-        TimeSpan before = CpuTime.WithOwn(others);
-        Latencies latencies = Latencies.Measure(turn, roundTrip);
+        var before = CpuTime.WithOwn(others);
+        var latencies = Latencies.Measure(turn, roundTrip);
         return Task.FromResult(Sample.Of(latencies, CpuTime.WithOwn(others) - before));
     }
 
     /// <inheritdoc/>
     public override async ValueTask DisposeAsync()
     {
-        foreach (object each in owned)
+        foreach (var each in owned)
         {
             if (each is IAsyncDisposable later)
             {

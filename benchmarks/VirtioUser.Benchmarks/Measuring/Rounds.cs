@@ -5,7 +5,7 @@ namespace VirtioUser.Benchmarks.Measuring;
 /// <param name="Count">How many rounds.</param>
 /// <param name="Turn">How long one turn of one contender takes.</param>
 /// <param name="WarmUp">How long each contender runs before that: code is compiled, caches are filled.</param>
-sealed record Rounds(int Count, TimeSpan Turn, TimeSpan WarmUp)
+internal sealed record Rounds(int Count, TimeSpan Turn, TimeSpan WarmUp)
 {
     /// <summary>Measures the contenders in turns.</summary>
     /// <param name="contenders">At least one; each ends up with as many samples as there are rounds.</param>
@@ -14,15 +14,15 @@ sealed record Rounds(int Count, TimeSpan Turn, TimeSpan WarmUp)
     public async Task<IReadOnlyList<Series>> MeasureAsync(IReadOnlyList<Contender> contenders, Action<string> busyWith, CancellationToken cancellationToken)
     {
         List<Sample>[] samples = [.. contenders.Select(_ => new List<Sample>())];
-        foreach (Contender contender in contenders)
+        foreach (var contender in contenders)
         {
             busyWith($"{contender.Name}: warming up");
             await contender.MeasureAsync(WarmUp);
         }
 
-        for (int round = 1; round <= Count; round++)
+        for (var round = 1; round <= Count; round++)
         {
-            for (int i = 0; i < contenders.Count; i++)
+            for (var i = 0; i < contenders.Count; i++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 busyWith($"{contenders[i].Name}: round {round} of {Count}");

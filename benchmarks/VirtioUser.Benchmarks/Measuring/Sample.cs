@@ -6,7 +6,7 @@ namespace VirtioUser.Benchmarks.Measuring;
 /// <param name="Latencies">Percentiles, if each operation was timed.</param>
 /// <param name="Cpu">Processor time of all processes of the contender.</param>
 /// <param name="Operations">How many operations.</param>
-sealed record Sample(double Value, Latencies? Latencies, TimeSpan Cpu, long Operations)
+internal sealed record Sample(double Value, Latencies? Latencies, TimeSpan Cpu, long Operations)
 {
     /// <summary>The sample of a turn of round trips: compared by their median.</summary>
     public static Sample Of(Latencies latencies, TimeSpan cpu) => new(latencies.P50, latencies, cpu, latencies.Count);

@@ -4,7 +4,7 @@ namespace VirtioUser.Benchmarks.Measuring;
 /// <summary>The samples of one contender, in the order of the rounds.</summary>
 /// <param name="Name">The contender.</param>
 /// <param name="Samples">One for each round.</param>
-sealed record Series(string Name, IReadOnlyList<Sample> Samples)
+internal sealed record Series(string Name, IReadOnlyList<Sample> Samples)
 {
     /// <summary>The median of what is compared.</summary>
     public double Value => Median(Samples.Select(sample => sample.Value));
@@ -30,7 +30,7 @@ sealed record Series(string Name, IReadOnlyList<Sample> Samples)
     public static double Median(IEnumerable<double> values)
     {
         double[] ascending = [.. values.Order()];
-        int middle = ascending.Length / 2;
+        var middle = ascending.Length / 2;
         return ascending.Length % 2 == 1 ? ascending[middle] : (ascending[middle - 1] + ascending[middle]) / 2;
     }
 }

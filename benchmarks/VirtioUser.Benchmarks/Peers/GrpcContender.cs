@@ -8,19 +8,19 @@ using VirtioUser.Benchmarks.Processes;
 namespace VirtioUser.Benchmarks.Peers;
 
 /// <summary>Unary calls over a Unix socket, with the client that Microsoft's documentation sets up.</summary>
-sealed class GrpcContender : Contender
+internal sealed class GrpcContender : Contender
 {
-    readonly ServerProcess server;
-    readonly GrpcChannel channel;
-    readonly Echo.EchoClient client;
-    uint number;
+    private readonly ServerProcess _server;
+    private readonly GrpcChannel _channel;
+    private readonly Echo.EchoClient _client;
+    private uint _number;
 
-    GrpcContender(ServerProcess server)
+    private GrpcContender(ServerProcess server)
         : base("gRPC over a Unix socket, C#")
     {
-        this.server = server;
+        this._server = server;
         UnixDomainSocketEndPoint endPoint = new(server.SocketPath);
-        channel = GrpcChannel.ForAddress("http://localhost", new GrpcChannelOptions
+        _channel = GrpcChannel.ForAddress("http://localhost", new GrpcChannelOptions
         {
             HttpHandler = new SocketsHttpHandler
             {
@@ -41,31 +41,31 @@ sealed class GrpcContender : Contender
             },
             DisposeHttpClient = true,
         });
-        client = new Echo.EchoClient(channel);
+        _client = new Echo.EchoClient(_channel);
     }
 
     /// <summary>Starts the server and connects.</summary>
     public static async Task<Contender> StartAsync() => new GrpcContender(await ServerProcess.StartPeerAsync(PeerKind.Grpc));
 
     /// <inheritdoc/>
-    public override IReadOnlyList<int> Others => [server.Id];
+    public override IReadOnlyList<int> Others => [_server.Id];
 
     /// <inheritdoc/>
     public override async Task<Sample> MeasureAsync(TimeSpan turn)
     {
-        TimeSpan before = CpuTime.WithOwn(server.Id);
-        Latencies latencies = await Latencies.MeasureAsync(turn, async () =>
+        var before = CpuTime.WithOwn(_server.Id);
+        var latencies = await Latencies.MeasureAsync(turn, async () =>
         {
-            EchoReply reply = await client.PingAsync(new EchoRequest { Number = ++number });
-            Pings.Check(reply.Number, number);
+            var reply = await _client.PingAsync(new EchoRequest { Number = ++_number });
+            Pings.Check(reply.Number, _number);
         });
-        return Sample.Of(latencies, CpuTime.WithOwn(server.Id) - before);
+        return Sample.Of(latencies, CpuTime.WithOwn(_server.Id) - before);
     }
 
     /// <inheritdoc/>
     public override async ValueTask DisposeAsync()
     {
-        channel.Dispose();
-        await server.DisposeAsync();
+        _channel.Dispose();
+        await _server.DisposeAsync();
     }
 }

@@ -10,24 +10,24 @@ using Microsoft.Extensions.Logging;
 namespace VirtioUser.Benchmarks.Peers;
 
 /// <summary>Answers every call with the number that it brought.</summary>
-static class GrpcEchoServer
+internal static class GrpcEchoServer
 {
     /// <summary>Serves until the process is ended.</summary>
     /// <param name="path">The socket's path.</param>
     public static async Task RunAsync(string path)
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenUnixSocket(path, listen => listen.Protocols = HttpProtocols.Http2));
         builder.Services.AddGrpc();
-        await using WebApplication application = builder.Build();
+        await using var application = builder.Build();
         application.MapGrpcService<EchoService>();
         await application.StartAsync();
         await Console.Error.WriteLineAsync($"Listening on {path}");
         await application.WaitForShutdownAsync();
     }
 
-    sealed class EchoService : Echo.EchoBase
+    private sealed class EchoService : Echo.EchoBase
     {
         public override Task<EchoReply> Ping(EchoRequest request, ServerCallContext context) =>
             Task.FromResult(new EchoReply { Number = request.Number });

@@ -2,7 +2,7 @@
 namespace VirtioUser.Benchmarks.Peers;
 
 /// <summary>How the command line names the servers.</summary>
-static class PeerKind
+internal static class PeerKind
 {
     /// <summary>See <see cref="SocketServer"/>.</summary>
     public const string Socket = "socket";

@@ -9,22 +9,22 @@ namespace VirtioUser.Benchmarks.Peers;
 /// Reads messages (their length in 4 bytes, then as many bytes), and answers each with the 4 bytes of its checksum. A
 /// thread for each connection, blocking calls and no allocation: the fastest that .NET's sockets are.
 /// </summary>
-static class SocketServer
+internal static class SocketServer
 {
-    const int BufferLength = 256 << 10;
+    private const int BufferLength = 256 << 10;
 
     /// <summary>Serves until the process is ended.</summary>
     /// <param name="path">The Unix socket's path, or "tcp" for a port of the loopback address.</param>
     public static void Run(string path)
     {
-        bool tcp = path == "tcp";
+        var tcp = path == "tcp";
         using Socket listener = new(tcp ? AddressFamily.InterNetwork : AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listener.Bind(tcp ? new IPEndPoint(IPAddress.Loopback, 0) : new UnixDomainSocketEndPoint(path));
         listener.Listen();
         Console.Error.WriteLine($"Listening on {(tcp ? ((IPEndPoint)listener.LocalEndPoint!).Port : path)}");
         while (true)
         {
-            Socket connection = listener.Accept();
+            var connection = listener.Accept();
             if (tcp)
             {
                 connection.NoDelay = true;
@@ -34,20 +34,20 @@ static class SocketServer
         }
     }
 
-    static void Serve(Socket connection)
+    private static void Serve(Socket connection)
     {
         using (connection)
         {
-            byte[] buffer = new byte[BufferLength];
+            var buffer = new byte[BufferLength];
             Span<byte> header = stackalloc byte[sizeof(uint)];
             try
             {
                 while (TryReceive(connection, header))
                 {
                     ulong sum = 0;
-                    for (uint left = BinaryPrimitives.ReadUInt32LittleEndian(header); left > 0;)
+                    for (var left = BinaryPrimitives.ReadUInt32LittleEndian(header); left > 0;)
                     {
-                        Span<byte> part = buffer.AsSpan(0, (int)Math.Min(left, BufferLength));
+                        var part = buffer.AsSpan(0, (int)Math.Min(left, BufferLength));
                         if (!TryReceive(connection, part))
                         {
                             return;
@@ -68,11 +68,11 @@ static class SocketServer
         }
     }
 
-    static bool TryReceive(Socket connection, Span<byte> bytes)
+    private static bool TryReceive(Socket connection, Span<byte> bytes)
     {
         while (!bytes.IsEmpty)
         {
-            int count = connection.Receive(bytes);
+            var count = connection.Receive(bytes);
             if (count == 0)
             {
                 return false;

@@ -4,29 +4,29 @@ using VirtioUser.Vm;
 namespace VirtioUser.Benchmarks.Processes;
 
 /// <summary>Static programs, kept in the cache by a hash of their source.</summary>
-sealed class NativePrograms
+internal sealed class NativePrograms
 {
-    static readonly string[] Flags = ["-static", "-pthread"];
+    private static readonly string[] Flags = ["-static", "-pthread"];
 
-    static readonly Dictionary<string, string[]> Products = new()
+    private static readonly Dictionary<string, string[]> Products = new()
     {
         ["floors"] = [.. Flags, "floors.c"],
         ["backend"] = [.. Flags, "backend.c", "message.c", "user_device.c"],
         ["driver"] = [.. Flags, "driver.c", "message.c"],
     };
 
-    readonly string folder;
+    private readonly string _folder;
 
-    NativePrograms(string folder) => this.folder = folder;
+    private NativePrograms(string folder) => this._folder = folder;
 
     /// <summary>The program that bounces eventfds and cache lines.</summary>
-    public string Floors => Path.Combine(folder, "floors");
+    public string Floors => Path.Combine(_folder, "floors");
 
     /// <summary>The driver's side in C.</summary>
-    public string Driver => Path.Combine(folder, "driver");
+    public string Driver => Path.Combine(_folder, "driver");
 
     /// <summary>Starts the back-end in C.</summary>
-    public Task<ServerProcess> StartBackEndAsync() => ServerProcess.StartAsync(Path.Combine(folder, "backend"), path => [$"--socket-path={path}"]);
+    public Task<ServerProcess> StartBackEndAsync() => ServerProcess.StartAsync(Path.Combine(_folder, "backend"), path => [$"--socket-path={path}"]);
 
     /// <summary>Builds them if their source has changed.</summary>
     /// <exception cref="SetupException">They do not build without a warning, or root is needed and not there.</exception>

@@ -12,11 +12,11 @@ namespace VirtioUser.Benchmarks.Processes;
 /// <param name="Name">What people see, after the name of what is measured.</param>
 /// <param name="Here">The processors of this process and of those that it starts, as taskset takes them.</param>
 /// <param name="There">The processors of the processes at the other end.</param>
-sealed record Placement(string Name, string Here, string There)
+internal sealed record Placement(string Name, string Here, string There)
 {
-    const string AllowedKey = "Cpus_allowed_list:";
+    private const string AllowedKey = "Cpus_allowed_list:";
 
-    static readonly string Allowed = File.ReadLines("/proc/self/status").First(line => line.StartsWith(AllowedKey, StringComparison.Ordinal))[AllowedKey.Length..].Trim();
+    private static readonly string Allowed = File.ReadLines("/proc/self/status").First(line => line.StartsWith(AllowedKey, StringComparison.Ordinal))[AllowedKey.Length..].Trim();
 
     /// <summary>As Linux likes it.</summary>
     public static Placement Any { get; } = new("", Allowed, Allowed);
@@ -56,12 +56,12 @@ sealed record Placement(string Name, string Here, string There)
     /// <summary>Binds all threads of this process, and of those at the other end.</summary>
     /// <param name="others">The processes at the other end.</param>
     /// <exception cref="SetupException">taskset is not there, or refused.</exception>
-    async Task ApplyAsync(params IEnumerable<int> others)
+    private async Task ApplyAsync(params IEnumerable<int> others)
     {
-        foreach ((int process, string processors) in others.Select(process => (process, There)).Append((Environment.ProcessId, Here)))
+        foreach ((var process, var processors) in others.Select(process => (process, There)).Append((Environment.ProcessId, Here)))
         {
-            string error = "";
-            int code = await ChildProcess.RunAsync(
+            var error = "";
+            var code = await ChildProcess.RunAsync(
                 "taskset", ["--all-tasks", "--cpu-list", "--pid", processors, process.ToString(CultureInfo.InvariantCulture)], new() { Error = line => error = line });
             if (code != 0)
             {
@@ -71,7 +71,7 @@ sealed record Placement(string Name, string Here, string There)
     }
 
     // "0-3,8" means 0, 1, 2, 3, 8.
-    static string[] Numbers() =>
+    private static string[] Numbers() =>
     [
         .. Allowed.Split(',').SelectMany(range =>
         {

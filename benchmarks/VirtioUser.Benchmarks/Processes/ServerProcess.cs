@@ -5,27 +5,27 @@ using VirtioUser.Vm;
 namespace VirtioUser.Benchmarks.Processes;
 
 /// <summary>A program of its own that has said "Listening on …", on a private socket; it ends with this process.</summary>
-sealed class ServerProcess : IAsyncDisposable
+internal sealed class ServerProcess : IAsyncDisposable
 {
-    const string ReadyText = "Listening on ";
-    const int LinesKept = 20;
+    private const string ReadyText = "Listening on ";
+    private const int LinesKept = 20;
 
-    readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("virtio-user-bench-");
-    readonly Queue<string> lines = new();
-    ChildProcess? process;
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("virtio-user-bench-");
+    private readonly Queue<string> _lines = new();
+    private ChildProcess? _process;
 
-    ServerProcess()
+    private ServerProcess()
     {
     }
 
     /// <summary>The socket that it was told to listen on.</summary>
-    public string SocketPath => Path.Combine(folder.FullName, "socket");
+    public string SocketPath => Path.Combine(_folder.FullName, "socket");
 
     /// <summary>What it says that it listens on.</summary>
     public string Address { get; private set; } = "";
 
     /// <summary>Its process ID.</summary>
-    public int Id => process!.Id;
+    public int Id => _process!.Id;
 
     /// <summary>From the start of the program to the line with which it is ready.</summary>
     public TimeSpan StartTime { get; private set; }
@@ -59,11 +59,11 @@ sealed class ServerProcess : IAsyncDisposable
         try
         {
             var watch = System.Diagnostics.Stopwatch.StartNew();
-            server.process = await ChildProcess.StartAsync(program, arguments(server.SocketPath), new()
+            server._process = await ChildProcess.StartAsync(program, arguments(server.SocketPath), new()
             {
                 Error = line =>
                 {
-                    int at = line.IndexOf(ReadyText, StringComparison.Ordinal);
+                    var at = line.IndexOf(ReadyText, StringComparison.Ordinal);
                     if (at >= 0 && !ready.Task.IsCompleted)
                     {
                         server.StartTime = watch.Elapsed;
@@ -73,7 +73,7 @@ sealed class ServerProcess : IAsyncDisposable
                     server.Keep(line);
                 },
             });
-            if (await Task.WhenAny(ready.Task, server.process.Exited) != ready.Task)
+            if (await Task.WhenAny(ready.Task, server._process.Exited) != ready.Task)
             {
                 throw new SetupException($"{Path.GetFileName(program)} did not start: {server.LastLines}");
             }
@@ -93,9 +93,9 @@ sealed class ServerProcess : IAsyncDisposable
     {
         get
         {
-            lock (lines)
+            lock (_lines)
             {
-                return string.Join('\n', lines);
+                return string.Join('\n', _lines);
             }
         }
     }
@@ -104,7 +104,7 @@ sealed class ServerProcess : IAsyncDisposable
     public long ResidentBytes()
     {
         // Private and file pages; the arena is a memfd and counts as shared memory, which belongs to the VM.
-        Dictionary<string, string[]> status = File.ReadLines($"/proc/{Id}/status").Select(line => line.Split((char[])[':', ' ', '\t'], StringSplitOptions.RemoveEmptyEntries))
+        var status = File.ReadLines($"/proc/{Id}/status").Select(line => line.Split((char[])[':', ' ', '\t'], StringSplitOptions.RemoveEmptyEntries))
             .ToDictionary(words => words[0]);
         return Kilobytes("RssAnon") + Kilobytes("RssFile") << 10;
 
@@ -113,22 +113,22 @@ sealed class ServerProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (process is not null)
+        if (_process is not null)
         {
-            await process.DisposeAsync();
+            await _process.DisposeAsync();
         }
 
-        folder.Delete(recursive: true);
+        _folder.Delete(recursive: true);
     }
 
-    void Keep(string line)
+    private void Keep(string line)
     {
-        lock (lines)
+        lock (_lines)
         {
-            lines.Enqueue(line);
-            if (lines.Count > LinesKept)
+            _lines.Enqueue(line);
+            if (_lines.Count > LinesKept)
             {
-                lines.Dequeue();
+                _lines.Dequeue();
             }
         }
     }

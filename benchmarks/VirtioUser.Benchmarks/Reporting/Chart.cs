@@ -9,11 +9,11 @@ namespace VirtioUser.Benchmarks.Reporting;
 /// An SVG chart of one group: two bars for each figure, ours above what it is compared with. Each pair has a scale of
 /// its own, the longer bar fills it, so that seconds and nanoseconds stand in one picture.
 /// </summary>
-static class Chart
+internal static class Chart
 {
-    const int Width = 1020, Left = 370, Bars = 330, Right = Left + Bars + 12;
-    const int Top = 46, RowHeight = 44, BarHeight = 14;
-    const string Ours = "#2563a8", Theirs = "#b8bec6", Good = "#1a7f37", Missed = "#c2410c";
+    private const int Width = 1020, Left = 370, Bars = 330, Right = Left + Bars + 12;
+    private const int Top = 46, RowHeight = 44, BarHeight = 14;
+    private const string Ours = "#2563a8", Theirs = "#b8bec6", Good = "#1a7f37", Missed = "#c2410c";
 
     /// <summary>Draws it.</summary>
     /// <param name="title">The group.</param>
@@ -22,16 +22,16 @@ static class Chart
     public static string Draw(string title, IReadOnlyList<Figure> figures)
     {
         StringBuilder svg = new();
-        int height = Top + RowHeight * figures.Count + 34;
+        var height = Top + RowHeight * figures.Count + 34;
         Line(svg, $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {Width} {height}\" font-family=\"sans-serif\" font-size=\"12\">");
         Line(svg, $"<rect width=\"{Width}\" height=\"{height}\" fill=\"white\"/>");
         Text(svg, 14, 26, title, "font-size=\"16\" font-weight=\"bold\"");
-        for (int i = 0; i < figures.Count; i++)
+        for (var i = 0; i < figures.Count; i++)
         {
             DrawFigure(svg, figures[i], Top + RowHeight * i);
         }
 
-        int legend = Top + RowHeight * figures.Count + 18;
+        var legend = Top + RowHeight * figures.Count + 18;
         Line(svg, $"<rect x=\"14\" y=\"{legend - 10}\" width=\"12\" height=\"12\" fill=\"{Ours}\"/><rect x=\"74\" y=\"{legend - 10}\" width=\"12\" height=\"12\" fill=\"{Theirs}\"/>");
         Text(svg, 30, legend, "ours");
         Text(svg, 90, legend, "what it is compared with; each pair has its own scale");
@@ -39,9 +39,9 @@ static class Chart
         return svg.ToString();
     }
 
-    static void DrawFigure(StringBuilder svg, Figure figure, int y)
+    private static void DrawFigure(StringBuilder svg, Figure figure, int y)
     {
-        double longest = Math.Max(figure.Ours, figure.Other ?? 0);
+        var longest = Math.Max(figure.Ours, figure.Other ?? 0);
         Text(svg, 14, y + 12, figure.Name);
         if (figure.Against is not null)
         {
@@ -54,7 +54,7 @@ static class Chart
             Bar(svg, y + 17, other, longest, Theirs, figure.Unit);
         }
 
-        string ratio = figure.Ratio is { } value ? $"ratio {Unit.Number(value)}" : "";
+        var ratio = figure.Ratio is { } value ? $"ratio {Unit.Number(value)}" : "";
         Text(svg, Right + 80, y + 12, ratio, "font-weight=\"bold\"");
         if (figure.Goal is { } goal)
         {
@@ -62,15 +62,15 @@ static class Chart
         }
     }
 
-    static void Bar(StringBuilder svg, int y, double value, double longest, string colour, Unit unit)
+    private static void Bar(StringBuilder svg, int y, double value, double longest, string colour, Unit unit)
     {
-        double width = longest > 0 ? Math.Max(1, Bars * value / longest) : 1;
+        var width = longest > 0 ? Math.Max(1, Bars * value / longest) : 1;
         Line(svg, $"<rect x=\"{Left}\" y=\"{y}\" width=\"{width:0.#}\" height=\"{BarHeight}\" fill=\"{colour}\"/>");
         Text(svg, (int)(Left + width + 5), y + 11, unit.Show(value));
     }
 
-    static void Text(StringBuilder svg, int x, int y, string text, string attributes = "") =>
+    private static void Text(StringBuilder svg, int x, int y, string text, string attributes = "") =>
         Line(svg, $"<text x=\"{x}\" y=\"{y}\" {attributes}>{SecurityElement.Escape(text)}</text>");
 
-    static void Line(StringBuilder svg, FormattableString line) => svg.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
+    private static void Line(StringBuilder svg, FormattableString line) => svg.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
 }

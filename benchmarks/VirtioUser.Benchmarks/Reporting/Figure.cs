@@ -8,7 +8,7 @@ namespace VirtioUser.Benchmarks.Reporting;
 /// <param name="P99">99th percentile.</param>
 /// <param name="P999">99.9th percentile.</param>
 /// <param name="Cpu">Processor time of all processes for each operation.</param>
-sealed record Details(double? P50, double? P99, double? P999, double? Cpu)
+internal sealed record Details(double? P50, double? P99, double? P999, double? Cpu)
 {
     /// <summary>The details of a series.</summary>
     public static Details Of(Series series) => new(
@@ -17,7 +17,7 @@ sealed record Details(double? P50, double? P99, double? P999, double? Cpu)
 }
 
 /// <summary>Our figure, what it is compared with, and what was hoped for.</summary>
-sealed record Figure
+internal sealed record Figure
 {
     /// <summary>What was measured.</summary>
     public required string Name { get; init; }

@@ -7,7 +7,7 @@ namespace VirtioUser.Benchmarks.Reporting;
 /// <param name="OfRatio">Whether the ratio is bound; otherwise our own figure is, in its unit.</param>
 /// <param name="AtMost">Whether the bound is the largest value that is good; otherwise it is the smallest.</param>
 /// <param name="Bound">The bound.</param>
-sealed record Goal(bool OfRatio, bool AtMost, double Bound)
+internal sealed record Goal(bool OfRatio, bool AtMost, double Bound)
 {
     /// <summary>A ratio of at most this.</summary>
     public static Goal RatioAtMost(double bound) => new(true, true, bound);
@@ -23,7 +23,7 @@ sealed record Goal(bool OfRatio, bool AtMost, double Bound)
     /// <param name="ratio">The ratio.</param>
     public bool Holds(double ours, double? ratio)
     {
-        double? value = OfRatio ? ratio : ours;
+        var value = OfRatio ? ratio : ours;
         return AtMost ? value <= Bound : value >= Bound;
     }
 

@@ -13,12 +13,12 @@ namespace VirtioUser.Benchmarks.Reporting;
 /// <param name="Guest">How the VM of the benchmarks runs: "kvm" or "tcg".</param>
 /// <param name="GuestProcessor">The processor that the VM's guest sees, as QEMU's -cpu takes it.</param>
 /// <param name="Affinity">Which processors programs were bound to, where a figure's name does not say it: none of them was.</param>
-sealed record Machine(string Processor, int Cores, string Kernel, string Runtime, bool Virtualized, string Guest, string GuestProcessor, string Affinity)
+internal sealed record Machine(string Processor, int Cores, string Kernel, string Runtime, bool Virtualized, string Guest, string GuestProcessor, string Affinity)
 {
     /// <summary>Describes this machine.</summary>
     public static Machine Describe()
     {
-        string[] lines = File.ReadAllLines("/proc/cpuinfo");
+        var lines = File.ReadAllLines("/proc/cpuinfo");
         return new Machine(
             Value("model name"), Environment.ProcessorCount, File.ReadAllText("/proc/sys/kernel/osrelease").Trim(), RuntimeInformation.FrameworkDescription,
             Value("flags").Split(' ').Contains("hypervisor"), HostTools.HasKvm() ? "kvm" : "tcg", Vm.GuestProcessor.Model, "none");

@@ -8,17 +8,17 @@ namespace VirtioUser.Benchmarks.Reporting;
 /// by itself would take processor time and memory from what is measured.
 /// </summary>
 /// <param name="console">Where people look; nothing is written if it is no terminal.</param>
-sealed class ProgressLine(IAnsiConsole console)
+internal sealed class ProgressLine(IAnsiConsole console)
 {
-    const string Erase = "\r\e[K";
+    private const string Erase = "\r\e[K";
 
-    readonly bool shown = console.Profile.Capabilities.Interactive && !Console.IsOutputRedirected;
+    private readonly bool _shown = console.Profile.Capabilities.Interactive && !Console.IsOutputRedirected;
 
     /// <summary>Writes over the line.</summary>
     /// <param name="text">What goes on.</param>
     public void Show(string text)
     {
-        if (shown)
+        if (_shown)
         {
             Console.Write(Erase + text[..Math.Min(text.Length, Math.Max(1, Console.WindowWidth - 1))]);
         }
@@ -27,7 +27,7 @@ sealed class ProgressLine(IAnsiConsole console)
     /// <summary>Takes the line away.</summary>
     public void Clear()
     {
-        if (shown)
+        if (_shown)
         {
             Console.Write(Erase);
         }

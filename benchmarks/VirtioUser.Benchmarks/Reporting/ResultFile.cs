@@ -10,15 +10,15 @@ namespace VirtioUser.Benchmarks.Reporting;
 /// <param name="path">The file.</param>
 /// <param name="machine">Where the figures come from.</param>
 /// <param name="quick">Whether the run was a quick one.</param>
-sealed class ResultFile(string path, Machine machine, bool quick)
+internal sealed class ResultFile(string path, Machine machine, bool quick)
 {
-    static readonly JsonSerializerOptions Format = new(JsonSerializerDefaults.Web)
+    private static readonly JsonSerializerOptions Format = new(JsonSerializerDefaults.Web)
     {
         WriteIndented = true,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, // it is not put into a web page, and "<=" is easier to read
     };
 
-    readonly string time = DateTime.UtcNow.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
+    private readonly string _time = DateTime.UtcNow.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
 
     /// <summary>Replaces the figures of a group; those of other groups stay.</summary>
     /// <param name="group">The group's number.</param>
@@ -37,7 +37,7 @@ sealed class ResultFile(string path, Machine machine, bool quick)
         File.WriteAllText(path, new JsonArray(all).ToJsonString(Format) + '\n');
     }
 
-    JsonObject Describe(int group, Figure figure) => new()
+    private JsonObject Describe(int group, Figure figure) => new()
     {
         ["group"] = group,
         ["name"] = figure.Against is null ? figure.Name : $"{figure.Name}, against {figure.Against}",
@@ -51,7 +51,7 @@ sealed class ResultFile(string path, Machine machine, bool quick)
         ["oursDetails"] = Describe(figure.OursDetails),
         ["otherDetails"] = Describe(figure.OtherDetails),
         ["quick"] = quick,
-        ["time"] = time,
+        ["time"] = _time,
         ["machine"] = JsonSerializer.SerializeToNode(machine, Format),
     };
 
@@ -61,11 +61,11 @@ sealed class ResultFile(string path, Machine machine, bool quick)
         ["name"] = left.Name,
         ["leftOut"] = left.Reason,
         ["quick"] = quick,
-        ["time"] = time,
+        ["time"] = _time,
         ["machine"] = JsonSerializer.SerializeToNode(machine, Format),
     };
 
-    static JsonObject? Describe(Details? details) => details is null ? null : new JsonObject
+    private static JsonObject? Describe(Details? details) => details is null ? null : new JsonObject
     {
         ["p50Nanoseconds"] = Rounded(details.P50),
         ["p99Nanoseconds"] = Rounded(details.P99),
@@ -74,5 +74,5 @@ sealed class ResultFile(string path, Machine machine, bool quick)
     };
 
     // More digits than that are noise.
-    static double? Rounded(double? value) => value is { } number ? double.Parse(number.ToString("G5", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture) : null;
+    private static double? Rounded(double? value) => value is { } number ? double.Parse(number.ToString("G5", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture) : null;
 }

@@ -4,13 +4,13 @@ using Spectre.Console;
 namespace VirtioUser.Benchmarks.Reporting;
 
 /// <summary>A table of one group.</summary>
-static class ResultTable
+internal static class ResultTable
 {
     /// <summary>Makes it.</summary>
     /// <param name="figures">The group's figures.</param>
     public static Table Of(IEnumerable<Figure> figures)
     {
-        Table table = new Table().Border(TableBorder.Simple)
+        var table = new Table().Border(TableBorder.Simple)
             .AddColumn(Column("what"))
             .AddColumn(Column("ours").RightAligned())
             .AddColumn(Column("against"))
@@ -20,7 +20,7 @@ static class ResultTable
             .AddColumn(Column("p99").RightAligned())
             .AddColumn(Column("p99.9").RightAligned())
             .AddColumn(Column("CPU each").RightAligned());
-        foreach (Figure figure in figures)
+        foreach (var figure in figures)
         {
             table.AddRow(
                 Markup.Escape(figure.Name),
@@ -41,9 +41,9 @@ static class ResultTable
     }
 
     // A wrapped number is no number: let the terminal wrap the line if it must.
-    static TableColumn Column(string title) => new TableColumn(title).NoWrap();
+    private static TableColumn Column(string title) => new TableColumn(title).NoWrap();
 
-    static string Both(Figure figure, Func<Details, double?> value)
+    private static string Both(Figure figure, Func<Details, double?> value)
     {
         string ours = Show(figure.OursDetails), theirs = Show(figure.OtherDetails);
         return ours.Length + theirs.Length == 0 ? "" : $"{ours} | {theirs} us";

@@ -7,7 +7,7 @@ namespace VirtioUser.Benchmarks.Reporting;
 /// <param name="Name">As the results name it.</param>
 /// <param name="PerBase">How much of it one of the measured unit (nanosecond, byte, operation a second) is.</param>
 /// <param name="MoreIsBetter">Whether larger figures are the better ones.</param>
-sealed record Unit(string Name, double PerBase, bool MoreIsBetter = false)
+internal sealed record Unit(string Name, double PerBase, bool MoreIsBetter = false)
 {
     /// <summary>Microseconds, measured in nanoseconds.</summary>
     public static Unit Microseconds { get; } = new("us", 1e-3);

@@ -78,7 +78,10 @@ public sealed class DecodedFrame : IDisposable
         {
             long sum = 0;
             for (var plane = 0; plane < Planes; plane++)
+            {
                 sum += (long)_format.RowBytes(plane) * PlaneHeight(plane);
+            }
+
             return sum;
         }
     }

@@ -48,11 +48,17 @@ internal sealed class DeviceSignals(VirtioUserDevice device, SharedRings rings)
     public void Tell()
     {
         if (!_untold)
+        {
             return;
+        }
+
         _untold = false;
         _chunksUntold = 0;
         if (!rings.TakeDeviceWaits())
+        {
             return;
+        }
+
         PingsSent++;
         device.Send(new PingRequest(Protocol.Doorbell));
     }
@@ -83,7 +89,9 @@ internal sealed class DeviceSignals(VirtioUserDevice device, SharedRings rings)
     {
         // If the device was faster, its event is read by a later wait, which then ends without a reason; but they must not pile up.
         if (!rings.TryUnwant() && ++_owed >= OwedMaximum)
+        {
             ReadOwed();
+        }
     }
 
     private void ReadOwed()
@@ -92,7 +100,9 @@ internal sealed class DeviceSignals(VirtioUserDevice device, SharedRings rings)
         try
         {
             while (device.TryReadEvent(out _))
+            {
                 EventsReceived++;
+            }
         }
         catch (EventsLostException)
         {

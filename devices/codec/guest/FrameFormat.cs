@@ -31,13 +31,25 @@ internal readonly record struct FrameFormat
     {
         format = default;
         if (output.Width is 0 or > LargestSide || output.Height is 0 or > LargestSide)
+        {
             return $"a picture of {output.Width} x {output.Height} samples";
+        }
+
         if (output.Planes is 0 or > 4)
+        {
             return $"a picture of {output.Planes} planes";
+        }
+
         if (output.Bits is < 8 or > 16)
+        {
             return $"samples of {output.Bits} bits";
+        }
+
         if (output.ChromaShiftX > 4 || output.ChromaShiftY > 4)
+        {
             return $"planes that are smaller by {output.ChromaShiftX} and {output.ChromaShiftY} bits";
+        }
+
         format = new FrameFormat
         {
             Width = (int)output.Width,
@@ -54,7 +66,9 @@ internal readonly record struct FrameFormat
             // No more than 2^32 times 2^16 bytes, so nothing overflows.
             var bytes = (stride * (ulong)(format.PlaneHeight(plane) - 1)) + rowBytes;
             if (stride < rowBytes || offset < areaOffset || bytes > areaSize || offset - areaOffset > areaSize - bytes)
+            {
                 return $"plane {plane} with {bytes} bytes at {offset} and {stride} bytes from row to row, which is not in the area of pictures";
+            }
         }
 
         return null;

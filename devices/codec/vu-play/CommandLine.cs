@@ -18,10 +18,10 @@ internal static class CommandLine
         Argument<string> file = new("FILE") { Description = "H.264 as a byte stream (Annex B), or VP9 or AV1 in IVF." };
         Option<string?> md5 = new("--framemd5") { Description = "Write the MD5 sum of each picture, as ffmpeg -f framemd5 does; - is the standard output.", HelpName = "PATH" };
         Option<string?> png = new("--png") { Description = "Write pictures as PNG files into this folder.", HelpName = "FOLDER" };
-        Option<int> every = Number("--every", "Only the first of every N pictures, with --png.", "N", 1, 1, int.MaxValue);
+        var every = Number("--every", "Only the first of every N pictures, with --png.", "N", 1, 1, int.MaxValue);
         Option<string?> sheet = new("--sheet") { Description = "Write 12 small pictures, spread over the clip, into this PNG file.", HelpName = "PATH" };
-        Option<int> threads = Number("--threads", "Threads of the decoder on the host; 0 lets the host choose.", "N", 0, 0, ThreadsMaximum);
-        Option<int> memory = Number(MemoryOption, "Memory for pictures, in MiB; used only as far as needed.", "MIB", DefaultMemory, 1, MemoryMaximum);
+        var threads = Number("--threads", "Threads of the decoder on the host; 0 lets the host choose.", "N", 0, 0, ThreadsMaximum);
+        var memory = Number(MemoryOption, "Memory for pictures, in MiB; used only as far as needed.", "MIB", DefaultMemory, 1, MemoryMaximum);
         Option<bool> json = new("--json") { Description = "Print the summary as a line of JSON on the standard output (on the standard error with --framemd5 -)." };
         RootCommand command = new("Decodes a video by a decoder on the host. Without an option that writes something, it only decodes.")
         {

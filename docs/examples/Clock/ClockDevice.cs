@@ -36,7 +36,10 @@ public sealed class ClockDevice : Device
         public override uint OnPing(in Ping ping)
         {
             if (ping.Metadata is 0 or > 3600)
+            {
                 return 0;
+            }
+
             _timer.Change(0, (int)ping.Metadata * (_context.Identity.Version == 1 ? 1000 : 1));
             return 1;
         }
@@ -51,7 +54,9 @@ public sealed class ClockDevice : Device
         {
             var tick = Interlocked.Increment(ref _ticks);
             if (!_context.TrySendEvent(tick))
+            {
                 Log.TickLost(_context.Logger, tick);
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Virtio.VhostUser.Messages;
 
 /// <summary><c>u32 count, u32 padding, regions</c></summary>
-static class MemoryTableMessage
+internal static class MemoryTableMessage
 {
     internal const int HeaderSize = 8;
 
@@ -18,24 +18,32 @@ static class MemoryTableMessage
     internal static MemoryRegionMessage[] Read(ReadOnlySpan<byte> payload, int descriptorCount)
     {
         if (payload.Length < HeaderSize)
+        {
             throw new VhostUserException($"SET_MEM_TABLE has {payload.Length} bytes, not even its header.");
-        uint count = MemoryMarshal.Read<uint>(payload);
+        }
+
+        var count = MemoryMarshal.Read<uint>(payload);
         if (count > MaximumRegions)
+        {
             throw new VhostUserException($"SET_MEM_TABLE has {count} regions; at most {MaximumRegions} are possible.");
+        }
         // Some front-ends always send room for the largest table.
         if (payload.Length < HeaderSize + count * MemoryRegionMessage.Size)
+        {
             throw new VhostUserException($"SET_MEM_TABLE has {payload.Length} bytes, too few for {count} regions.");
+        }
+
         if (descriptorCount != count)
         {
             throw new VhostUserException($"SET_MEM_TABLE has {count} regions and {descriptorCount} descriptors. " +
                 "Guest memory must be shared: start the VM with share=on for its memory.");
         }
-        ReadOnlySpan<MemoryRegionMessage> regions =
+        var regions =
             MemoryMarshal.Cast<byte, MemoryRegionMessage>(payload.Slice(HeaderSize, (int)count * MemoryRegionMessage.Size));
-        for (int i = 0; i < regions.Length; i++)
+        for (var i = 0; i < regions.Length; i++)
         {
             regions[i].Validate(i);
-            for (int j = 0; j < i; j++)
+            for (var j = 0; j < i; j++)
             {
                 if (regions[i].GuestAddress < regions[j].GuestAddress + regions[j].Length &&
                     regions[j].GuestAddress < regions[i].GuestAddress + regions[i].Length)

@@ -5,7 +5,7 @@ namespace Virtio.VhostUser.Messages;
 
 /// <summary>A message header: <c>u32 request, u32 flags, u32 size</c>, in the byte order of the machine.</summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
-readonly record struct MessageHeader(uint Request, MessageFlags Flags, uint PayloadSize)
+internal readonly record struct MessageHeader(uint Request, MessageFlags Flags, uint PayloadSize)
 {
     internal const int Size = 12;
 
@@ -22,16 +22,22 @@ readonly record struct MessageHeader(uint Request, MessageFlags Flags, uint Payl
     {
         var header = MemoryMarshal.Read<MessageHeader>(bytes);
         if ((header.Flags & MessageFlags.VersionMask) != MessageFlags.Version1)
+        {
             throw new VhostUserException($"Message {header.Request} has version {(uint)(header.Flags & MessageFlags.VersionMask)}; only 1 exists.");
+        }
+
         if (header.PayloadSize > MaximumPayload)
+        {
             throw new VhostUserException($"Message {header.Request} has a payload of {header.PayloadSize} bytes; at most {MaximumPayload} are possible.");
+        }
+
         return header;
     }
 }
 
 /// <summary>The flags of a header.</summary>
 [Flags]
-enum MessageFlags : uint
+internal enum MessageFlags : uint
 {
     None = 0,
     Version1 = 1,

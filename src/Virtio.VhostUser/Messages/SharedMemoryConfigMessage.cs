@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Virtio.VhostUser.Messages;
 
 /// <summary><c>u32 number of regions, u32 padding, u64 sizes[256]</c>; the index is the region's identifier, 0 = absent.</summary>
-static class SharedMemoryConfigMessage
+internal static class SharedMemoryConfigMessage
 {
     internal const int HeaderSize = 8;
     internal const int MaximumRegions = 256;
@@ -21,7 +21,10 @@ static class SharedMemoryConfigMessage
     internal static ulong[] Read(ReadOnlySpan<byte> payload)
     {
         if (payload.Length is < HeaderSize or > Size || payload.Length % sizeof(ulong) != 0)
+        {
             throw new VhostUserException($"The reply to GET_SHMEM_CONFIG has {payload.Length} bytes.");
+        }
+
         return MemoryMarshal.Cast<byte, ulong>(payload[HeaderSize..]).ToArray();
     }
 }

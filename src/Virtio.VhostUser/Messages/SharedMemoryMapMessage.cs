@@ -5,12 +5,12 @@ namespace Virtio.VhostUser.Messages;
 
 /// <summary><c>u8 shmid, u8 padding[7], u64 fd offset, u64 region offset, u64 length, u64 flags</c></summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
-readonly record struct SharedMemoryMapMessage
+internal readonly record struct SharedMemoryMapMessage
 {
     internal const int Size = 40;
     internal const ulong Writable = 1;
 
-    readonly ulong _region;
+    private readonly ulong _region;
 
     internal SharedMemoryMapMessage(byte region, ulong fileOffset, ulong regionOffset, ulong length, ulong flags)
     {

@@ -8,4 +8,4 @@ namespace Virtio.VhostUser.Messages;
 /// own process, to be looked up in the memory table. Bit 0 of the flags asks for logging.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
-readonly record struct VringAddress(uint Index, uint Flags, ulong Descriptor, ulong Used, ulong Available, ulong Log);
+internal readonly record struct VringAddress(uint Index, uint Flags, ulong Descriptor, ulong Used, ulong Available, ulong Log);

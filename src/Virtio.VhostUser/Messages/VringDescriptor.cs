@@ -2,7 +2,7 @@
 namespace Virtio.VhostUser.Messages;
 
 /// <summary>The payload of SET_VRING_KICK, _CALL and _ERR: bits 0 to 7 are the ring's index, bit 8 says that no descriptor came.</summary>
-readonly record struct VringDescriptor(ulong Value)
+internal readonly record struct VringDescriptor(ulong Value)
 {
     internal const ulong NoDescriptor = 0x100;
 

@@ -5,4 +5,4 @@ namespace Virtio.VhostUser.Messages;
 
 /// <summary><c>u32 index, u32 num</c></summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
-readonly record struct VringState(uint Index, uint Number);
+internal readonly record struct VringState(uint Index, uint Number);

@@ -110,7 +110,9 @@ internal abstract class DeviceChannel : IDisposable
     public void Dispose()
     {
         if (Interlocked.Decrement(ref _references) == 0)
+        {
             Close();
+        }
     }
 
     /// <summary>Makes the exception for a failed operation.</summary>

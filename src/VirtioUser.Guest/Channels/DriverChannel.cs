@@ -67,7 +67,10 @@ internal sealed class DriverChannel : DeviceChannel
         try
         {
             if (!_file.TryIoctl(DriverInterface.Ping, MemoryMarshal.AsBytes(new Span<PingRequest>(ref waiting)), out var answered))
+            {
                 return PingOutcome.NotSent;
+            }
+
             _skipped = 0;
             _skipNext = answered != 0 ? 0 : Math.Min((_skipNext * 2) + 1, MaximumSkipped);
             answer = waiting.Events;
@@ -85,7 +88,10 @@ internal sealed class DriverChannel : DeviceChannel
         try
         {
             if (!_file.TryRead(MemoryMarshal.AsBytes(revents), out var bytes))
+            {
                 return Reception.Nothing;
+            }
+
             count = bytes / sizeof(uint);
             return Reception.Events;
         }
@@ -106,7 +112,10 @@ internal sealed class DriverChannel : DeviceChannel
         {
             var happened = _file.Poll(events, cancel: signal);
             if (happened == PollEvents.None)
+            {
                 signal.TryConsume();
+            }
+
             return happened;
         }
         catch (LinuxException e)

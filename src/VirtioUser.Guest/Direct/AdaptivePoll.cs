@@ -10,7 +10,7 @@ namespace VirtioUser.Guest.Direct;
 internal sealed class AdaptivePoll
 {
     // What is tried first where polling had been given up, and a wait turned out to be short.
-    private static readonly long s_least = Stopwatch.Frequency / 100_000;
+    private static readonly long Least = Stopwatch.Frequency / 100_000;
 
     private readonly long _limit;
     private long _time;
@@ -31,8 +31,12 @@ internal sealed class AdaptivePoll
     public void Learn(long ticks)
     {
         if (ticks > _limit)
-            _time = _time > s_least ? _time / 2 : 0;
+        {
+            _time = _time > Least ? _time / 2 : 0;
+        }
         else if (ticks > _time)
-            _time = Math.Min(_limit, Math.Max(s_least, _time * 2));
+        {
+            _time = Math.Min(_limit, Math.Max(Least, _time * 2));
+        }
     }
 }

@@ -105,13 +105,18 @@ internal sealed class ConfigExchange : IDisposable
             using (Gate.Enter(_posted))
             {
                 while (_posted.Count == 0 && !_closed)
+                {
                     Monitor.Wait(_posted);
+                }
             }
 
             using (Gate.Enter(_lock))
             {
                 if (_closed)
+                {
                     return;
+                }
+
                 SendPosted();
             }
         }
@@ -125,7 +130,9 @@ internal sealed class ConfigExchange : IDisposable
             using (Gate.Enter(_posted))
             {
                 if (!_posted.TryDequeue(out request))
+                {
                     return;
+                }
             }
 
             ExchangeNow(in request, out _);
@@ -136,20 +143,28 @@ internal sealed class ConfigExchange : IDisposable
     {
         reply = default;
         if (_closed)
+        {
             return ExchangeOutcome.Lost;
+        }
+
         try
         {
             MemoryMarshal.Write(_memory.GetSpan(_request), in request);
             _replies.Driver.TryAdd([], [_reply], 0);
             _replies.KickIfWanted();
             if (!_requests.Driver.TryAdd([_request], [], 0))
+            {
                 return ExchangeOutcome.Lost; // the host answered again and again, and kept every entry
+            }
+
             _requests.KickIfWanted();
             uint written;
             while (!_replies.Driver.TryReclaim(out _, out written))
             {
                 if (!_replies.Driver.EnableCalls() && !WaitForCall())
+                {
                     return ExchangeOutcome.Lost;
+                }
             }
 
             reply = ConfigMessage.Read(_memory.GetSpan(_reply));
@@ -173,7 +188,9 @@ internal sealed class ConfigExchange : IDisposable
         foreach (var each in ready[.._poll.Wait(ready)])
         {
             if (each.Token != 0)
+            {
                 return false;
+            }
         }
 
         _replies.Call.TryConsume();

@@ -11,7 +11,10 @@ internal sealed partial class DirectChannel
     {
         var rounded = length + Limits.PageSize - 1 & ~(ulong)(Limits.PageSize - 1);
         if (rounded == 0)
+        {
             throw new VirtioUserException(identity.ToString(), "allocate", Errno.ENOMEM);
+        }
+
         var reply = Ask("allocate", new ConfigMessage { Operation = ConfigOperation.AllocateMemory, InstanceHandle = handle, ShmSize = length });
         return reply.ShmSize == rounded ? Describe("allocate", reply) : throw Nonsense("allocate");
     }

@@ -79,7 +79,9 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
             host.Pump.Take();
             sent = TryBeginCatching() && Send(new ReadOnlySpan<PingRequest>(in ping), reserved: true) == 1;
             if (sent)
+            {
                 host.Pump.Lead(this, new AnswerWish(this), CatchMilliseconds);
+            }
         }
         finally
         {
@@ -95,14 +97,19 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
     {
         var reception = Take(revents, out count);
         if (reception != Reception.Nothing)
+        {
             return reception;
+        }
 
         // Perhaps nobody waits, and so nobody takes events from the ring or notices that the daemon is gone.
         host.Pump.TakeIfNobodyLeads();
         host.CheckIsGone();
         reception = Take(revents, out count);
         if (reception == Reception.Nothing)
+        {
             ThrowIfOver("read");
+        }
+
         return reception;
     }
 
@@ -121,16 +128,24 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
         using (Gate.Enter(_sync))
         {
             if (host.IsGone || _events.Ended)
+            {
                 return wanted;
+            }
+
             if (_events.IsReadable)
+            {
                 ready |= wanted & PollEvents.In;
+            }
+
             hasPlace = _events.HasPlace;
         }
 
         try
         {
             if (hasPlace && (wanted & PollEvents.Out) != 0 && host.Pings.CanSend(this))
+            {
                 ready |= PollEvents.Out;
+            }
         }
         catch (QueueException)
         {
@@ -145,7 +160,9 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
     public bool TryReserveAnswer()
     {
         using (Gate.Enter(_sync))
+        {
             return _events.TryReserve();
+        }
     }
 
     /// <summary>Takes an event that came for it. Called by the leader.</summary>
@@ -162,7 +179,9 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
             _events.Add(revents);
             _version++;
             if (_sleepers > 0)
+            {
                 Monitor.PulseAll(_sync);
+            }
         }
     }
 
@@ -170,7 +189,9 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
     public void Notify()
     {
         using (Gate.Enter(_sync))
+        {
             Changed();
+        }
     }
 
     /// <summary>Sleeps until something changes after <paramref name="seen"/>, or the time is over.</summary>
@@ -187,7 +208,9 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
                 {
                     var left = end == long.MaxValue ? Timeout.Infinite : (int)Math.Max(0, end - Environment.TickCount64);
                     if (left == 0 || !Monitor.Wait(_sync, left))
+                    {
                         break;
+                    }
                 }
             }
             finally
@@ -201,14 +224,18 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
     public void BeginLeading()
     {
         using (Gate.Enter(_sync))
+        {
             _leads = true;
+        }
     }
 
     /// <summary>It leads no more.</summary>
     public void EndLeading()
     {
         using (Gate.Enter(_sync))
+        {
             _leads = false;
+        }
     }
 
     protected override void Close() => host.Close(this);
@@ -230,7 +257,9 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
     private bool TryBeginCatching()
     {
         using (Gate.Enter(_sync))
+        {
             return _catches = _leads = _events.IsQuiet && !_events.Ended && !host.IsGone;
+        }
     }
 
     /// <summary>The end of it. Still the leader, so that no answer comes in between.</summary>
@@ -240,7 +269,10 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
         {
             var caught = sent && !_catches;
             if (sent && !caught)
+            {
                 _events.Await();
+            }
+
             _catches = _leads = false;
             answer = _caught;
             return caught;
@@ -251,12 +283,18 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
     {
         count = 0;
         if (host.IsGone)
+        {
             return Reception.Nothing;
+        }
+
         using (Gate.Enter(_sync))
         {
             var reception = _events.Take(revents, out count);
             if (reception != Reception.Nothing)
+            {
                 Changed();
+            }
+
             return reception;
         }
     }
@@ -265,19 +303,32 @@ internal sealed partial class DirectChannel(HostConnection host, DeviceIdentity 
     {
         _version++;
         if (_sleepers > 0)
+        {
             Monitor.PulseAll(_sync);
+        }
+
         if (_leads)
+        {
             host.Pump.WakeLeader();
+        }
     }
 
     private void ThrowIfOver(string operation)
     {
         if (host.IsGone)
+        {
             throw new VirtioUserException(identity.ToString(), operation, Errno.ENODEV);
+        }
+
         bool ended;
         using (Gate.Enter(_sync))
+        {
             ended = _events.Ended;
+        }
+
         if (ended)
+        {
             throw new VirtioUserException(identity.ToString(), operation, Errno.EIO);
+        }
     }
 }

@@ -34,7 +34,10 @@ internal sealed class EventPump : IDisposable
         (_host, _events, _adaptive) = (host, events, new AdaptivePoll(pollTime));
         _signals = [host.Device.Queues[Limits.EventQueue].Call, host.Device.Queues[Limits.PingQueue].Call, EventFd.Create()];
         for (var i = 0; i < _signals.Length; i++)
+        {
             _poll.Add(_signals[i].Descriptor, (ulong)i, edgeTriggered: true);
+        }
+
         _poll.Add(host.Device.Connection, HangUp, PollEvents.None);
     }
 
@@ -54,11 +57,18 @@ internal sealed class EventPump : IDisposable
                 var seen = channel.Version;
                 var fulfilled = wish.IsFulfilled;
                 if (fulfilled || Environment.TickCount64 >= end)
+                {
                     return fulfilled;
+                }
+
                 if (TryLead())
+                {
                     LeadOnce(channel, in wish, end == long.MaxValue ? Timeout.Infinite : (int)Math.Max(0, end - Environment.TickCount64));
+                }
                 else
+                {
                     Sleep(channel, seen, end);
+                }
             }
         }
         finally
@@ -84,7 +94,9 @@ internal sealed class EventPump : IDisposable
         {
             Receive();
             if (wish.IsFulfilled || (_adaptive.IsAllowed && TryPoll(channel, in wish, ref began)))
+            {
                 break;
+            }
 
             // Whatever comes meanwhile: a host that sends without end must not keep a caller beyond its time.
             var mayBeThere = !TryArm();
@@ -92,12 +104,18 @@ internal sealed class EventPump : IDisposable
             {
                 var now = Environment.TickCount64;
                 if (end == 0)
+                {
                     end = now + timeout;
+                }
+
                 timeout = (int)Math.Max(0, end - now);
             }
 
             if (timeout == 0)
+            {
                 break;
+            }
+
             if (!mayBeThere)
             {
                 SleepAsLeader(timeout);
@@ -106,7 +124,9 @@ internal sealed class EventPump : IDisposable
         }
 
         if (slept && _adaptive.IsAllowed)
+        {
             _adaptive.Learn(Stopwatch.GetTimestamp() - began);
+        }
     }
 
     /// <summary>Gives the lead up. A full fence: either a thread that is about to sleep sees that nobody leads, or <see cref="PassOn"/> sees that thread.</summary>
@@ -116,14 +136,19 @@ internal sealed class EventPump : IDisposable
     public void Take()
     {
         if (HasNext())
+        {
             Receive();
+        }
     }
 
     /// <summary>Takes what is there if nobody leads who would: for those who only look, and never wait.</summary>
     public void TakeIfNobodyLeads()
     {
         if (!TryLead())
+        {
             return;
+        }
+
         try
         {
             Take();
@@ -142,11 +167,16 @@ internal sealed class EventPump : IDisposable
     public void PassOn()
     {
         if (_sleepers == 0 || Volatile.Read(ref _leading) != 0)
+        {
             return;
+        }
+
         using (Gate.Enter(_sleeping))
         {
             if (_sleeping.Count > 0)
+            {
                 _sleeping[0].Notify();
+            }
         }
     }
 
@@ -192,7 +222,9 @@ internal sealed class EventPump : IDisposable
         try
         {
             if (Volatile.Read(ref _leading) != 0)
+            {
                 channel.SleepUnless(seen, end);
+            }
         }
         finally
         {
@@ -218,7 +250,10 @@ internal sealed class EventPump : IDisposable
             }
 
             if (_host.Pings.HasStarved)
+            {
                 _host.Pings.Collect();
+            }
+
             return count > 0;
         }
         catch (QueueException)
@@ -243,18 +278,26 @@ internal sealed class EventPump : IDisposable
             for (var i = 0; i < PollsBetweenLooks; i++)
             {
                 if (((HasNext() && Receive()) || channel.Version != seen) && wish.IsFulfilled)
+                {
                     return true;
+                }
 
                 // One pause is several times shorter than the least that SpinWait does.
                 if (X86Base.IsSupported)
+                {
                     X86Base.Pause();
+                }
                 else
+                {
                     Thread.SpinWait(1);
+                }
             }
 
             now = Stopwatch.GetTimestamp();
             if (began == 0)
+            {
                 began = now;
+            }
         }
         while (now < _adaptive.Deadline(began));
         return false;
@@ -292,7 +335,9 @@ internal sealed class EventPump : IDisposable
         foreach (var each in ready[.._poll.Wait(ready, timeout)])
         {
             if (each.Token == HangUp)
+            {
                 _host.NoteGone();
+            }
         }
     }
 }

@@ -24,7 +24,10 @@ internal sealed class EventRing
         (_queue, _memory) = (queue, memory);
         _buffers = memory.Allocate(Stride * queue.Driver.Size);
         for (uint slot = 0; slot < queue.Driver.Size; slot++)
+        {
             Post(slot);
+        }
+
         queue.KickIfWanted();
     }
 
@@ -39,14 +42,23 @@ internal sealed class EventRing
     {
         message = default;
         if (!_queue.Driver.TryReclaim(out var slot, out var written))
+        {
             return false;
+        }
+
         if (written == EventMessage.Size)
+        {
             message = MemoryMarshal.Read<EventMessage>(_memory.GetSpan(Buffer((uint)slot)));
+        }
+
         Post((uint)slot);
 
         // A host that waits for buffers has used all of them: there is time until a part of these is posted again.
         if (++_untold >= _queue.Driver.Size / 4)
+        {
             Tell();
+        }
+
         return true;
     }
 
@@ -61,7 +73,10 @@ internal sealed class EventRing
     private void Tell()
     {
         if (_untold > 0)
+        {
             _queue.KickIfWanted();
+        }
+
         _untold = 0;
     }
 

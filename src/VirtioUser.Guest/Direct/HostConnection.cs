@@ -67,7 +67,10 @@ internal sealed class HostConnection : IDisposable
         {
             device = RemoteDevice.Connect(socketPath, new RemoteDeviceOptions { Patience = patience });
             if (device.QueueCount is not >= Limits.QueueCount || device.SharedMemorySizes is [] or [0, ..])
+            {
                 throw new VhostUserException("This is not a virtio-user device: it has other queues, or no shared memory region 0.");
+            }
+
             return new HostConnection(device, pollTime);
         }
         catch (LinuxException e)
@@ -91,7 +94,10 @@ internal sealed class HostConnection : IDisposable
     public bool CheckIsGone()
     {
         if (!_gone && Device.IsGone)
+        {
             NoteGone();
+        }
+
         return _gone;
     }
 
@@ -101,7 +107,10 @@ internal sealed class HostConnection : IDisposable
     {
         var reply = Ask(socketPath, "list", new ConfigMessage { Operation = ConfigOperation.EnumerateDevices });
         if (reply.DeviceCount > Limits.MaxDevices)
+        {
             throw Nonsense(socketPath, "list");
+        }
+
         return Enumerable.Range(0, (int)reply.DeviceCount).Select(i => new DeviceIdentity(reply.Vendors[i], reply.Devices[i], reply.Versions[i]));
     }
 
@@ -110,13 +119,19 @@ internal sealed class HostConnection : IDisposable
     {
         var request = new ConfigMessage { Operation = ConfigOperation.CreateInstance, DeviceCount = 1, FirstDevice = identity };
         using (Gate.Enter(_early))
+        {
             _creating++;
+        }
+
         DirectChannel created;
         try
         {
             var reply = Ask(identity.ToString(), "open", in request);
             if (reply.InstanceHandle == 0)
+            {
                 throw Nonsense(identity.ToString(), "open");
+            }
+
             created = new DirectChannel(this, identity with { Version = reply.Versions[0] }, reply.InstanceHandle);
         }
         catch
@@ -166,7 +181,10 @@ internal sealed class HostConnection : IDisposable
         {
             _lastDelivered = instance;
             if (!_instances.ContainsKey(message.InstanceHandle))
+            {
                 _lastDelivered = null; // it was closed meanwhile
+            }
+
             instance.Deliver(message.Revents);
         }
         else
@@ -200,14 +218,18 @@ internal sealed class HostConnection : IDisposable
     public void Drain()
     {
         if (_instances.IsEmpty)
+        {
             return;
+        }
 
         // Not on this thread: a daemon that blocks kicks could keep it for good. Dispose gets it out then.
         var drain = new Thread(() =>
         {
             var end = Environment.TickCount64 + DrainMilliseconds;
             foreach (var each in _instances.Values)
+            {
                 Pump.WaitFor(each, new DrainedWish(each), (int)Math.Max(0, end - Environment.TickCount64));
+            }
         })
         { IsBackground = true, Name = "virtio-user drain" };
         try
@@ -226,10 +248,16 @@ internal sealed class HostConnection : IDisposable
     public void NoteGone()
     {
         if (_gone)
+        {
             return;
+        }
+
         _gone = true;
         foreach (var each in _instances.Values)
+        {
             each.Notify();
+        }
+
         try
         {
             Device.Disconnect();
@@ -265,15 +293,24 @@ internal sealed class HostConnection : IDisposable
     private void DeliverEarly(in EventMessage message)
     {
         if (message.InstanceHandle == 0)
+        {
             return;
+        }
+
         using (Gate.Enter(_early))
         {
             if (_instances.TryGetValue(message.InstanceHandle, out var instance))
+            {
                 instance.Deliver(message.Revents);
+            }
             else if (_creating > 0 && _early.Count < MaxEarlyEvents)
+            {
                 _early.Add(message);
+            }
             else
+            {
                 _earlyLost |= _creating > 0;
+            }
         }
     }
 
@@ -289,9 +326,15 @@ internal sealed class HostConnection : IDisposable
             if (created is not null)
             {
                 if (_earlyLost)
+                {
                     created.Deliver(Revents.NoticeEventsLost);
+                }
+
                 foreach (var each in _early.Where(each => each.InstanceHandle == created.Handle))
+                {
                     created.Deliver(each.Revents);
+                }
+
                 _early.RemoveAll(each => each.InstanceHandle == created.Handle);
                 adopted = _instances.TryAdd(created.Handle, created);
             }
@@ -305,7 +348,10 @@ internal sealed class HostConnection : IDisposable
 
         // Whoever noted the end of the connection before the instance was listed has not told it.
         if (_gone)
+        {
             created?.Notify();
+        }
+
         return adopted;
     }
 
@@ -319,7 +365,10 @@ internal sealed class HostConnection : IDisposable
     {
         _instances.TryRemove(channel.Handle, out _);
         if (ReferenceEquals(Interlocked.CompareExchange(ref _lastDelivered, null, channel), channel))
+        {
             _lastDelivered = null;
+        }
+
         _config.Post(new ConfigMessage { Operation = ConfigOperation.DestroyInstance, InstanceHandle = channel.Handle });
     }
 }

@@ -7,7 +7,7 @@ namespace VirtioUser.Guest.Direct;
 internal interface IWish
 {
     /// <summary>Whether it has come true.</summary>
-    public bool IsFulfilled { get; }
+    bool IsFulfilled { get; }
 }
 
 /// <summary>The instance is ready for something, or the wait is interrupted.</summary>

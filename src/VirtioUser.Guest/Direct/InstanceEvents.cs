@@ -35,7 +35,10 @@ internal sealed class InstanceEvents
     public bool TryReserve()
     {
         if (!HasPlace)
+        {
             return false;
+        }
+
         _places++;
         _awaited++;
         return true;
@@ -70,7 +73,10 @@ internal sealed class InstanceEvents
         {
             // Nobody asked: a host that counts wrongly must not fill this up.
             if (_awaited == 0)
+            {
                 return;
+            }
+
             _awaited--;
             Push(revents);
         }
@@ -100,9 +106,13 @@ internal sealed class InstanceEvents
             revents[count] = _events[_first];
             _first = (_first + 1) % _events.Length;
             if (Revents.IsAnswer(revents[count]))
+            {
                 _places--;
+            }
             else
+            {
                 _own--;
+            }
         }
 
         return count > 0 ? Reception.Events : Reception.Nothing;

@@ -32,7 +32,9 @@ internal sealed class PingRing
         _owners = new DirectChannel?[size];
         _free = new Queue<uint>(size);
         for (uint slot = 0; slot < size; slot++)
+        {
             _free.Enqueue(slot);
+        }
     }
 
     /// <summary>Whether somebody waits for room.</summary>
@@ -48,12 +50,21 @@ internal sealed class PingRing
         using (Gate.Enter(_lock))
         {
             if (_closed || sender.IsRetired)
+            {
                 return 0;
+            }
+
             var sent = 0;
             while (sent < pings.Length && HasRoom(sender) && (reserved || pings[sent].Events == 0 || sender.TryReserveAnswer()))
+            {
                 Add(sender, in pings[sent++]);
+            }
+
             if (sent > 0)
+            {
                 _queue.KickIfWanted();
+            }
+
             return sent;
         }
     }
@@ -67,9 +78,14 @@ internal sealed class PingRing
             while (!_closed)
             {
                 if (HasRoom(sender))
+                {
                     return true;
+                }
+
                 if (MustWait(sender))
+                {
                     return false;
+                }
             }
 
             return true;
@@ -86,9 +102,14 @@ internal sealed class PingRing
             {
                 Reclaim();
                 if (sender.InFlight == 0)
+                {
                     return true;
+                }
+
                 if (MustWait(sender))
+                {
                     return false;
+                }
             }
 
             return true;
@@ -102,7 +123,9 @@ internal sealed class PingRing
         using (Gate.Enter(_lock))
         {
             if (!_closed)
+            {
                 Reclaim();
+            }
         }
     }
 
@@ -110,14 +133,18 @@ internal sealed class PingRing
     public void Retire(DirectChannel sender)
     {
         using (Gate.Enter(_lock))
+        {
             sender.IsRetired = true;
+        }
     }
 
     /// <summary>The memory is about to go: nothing is touched from now on.</summary>
     public void Close()
     {
         using (Gate.Enter(_lock))
+        {
             _closed = true;
+        }
     }
 
     /// <summary>Has the sender notified when something comes back.</summary>
@@ -125,7 +152,10 @@ internal sealed class PingRing
     private bool MustWait(DirectChannel sender)
     {
         if (!_starved.Contains(sender))
+        {
             _starved.Add(sender);
+        }
+
         HasStarved = true;
         return !_queue.Driver.EnableCalls();
     }
@@ -133,7 +163,10 @@ internal sealed class PingRing
     private bool HasRoom(DirectChannel sender)
     {
         if (IsRoom(sender))
+        {
             return true;
+        }
+
         Reclaim();
         return IsRoom(sender);
     }
@@ -156,9 +189,15 @@ internal sealed class PingRing
         }
 
         if (!any || _starved.Count == 0)
+        {
             return;
+        }
+
         foreach (var each in _starved)
+        {
             each.Notify();
+        }
+
         _starved.Clear();
         HasStarved = false;
     }

@@ -21,9 +21,14 @@ internal sealed class AnswerQueue
     public void Append(PendingAnswers pending, int index, int count)
     {
         while (_entries.Length - Count < count)
+        {
             Grow();
+        }
+
         for (var i = 0; i < count; i++)
+        {
             _entries[(_first + Count++) & (_entries.Length - 1)] = new Entry(pending, index + i);
+        }
     }
 
     /// <summary>Takes back the youngest ones: they were not sent.</summary>
@@ -31,7 +36,9 @@ internal sealed class AnswerQueue
     public void RemoveLast(int count)
     {
         for (count = Math.Min(count, Count); count > 0; count--)
+        {
             _entries[(_first + --Count) & (_entries.Length - 1)] = default;
+        }
     }
 
     /// <summary>Hands an answer to the oldest one.</summary>
@@ -39,7 +46,10 @@ internal sealed class AnswerQueue
     public bool TryComplete(uint revents)
     {
         if (Count == 0)
+        {
             return false;
+        }
+
         ref var entry = ref _entries[_first];
         var (pending, index) = entry;
         entry = default;
@@ -64,7 +74,10 @@ internal sealed class AnswerQueue
     {
         var entries = new Entry[_entries.Length * 2];
         for (var i = 0; i < Count; i++)
+        {
             entries[i] = _entries[(_first + i) & (_entries.Length - 1)];
+        }
+
         (_entries, _first) = (entries, 0);
     }
 

@@ -38,7 +38,10 @@ internal sealed class EventReceiver : IDisposable
         using (Gate.Enter(_gate))
         {
             if (!_spare.TryPop(out var pending))
+            {
                 pending = new PendingAnswers(asynchronous: false);
+            }
+
             pending.Reset(count);
             return pending;
         }
@@ -48,7 +51,9 @@ internal sealed class EventReceiver : IDisposable
     public void Return(PendingAnswers pending)
     {
         using (Gate.Enter(_gate))
+        {
             _spare.Push(pending);
+        }
     }
 
     /// <summary>Notes that pings are about to be sent, before any answer can come. Only the thread whose turn it is to send.</summary>
@@ -71,7 +76,10 @@ internal sealed class EventReceiver : IDisposable
         {
             ThrowIfEnded("ping");
             if (_awaited.Count > 0)
+            {
                 return null;
+            }
+
             var pending = Rent(1);
             _awaited.Append(pending, 0, 1);
             return pending;
@@ -84,7 +92,10 @@ internal sealed class EventReceiver : IDisposable
         using (Gate.Enter(_gate))
         {
             if (_ended is null)
+            {
                 _awaited.RemoveLast(1);
+            }
+
             _spare.Push(pending);
         }
     }
@@ -96,7 +107,9 @@ internal sealed class EventReceiver : IDisposable
         {
             // When the instance has ended, they are forgotten already.
             if (_ended is null)
+            {
                 _awaited.RemoveLast(count);
+            }
         }
     }
 
@@ -110,11 +123,16 @@ internal sealed class EventReceiver : IDisposable
             using (Gate.Enter(_gate))
             {
                 if (pending.IsComplete)
+                {
                     return;
+                }
+
                 cancellationToken.ThrowIfCancellationRequested();
                 ThrowIfEnded("ping");
                 if (!TryBecomeReceiver())
+                {
                     continue;
+                }
             }
 
             ReceiveOnce(PollEvents.In, _interrupt);
@@ -146,11 +164,16 @@ internal sealed class EventReceiver : IDisposable
             using (Gate.Enter(_gate))
             {
                 if (TryTakeEvent(out var revents))
+                {
                     return revents;
+                }
+
                 cancellationToken.ThrowIfCancellationRequested();
                 ThrowIfEnded("read");
                 if (!TryBecomeReceiver())
+                {
                     continue;
+                }
             }
 
             ReceiveOnce(PollEvents.In, _interrupt);
@@ -164,16 +187,24 @@ internal sealed class EventReceiver : IDisposable
         using (Gate.Enter(_gate))
         {
             if (TryTakeEvent(out revents))
+            {
                 return true;
+            }
+
             ThrowIfEnded("read");
             receive = !_receiving;
             _receiving = true;
         }
 
         if (receive)
+        {
             ReceiveOnce(PollEvents.None, _interrupt);
+        }
+
         using (Gate.Enter(_gate))
+        {
             return TryTakeEvent(out revents);
+        }
     }
 
     /// <summary>Waits without holding a thread for an event that the device sent on its own.</summary>
@@ -188,7 +219,10 @@ internal sealed class EventReceiver : IDisposable
                 using (Gate.Enter(_gate))
                 {
                     if (TryTakeEvent(out var revents))
+                    {
                         return revents;
+                    }
+
                     ThrowIfEnded("read");
                     _news ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
                     news = _news.Task;
@@ -231,7 +265,9 @@ internal sealed class EventReceiver : IDisposable
         finally
         {
             using (Gate.Enter(_gate))
+            {
                 _blockedSender = null;
+            }
         }
     }
 
@@ -239,14 +275,19 @@ internal sealed class EventReceiver : IDisposable
     public void Dispose()
     {
         using (Gate.Enter(_gate))
+        {
             End(new ObjectDisposedException(nameof(VirtioUserDevice)));
+        }
+
         _interrupt.Dispose();
     }
 
     private void ThrowIfEnded(string operation)
     {
         if (_ended is not null)
+        {
             throw Ended(operation);
+        }
     }
 
     /// <summary>What a caller gets once the instance has ended: an exception of its own, since threads must not share one.</summary>
@@ -257,7 +298,10 @@ internal sealed class EventReceiver : IDisposable
     private bool TryTakeEvent(out uint revents)
     {
         if (!_events.TryTake(out revents, out var lost))
+        {
             return false;
+        }
+
         return !lost ? true : throw new EventsLostException(_channel.Identity.ToString());
     }
 
@@ -265,7 +309,10 @@ internal sealed class EventReceiver : IDisposable
     private bool TryBecomeReceiver()
     {
         if (!_receiving)
+        {
             return _receiving = true;
+        }
+
         Sleep();
         return false;
     }
@@ -292,7 +339,9 @@ internal sealed class EventReceiver : IDisposable
         try
         {
             if (waitFor == PollEvents.None || _channel.Wait(waitFor, interrupt) != PollEvents.None)
+            {
                 reception = _channel.Receive(_received, out count);
+            }
         }
         catch (Exception e) when (e is VirtioUserException or ObjectDisposedException)
         {
@@ -304,14 +353,24 @@ internal sealed class EventReceiver : IDisposable
             using (Gate.Enter(_gate))
             {
                 for (var i = 0; i < count; i++)
+                {
                     HandOut(_received[i]);
+                }
+
                 if (reception == Reception.EventsLost)
+                {
                     _events.NoteLoss();
+                }
+
                 _receiving = false;
                 if (failure is not null)
+                {
                     End(failure);
+                }
                 else
+                {
                     WakeOthers();
+                }
             }
         }
     }
@@ -320,11 +379,18 @@ internal sealed class EventReceiver : IDisposable
     {
         // The driver keeps the host's own notices to itself; one that came here would mean nothing to a program.
         if (Revents.IsNotice(revents))
+        {
             return;
+        }
+
         if (Revents.IsAnswer(revents))
+        {
             _awaited.TryComplete(revents);
+        }
         else
+        {
             _events.Add(revents & Revents.DeviceMask);
+        }
     }
 
     private void End(Exception reason)
@@ -341,7 +407,10 @@ internal sealed class EventReceiver : IDisposable
     private void WakeOthers()
     {
         if (_sleeping > 0)
+        {
             Monitor.PulseAll(_gate);
+        }
+
         _blockedSender?.Signal();
         if (_news is not null && (_events.HasNews || _ended is not null))
         {
@@ -384,7 +453,9 @@ internal sealed class EventReceiver : IDisposable
     private void EndAsynchronous()
     {
         using (Gate.Enter(_gate))
+        {
             _asynchronous--;
+        }
     }
 
     private void ReceiveForOthers()
@@ -394,7 +465,10 @@ internal sealed class EventReceiver : IDisposable
             using (Gate.Enter(_gate))
             {
                 if (_ended is not null)
+                {
                     return;
+                }
+
                 if (_asynchronous == 0)
                 {
                     Sleep();
@@ -402,7 +476,9 @@ internal sealed class EventReceiver : IDisposable
                 }
 
                 if (!TryBecomeReceiver())
+                {
                     continue;
+                }
             }
 
             ReceiveOnce(PollEvents.In, _interrupt);

@@ -20,9 +20,13 @@ internal sealed class OwnEventQueue
     public void Add(uint revents)
     {
         if (_events.Count < Capacity)
+        {
             _events.Enqueue(revents);
+        }
         else
+        {
             _lost = true;
+        }
     }
 
     /// <summary>Notes that events were lost on the way here.</summary>

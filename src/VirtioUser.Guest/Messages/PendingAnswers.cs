@@ -31,7 +31,10 @@ internal sealed class PendingAnswers
     public void Reset(int count)
     {
         if (_answers.Length < count)
+        {
             _answers = new uint[count];
+        }
+
         _count = _missing = count;
     }
 
@@ -42,15 +45,21 @@ internal sealed class PendingAnswers
     {
         _answers[index] = revents;
         if (--_missing == 0)
+        {
             _completion?.TrySetResult();
+        }
     }
 
     /// <summary>Tells the caller that no answer will come, or that it wanted to wait no longer.</summary>
     public void Fail(Exception exception)
     {
         if (exception is OperationCanceledException cancelled)
+        {
             _completion?.TrySetCanceled(cancelled.CancellationToken);
+        }
         else
+        {
             _completion?.TrySetException(exception);
+        }
     }
 }

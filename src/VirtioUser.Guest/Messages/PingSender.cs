@@ -57,7 +57,10 @@ internal sealed class PingSender : IDisposable
     {
         var turn = _turn.WaitAsync(cancellationToken);
         if (!turn.IsCompleted)
+        {
             _crowded = CrowdMemory;
+        }
+
         await turn.ConfigureAwait(false);
         try
         {
@@ -119,7 +122,10 @@ internal sealed class PingSender : IDisposable
         answer = 0;
         pending = _receiver.TryExpectAlone();
         if (pending is null)
+        {
             return PingOutcome.NotSent;
+        }
+
         var outcome = PingOutcome.NotSent;
         try
         {
@@ -147,7 +153,9 @@ internal sealed class PingSender : IDisposable
             var taken = SendPart(part, pending, firstIndex + sent, mayBlock, cancellationToken);
             sent += taken;
             if (taken < part.Length)
+            {
                 break;
+            }
         }
 
         return sent;
@@ -157,7 +165,10 @@ internal sealed class PingSender : IDisposable
     private int SendPart(ReadOnlySpan<PingRequest> part, PendingAnswers? pending, int index, bool mayBlock, CancellationToken cancellationToken)
     {
         if (pending is not null)
+        {
             _receiver.Expect(pending, index, part.Length);
+        }
+
         var sent = 0;
         try
         {
@@ -168,9 +179,15 @@ internal sealed class PingSender : IDisposable
                 var taken = _channel.Send(part[sent..]);
                 sent += taken;
                 if (taken > 0)
+                {
                     continue;
+                }
+
                 if (!mayBlock)
+                {
                     break;
+                }
+
                 using var registration = cancellationToken.UnsafeRegister(static state => ((Interrupt)state!).Signal(), _interrupt);
                 _receiver.WaitToSend(_interrupt);
             }
@@ -180,7 +197,9 @@ internal sealed class PingSender : IDisposable
         finally
         {
             if (pending is not null && sent < part.Length)
+            {
                 _receiver.Forget(part.Length - sent);
+            }
         }
     }
 
@@ -189,7 +208,10 @@ internal sealed class PingSender : IDisposable
         for (var i = 0; i < pings.Length; i++)
         {
             if (!wantAnswers && pings[i].Events != 0)
+            {
                 throw new ArgumentException("A ping that is sent without waiting can not ask for an answer: nobody would take it.", nameof(pings));
+            }
+
             part[i] = Prepare(pings[i], wantAnswers);
         }
     }

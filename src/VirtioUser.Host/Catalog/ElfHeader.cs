@@ -11,7 +11,7 @@ internal static class ElfHeader
     private const byte LittleEndian = 1;
     private const ushort SharedObject = 3; // ET_DYN
 
-    private static readonly Dictionary<ushort, string> s_machines = new()
+    private static readonly Dictionary<ushort, string> Machines = new()
     {
         [3] = "x86",
         [21] = "ppc64le",
@@ -43,10 +43,10 @@ internal static class ElfHeader
 
         var order = header[5] == LittleEndian ? "little-endian" : "big-endian";
         var machine = Number(header, 18);
-        var name = s_machines.GetValueOrDefault(machine, $"machine {machine}");
+        var name = Machines.GetValueOrDefault(machine, $"machine {machine}");
         var bits = header[4] == 1 ? 32 : 64;
         var here = RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
-        if (bits != nint.Size * 8 || (header[5] == LittleEndian) != BitConverter.IsLittleEndian || (s_machines.ContainsValue(here) && name != here))
+        if (bits != nint.Size * 8 || (header[5] == LittleEndian) != BitConverter.IsLittleEndian || (Machines.ContainsValue(here) && name != here))
         {
             return $"is for another machine: {bits}-bit {order} {name}, and this is {nint.Size * 8}-bit {here}";
         }

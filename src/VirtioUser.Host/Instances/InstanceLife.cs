@@ -25,7 +25,7 @@ internal sealed class InstanceLife(
     PluginVm? plugins) : IDisposable
 {
     // How long to wait for a thread when the system has none left.
-    private static readonly TimeSpan s_retryPeriod = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan RetryPeriod = TimeSpan.FromMilliseconds(100);
 
     private readonly CallbackThread _callbacks = new();
     private readonly BlockingCollection<Instance> _toEnd = [];
@@ -183,7 +183,7 @@ internal sealed class InstanceLife(
                     Log.NoThreadToEnd(log);
                 }
 
-                Thread.Sleep(s_retryPeriod);
+                Thread.Sleep(RetryPeriod);
             }
         }
     }

@@ -6,7 +6,7 @@ namespace VirtioUser.Host.Pings;
 internal sealed partial class PingPump
 {
     // How long the signal for an answer may be held back, apart from the callback that runs when this is over.
-    private static readonly long s_mostHeld = Stopwatch.Frequency / 20_000; // 50 us
+    private static readonly long MostHeld = Stopwatch.Frequency / 20_000; // 50 us
 
     // The clock costs a part of what a short ping does.
     private const int AnswersBetweenLooks = 8;
@@ -40,7 +40,7 @@ internal sealed partial class PingPump
         {
             (_heldSince, _held) = (Stopwatch.GetTimestamp(), 0);
         }
-        else if (++_held % AnswersBetweenLooks == 0 && Stopwatch.GetTimestamp() - _heldSince >= s_mostHeld)
+        else if (++_held % AnswersBetweenLooks == 0 && Stopwatch.GetTimestamp() - _heldSince >= MostHeld)
         {
             _heldSince = 0;
         }
@@ -50,7 +50,7 @@ internal sealed partial class PingPump
 
     private void SignalHeldIfOld()
     {
-        if (_heldSince != 0 && Stopwatch.GetTimestamp() - _heldSince >= s_mostHeld)
+        if (_heldSince != 0 && Stopwatch.GetTimestamp() - _heldSince >= MostHeld)
         {
             SignalHeld();
         }

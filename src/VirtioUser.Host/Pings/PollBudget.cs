@@ -11,7 +11,7 @@ namespace VirtioUser.Host.Pings;
 /// <param name="most">The longest time to poll; zero means never.</param>
 internal sealed class PollBudget(TimeSpan most)
 {
-    private static readonly long s_first = Stopwatch.Frequency / 50_000; // 20 us
+    private static readonly long First = Stopwatch.Frequency / 50_000; // 20 us
 
     private readonly long _most = (long)(most.TotalSeconds * Stopwatch.Frequency);
 
@@ -23,5 +23,5 @@ internal sealed class PollBudget(TimeSpan most)
 
     /// <summary>Learns from a wait for which polling was too short, or not done.</summary>
     /// <param name="waited">How long it was in all, in ticks of <see cref="Stopwatch"/>.</param>
-    public void NoteWait(long waited) => Ticks = waited > _most ? 0 : Math.Min(_most, Math.Max(s_first, 2 * Ticks));
+    public void NoteWait(long waited) => Ticks = waited > _most ? 0 : Math.Min(_most, Math.Max(First, 2 * Ticks));
 }

@@ -33,7 +33,7 @@ internal sealed class PluginHost
             Try(static (device, given) => device.Release(given.handle, given.physicalAddress, given.size), device, (handle, physicalAddress, size));
         _functions = [map, unmap, raiseEvent, log, setData, getData, getVersion, hold, release];
         (Map, Unmap) = (Marshal.GetFunctionPointerForDelegate(map), Marshal.GetFunctionPointerForDelegate(unmap));
-        Delegate[] members = _functions[2..];
+        var members = _functions[2..];
         Structure = Marshal.AllocHGlobal(8 + (members.Length * nint.Size));
         Marshal.WriteInt32(Structure, 8 + (members.Length * nint.Size));
         Marshal.WriteInt32(Structure, 4, InterfaceVersion);

@@ -3,7 +3,7 @@ using VirtioUser.Vm;
 namespace Runner;
 
 /// <summary>A group whose tests are programs that find nothing to complain about: exit code 0.</summary>
-abstract class CheckingGroup : ITestGroup
+internal abstract class CheckingGroup : ITestGroup
 {
     public abstract string Name { get; }
 
@@ -19,7 +19,7 @@ abstract class CheckingGroup : ITestGroup
         busyWith(test);
         List<string> said = [];
         Lock gate = new();
-        int code = await run(line =>
+        var code = await run(line =>
         {
             lock (gate)
             {
@@ -32,7 +32,7 @@ abstract class CheckingGroup : ITestGroup
     /// <summary>Shows a preparation as what the group is busy with.</summary>
     protected static IProgress<PreparationProgress> Show(Action<string> busyWith) => new Shown(busyWith);
 
-    sealed class Shown(Action<string> busyWith) : IProgress<PreparationProgress>
+    private sealed class Shown(Action<string> busyWith) : IProgress<PreparationProgress>
     {
         public void Report(PreparationProgress value) => busyWith(value.Detail.Length == 0 ? value.Step : $"{value.Step}: {value.Detail}");
     }

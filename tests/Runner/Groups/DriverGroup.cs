@@ -3,7 +3,7 @@ using VirtioUser.Vm;
 namespace Runner;
 
 /// <summary>The guest driver builds for every kernel that it is for, and the kernel's own checkers find nothing in it.</summary>
-sealed class DriverGroup : CheckingGroup
+internal sealed class DriverGroup : CheckingGroup
 {
     public override string Name => "driver";
 
@@ -11,11 +11,11 @@ sealed class DriverGroup : CheckingGroup
 
     public override async Task RunAsync(Action<Outcome> report, Action<string> busyWith, CancellationToken cancellationToken)
     {
-        CheckerTree checkers = await CheckerTree.PrepareAsync(Show(busyWith), cancellationToken);
-        foreach (string suite in GuestTree.Suites)
+        var checkers = await CheckerTree.PrepareAsync(Show(busyWith), cancellationToken);
+        foreach (var suite in GuestTree.Suites)
         {
-            GuestTree tree = await GuestTree.PrepareAsync(suite, Show(busyWith), cancellationToken);
-            DirectoryInfo build = Directory.CreateTempSubdirectory("virtio-user-driver-");
+            var tree = await GuestTree.PrepareAsync(suite, Show(busyWith), cancellationToken);
+            var build = Directory.CreateTempSubdirectory("virtio-user-driver-");
             try
             {
                 DriverBuild.CopySource(ProjectFolders.Driver, build.FullName);

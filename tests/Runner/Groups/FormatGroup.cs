@@ -3,10 +3,10 @@ using VirtioUser.Vm;
 namespace Runner;
 
 /// <summary>Every source file looks as its tool would write it.</summary>
-sealed class FormatGroup : CheckingGroup
+internal sealed class FormatGroup : CheckingGroup
 {
     // Folders in which no file is the project's own source.
-    static readonly string[] Ignored = [".git", ".cache", "artifacts", "bin", "obj"];
+    private static readonly string[] Ignored = [".git", ".cache", "artifacts", "bin", "obj"];
 
     public override string Name => "format";
 
@@ -18,7 +18,7 @@ sealed class FormatGroup : CheckingGroup
             "dotnet", ["format", "VirtioUser.slnx", "--verify-no-changes"],
             new() { Output = hear, Error = hear, WorkingFolder = ProjectFolders.Root }, cancellationToken));
 
-        CheckerTree checkers = await CheckerTree.PrepareAsync(Show(busyWith), cancellationToken);
+        var checkers = await CheckerTree.PrepareAsync(Show(busyWith), cancellationToken);
         await CheckAsync("C is as clang-format writes it", report, busyWith, hear => checkers.RunAsync(
             new Dictionary<string, string> { ["driver"] = ProjectFolders.Driver }, ["make", "--directory=/mnt/driver", "checkformat"], hear, cancellationToken));
         await CheckAsync("shellcheck finds nothing in the shell scripts", report, busyWith, hear => checkers.RunAsync(
@@ -27,19 +27,19 @@ sealed class FormatGroup : CheckingGroup
             hear, cancellationToken));
     }
 
-    static IEnumerable<string> ShellScripts(DirectoryInfo folder) =>
+    private static IEnumerable<string> ShellScripts(DirectoryInfo folder) =>
         folder.EnumerateFiles().Where(IsShellScript).Select(file => file.FullName)
             .Concat(folder.EnumerateDirectories().Where(child => !Ignored.Contains(child.Name)).SelectMany(ShellScripts));
 
     // By its name, or for a program without an extension by its first line.
-    static bool IsShellScript(FileInfo file)
+    private static bool IsShellScript(FileInfo file)
     {
         if (file.Extension.Length > 0)
         {
             return file.Extension == ".sh";
         }
 
-        using StreamReader reader = file.OpenText();
+        using var reader = file.OpenText();
         Span<char> start = stackalloc char[32];
         ReadOnlySpan<char> first = start[..reader.ReadBlock(start)];
         return first.StartsWith("#!") && (first.Contains("bash", StringComparison.Ordinal) || first.Contains("/sh", StringComparison.Ordinal));

@@ -7,7 +7,7 @@ using Virtio.VhostUser;
 namespace Virtio.ForeignDevice.Tests.Support;
 
 /// <summary>Reads and writes sectors, several requests at a time. For one thread.</summary>
-sealed class BlockDriver : IDisposable
+internal sealed class BlockDriver : IDisposable
 {
     internal const int SectorSize = 512;
 
@@ -15,20 +15,20 @@ sealed class BlockDriver : IDisposable
     internal const int MaximumLength = 64 << 10;
 
     // Much longer than a disk takes on a busy machine, in milliseconds.
-    const int Patience = 30_000;
+    private const int Patience = 30_000;
 
     // A table has room for three descriptors of 16 bytes.
-    const int HeaderLength = 16, TableLength = 48, QueueSize = 64;
+    private const int HeaderLength = 16, TableLength = 48, QueueSize = 64;
 
     // VIRTIO_BLK_T_*
-    const uint In = 0, Out = 1, Flush = 4;
+    private const uint In = 0, Out = 1, Flush = 4;
 
-    readonly RemoteDevice _device;
-    readonly bool _indirect;
-    EventPoll? _poll;
-    Slot[] _slots = [];
+    private readonly RemoteDevice _device;
+    private readonly bool _indirect;
+    private EventPoll? _poll;
+    private Slot[] _slots = [];
 
-    BlockDriver(RemoteDevice device)
+    private BlockDriver(RemoteDevice device)
     {
         _device = device;
         _indirect = (device.Features & VirtioFeatures.IndirectDescriptors) != 0;
@@ -70,7 +70,7 @@ sealed class BlockDriver : IDisposable
     /// <summary>The same where the daemon may still be busy with the end of the connection before: it closes new ones until then.</summary>
     internal static BlockDriver ConnectAgain(string socketPath)
     {
-        long end = Environment.TickCount64 + Patience;
+        var end = Environment.TickCount64 + Patience;
         while (true)
         {
             try
@@ -120,19 +120,24 @@ sealed class BlockDriver : IDisposable
     /// <exception cref="IOException">The back-end is gone.</exception>
     internal (int Slot, byte Status) WaitForOne()
     {
-        RemoteQueue queue = _device.Queues[0];
+        var queue = _device.Queues[0];
         ulong token;
         Span<ReadyDescriptor> ready = stackalloc ReadyDescriptor[2];
         while (!queue.Driver.TryReclaim(out token, out _))
         {
             if (queue.Driver.EnableCalls())
+            {
                 continue;
-            int count = _poll!.Wait(ready, Patience);
+            }
+
+            var count = _poll!.Wait(ready, Patience);
             Assert.NotEqual(0, count);
-            foreach (ReadyDescriptor each in ready[..count])
+            foreach (var each in ready[..count])
             {
                 if (each.Token == 1)
+                {
                     throw new IOException("The back-end is gone.");
+                }
             }
             queue.Call.TryConsume();
         }
@@ -156,16 +161,16 @@ sealed class BlockDriver : IDisposable
         _device.Dispose();
     }
 
-    void Begin(int index, uint type, ulong sector, int length)
+    private void Begin(int index, uint type, ulong sector, int length)
     {
-        Slot slot = _slots[index];
-        Span<byte> header = _device.Memory.GetSpan(slot.Header);
+        var slot = _slots[index];
+        var header = _device.Memory.GetSpan(slot.Header);
         header.Clear();
         BinaryPrimitives.WriteUInt32LittleEndian(header, type);
         BinaryPrimitives.WriteUInt64LittleEndian(header[8..], sector);
         _device.Memory.GetSpan(slot.Status)[0] = byte.MaxValue;
-        GuestBuffer data = slot.Data with { Length = (uint)length };
-        RemoteQueue queue = _device.Queues[0];
+        var data = slot.Data with { Length = (uint)length };
+        var queue = _device.Queues[0];
         Assert.True(type switch
         {
             In => TryAdd(slot, [slot.Header], [data, slot.Status]),
@@ -180,7 +185,7 @@ sealed class BlockDriver : IDisposable
     }
 
     /// <summary>The memory of one request.</summary>
-    sealed class Slot(DriverMemory memory)
+    private sealed class Slot(DriverMemory memory)
     {
         internal GuestBuffer Header { get; } = memory.Allocate(HeaderLength);
 

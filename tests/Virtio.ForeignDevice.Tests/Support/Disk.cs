@@ -4,12 +4,12 @@ using VirtioUser.Vm;
 namespace Virtio.ForeignDevice.Tests.Support;
 
 /// <summary>Made anew for each test.</summary>
-sealed class Disk : IDisposable
+internal sealed class Disk : IDisposable
 {
     /// <summary>In bytes: some MiB, and no round number of anything but sectors.</summary>
     internal const int Length = (4 << 20) + 7 * BlockDriver.SectorSize;
 
-    readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("vb-");
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("vb-");
 
     internal Disk()
     {
@@ -22,9 +22,9 @@ sealed class Disk : IDisposable
 
     internal string SocketPath => Path.Combine(_folder.FullName, "s");
 
-    string ImagePath => Path.Combine(_folder.FullName, "disk");
+    private string ImagePath => Path.Combine(_folder.FullName, "disk");
 
-    static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     /// <summary>What the disk holds now.</summary>
     internal byte[] ReadImage() => File.ReadAllBytes(ImagePath);

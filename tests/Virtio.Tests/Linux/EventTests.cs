@@ -9,7 +9,7 @@ public class EventTests
     [Fact]
     public void Signals_add_up_and_are_consumed_at_once()
     {
-        using EventFd signal = EventFd.Create();
+        using var signal = EventFd.Create();
         Assert.False(signal.TryConsume());
         signal.Signal();
         signal.Signal();
@@ -22,8 +22,8 @@ public class EventTests
     [Fact]
     public void A_duplicate_that_comes_from_elsewhere_is_the_same_signal()
     {
-        using EventFd signal = EventFd.Create();
-        using EventFd other = EventFd.FromDescriptor(signal.Descriptor.Duplicate());
+        using var signal = EventFd.Create();
+        using var other = EventFd.FromDescriptor(signal.Descriptor.Duplicate());
         other.Signal();
         Assert.True(signal.TryConsume());
     }
@@ -33,7 +33,7 @@ public class EventTests
     {
         ProcessResources.AssertNothingLeaks(() =>
         {
-            FileDescriptor memory = MemFd.Create("no-event", 4096);
+            var memory = MemFd.Create("no-event", 4096);
             Assert.Throws<ArgumentException>(() => EventFd.FromDescriptor(memory));
             Assert.True(memory.IsClosed);
         });
@@ -42,7 +42,7 @@ public class EventTests
     [Fact]
     public void A_closed_eventfd_cannot_be_signalled()
     {
-        EventFd signal = EventFd.Create();
+        var signal = EventFd.Create();
         signal.Dispose();
         Assert.Throws<ObjectDisposedException>(signal.Signal);
     }
@@ -60,7 +60,7 @@ public class EventTests
 
         one.Signal();
         three.Signal();
-        int count = poll.Wait(ready);
+        var count = poll.Wait(ready);
         Assert.Equal([3UL, 0xfedcba9876543210], ready.Take(count).Select(one => one.Token).Order());
         Assert.All(ready.Take(count), one => Assert.Equal(PollEvents.In, one.Events));
 
@@ -80,7 +80,7 @@ public class EventTests
         two.Signal();
         var ready = new ReadyDescriptor[1];
         Assert.Equal(1, poll.Wait(ready));
-        ulong first = ready[0].Token;
+        var first = ready[0].Token;
         (first == 1 ? one : two).TryConsume();
         Assert.Equal(1, poll.Wait(ready));
         Assert.Equal(3 - first, ready[0].Token);
@@ -90,9 +90,9 @@ public class EventTests
     public void A_waiting_thread_is_woken_from_another()
     {
         using var poll = new EventPoll();
-        using EventFd signal = EventFd.Create();
+        using var signal = EventFd.Create();
         poll.Add(signal.Descriptor, 1);
-        int woken = 0;
+        var woken = 0;
         var waiter = new Thread(() => woken = poll.Wait(new ReadyDescriptor[1], 30_000));
         waiter.Start();
         signal.Signal();
@@ -113,7 +113,7 @@ public class EventTests
         Assert.Equal(1UL, ready[0].Token);
         Assert.Equal(0, poll.Wait(ready, 0));
 
-        for (int i = 0; i < 3; i++)
+        for (var i = 0; i < 3; i++)
         {
             signal.Signal();
             signal.Signal();
@@ -128,7 +128,7 @@ public class EventTests
     {
         // Two threads pass a number to and fro, each over a descriptor of its own and, by turns, over a second one.
         const int rounds = 50_000;
-        int number = 0;
+        var number = 0;
         using EventFd toA = EventFd.Create(), alsoToA = EventFd.Create(), toB = EventFd.Create(), alsoToB = EventFd.Create();
         var other = new Thread(() => Pass(1, toB, alsoToB, toA, alsoToA));
         other.Start();
@@ -142,10 +142,13 @@ public class EventTests
             poll.Add(mine.Descriptor, 1, edgeTriggered: true);
             poll.Add(alsoMine.Descriptor, 2, edgeTriggered: true);
             var ready = new ReadyDescriptor[2];
-            for (int next = parity; next < rounds; next += 2)
+            for (var next = parity; next < rounds; next += 2)
             {
                 while (Volatile.Read(ref number) != next)
+                {
                     Assert.NotEqual(0, poll.Wait(ready, 30_000));
+                }
+
                 Volatile.Write(ref number, next + 1);
                 (next % 6 < 2 ? alsoTheirs : theirs).Signal();
             }
@@ -156,7 +159,7 @@ public class EventTests
     public void Adding_twice_and_removing_what_is_not_there_fail()
     {
         using var poll = new EventPoll();
-        using EventFd signal = EventFd.Create();
+        using var signal = EventFd.Create();
         poll.Add(signal.Descriptor, 1);
         Assert.Equal(Errno.EEXIST, Assert.Throws<LinuxException>(() => poll.Add(signal.Descriptor, 2)).Errno);
         poll.Remove(signal.Descriptor);

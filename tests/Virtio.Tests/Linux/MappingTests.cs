@@ -12,14 +12,14 @@ public class MappingTests
     [InlineData(100UL, 5000UL)]
     public void A_mapping_shows_its_range_of_the_file(ulong offset, ulong length)
     {
-        using FileDescriptor memory = MemFd.Create("range", 1 << 16);
-        using Mapping whole = Mapping.Map(memory, 0, 1 << 16);
-        using Mapping part = Mapping.Map(memory, offset, length);
+        using var memory = MemFd.Create("range", 1 << 16);
+        using var whole = Mapping.Map(memory, 0, 1 << 16);
+        using var part = Mapping.Map(memory, offset, length);
 
         whole.GetSpan(offset, 1)[0] = 1;
         whole.GetSpan(offset + length - 1, 1)[0] = 2;
 
-        Span<byte> all = part.GetSpan(0, (int)length);
+        var all = part.GetSpan(0, (int)length);
         Assert.Equal(1, all[0]);
         Assert.Equal(2, all[^1]);
         Assert.Equal(length, part.Length);
@@ -29,8 +29,8 @@ public class MappingTests
     public void Sixty_four_GiB_can_be_mapped_and_touched_at_both_ends()
     {
         const ulong length = 64UL << 30;
-        using FileDescriptor memory = MemFd.Create("large", length);
-        using Mapping mapping = Mapping.Map(memory, 0, length);
+        using var memory = MemFd.Create("large", length);
+        using var mapping = Mapping.Map(memory, 0, length);
         mapping.GetSpan(0, 1)[0] = 1;
         mapping.GetSpan(length - 1, 1)[0] = 2;
         Assert.Equal(2, mapping.GetSpan(length - 4096, 4096)[4095]);
@@ -46,8 +46,8 @@ public class MappingTests
     [InlineData(0UL, -1)]
     public void A_part_that_is_not_inside_is_refused(ulong offset, int length)
     {
-        using FileDescriptor memory = MemFd.Create("bounds", 4096);
-        using Mapping mapping = Mapping.Map(memory, 0, 4096);
+        using var memory = MemFd.Create("bounds", 4096);
+        using var mapping = Mapping.Map(memory, 0, 4096);
         Assert.Throws<ArgumentOutOfRangeException>(() => { mapping.GetSpan(offset, length); });
         Assert.Throws<ArgumentOutOfRangeException>(() => { mapping.GetMemory(offset, length); });
     }
@@ -55,9 +55,9 @@ public class MappingTests
     [Fact]
     public void A_disposed_mapping_gives_no_bytes()
     {
-        using FileDescriptor memory = MemFd.Create("disposed", 4096);
-        Mapping mapping = Mapping.Map(memory, 0, 4096);
-        Memory<byte> kept = mapping.GetMemory(0, 4096);
+        using var memory = MemFd.Create("disposed", 4096);
+        var mapping = Mapping.Map(memory, 0, 4096);
+        var kept = mapping.GetMemory(0, 4096);
         mapping.Dispose();
         Assert.Throws<ObjectDisposedException>(() => { mapping.GetSpan(0, 1); });
         Assert.Throws<ObjectDisposedException>(() => { _ = kept.Span; });
@@ -68,12 +68,12 @@ public class MappingTests
     [Fact]
     public void Memory_of_a_mapping_is_the_same_bytes()
     {
-        using FileDescriptor memory = MemFd.Create("memory", 8192);
-        using Mapping mapping = Mapping.Map(memory, 0, 8192);
-        Memory<byte> part = mapping.GetMemory(4096, 4096);
+        using var memory = MemFd.Create("memory", 8192);
+        using var mapping = Mapping.Map(memory, 0, 8192);
+        var part = mapping.GetMemory(4096, 4096);
         part.Span[5] = 7;
         Assert.Equal(7, mapping.GetSpan(4101, 1)[0]);
-        using System.Buffers.MemoryHandle pinned = part[5..].Pin();
+        using var pinned = part[5..].Pin();
         Assert.Equal(4091, part[5..].Length);
     }
 
@@ -84,7 +84,7 @@ public class MappingTests
         using Mapping firstBytes = Mapping.Map(first, 0, 8192), secondBytes = Mapping.Map(second, 0, 8192);
         firstBytes.GetSpan(4096, 1)[0] = 1;
         secondBytes.GetSpan(0, 1)[0] = 2;
-        using AddressWindow window = AddressWindow.Reserve(1 << 20);
+        using var window = AddressWindow.Reserve(1 << 20);
 
         window.Map(8192, first, 4096, 4096, MapAccess.ReadWrite);
         Assert.Equal(1, window.GetSpan(8192, 1)[0]);
@@ -97,8 +97,8 @@ public class MappingTests
     [Fact]
     public void A_window_refuses_what_is_outside_or_not_aligned()
     {
-        using FileDescriptor memory = MemFd.Create("window", 1 << 20);
-        using AddressWindow window = AddressWindow.Reserve(1 << 16);
+        using var memory = MemFd.Create("window", 1 << 20);
+        using var window = AddressWindow.Reserve(1 << 16);
         Assert.Throws<ArgumentOutOfRangeException>(() => window.Map(1 << 16, memory, 0, 4096, MapAccess.Read));
         Assert.Throws<ArgumentOutOfRangeException>(() => window.Map(0, memory, 0, (1 << 16) + 4096, MapAccess.Read));
         Assert.Throws<ArgumentOutOfRangeException>(() => window.Map(100, memory, 0, 4096, MapAccess.Read));

@@ -6,12 +6,12 @@ namespace Virtio.Tests.Linux;
 
 public class MemFdTests
 {
-    const ulong MiB = 1 << 20;
+    private const ulong MiB = 1 << 20;
 
     [Fact]
     public void A_new_memfd_has_its_size_and_seals()
     {
-        using FileDescriptor memory = MemFd.Create("size", 3 * MiB);
+        using var memory = MemFd.Create("size", 3 * MiB);
         Assert.Equal(3 * MiB, memory.Size);
         Assert.Equal(Seals.Grow | Seals.Shrink, MemFd.GetSeals(memory));
     }
@@ -19,15 +19,15 @@ public class MemFdTests
     [Fact]
     public void A_file_that_cannot_be_sealed_has_no_seals()
     {
-        using LinuxFile file = LinuxFile.Open("/dev/null");
+        using var file = LinuxFile.Open("/dev/null");
         Assert.Equal(Seals.None, MemFd.GetSeals(file.Descriptor));
     }
 
     [Fact]
     public void A_punched_hole_reads_zero_and_its_neighbours_stay()
     {
-        using FileDescriptor memory = MemFd.Create("hole", MiB);
-        using Mapping mapping = Mapping.Map(memory, 0, MiB);
+        using var memory = MemFd.Create("hole", MiB);
+        using var mapping = Mapping.Map(memory, 0, MiB);
         mapping.GetSpan(0, (int)MiB).Fill(0xab);
 
         MemFd.PunchHole(memory, 4096, 8192);
@@ -40,9 +40,9 @@ public class MemFdTests
     [Fact]
     public void A_duplicate_is_the_same_file_and_another_memfd_is_not()
     {
-        using FileDescriptor memory = MemFd.Create("one", MiB);
-        using FileDescriptor duplicate = memory.Duplicate();
-        using FileDescriptor other = MemFd.Create("one", MiB);
+        using var memory = MemFd.Create("one", MiB);
+        using var duplicate = memory.Duplicate();
+        using var other = MemFd.Create("one", MiB);
         Assert.Equal(memory.Identity, duplicate.Identity);
         Assert.NotEqual(memory.Identity, other.Identity);
     }
@@ -50,7 +50,7 @@ public class MemFdTests
     [Fact]
     public void A_hole_beyond_what_a_file_can_have_is_refused()
     {
-        using FileDescriptor memory = MemFd.Create("range", MiB);
+        using var memory = MemFd.Create("range", MiB);
         Assert.Throws<ArgumentOutOfRangeException>(() => MemFd.PunchHole(memory, ulong.MaxValue, 1));
         Assert.Throws<ArgumentOutOfRangeException>(() => MemFd.PunchHole(memory, long.MaxValue, 1));
     }
@@ -58,7 +58,7 @@ public class MemFdTests
     [Fact]
     public void A_failure_names_the_operation_and_the_error()
     {
-        using LinuxFile file = LinuxFile.Open("/dev/null");
+        using var file = LinuxFile.Open("/dev/null");
         var failure = Assert.Throws<LinuxException>(() => MemFd.PunchHole(file.Descriptor, 0, 4096));
         Assert.Contains("fallocate", failure.Message, StringComparison.Ordinal);
         Assert.Contains(failure.Errno.ToString(), failure.Message, StringComparison.Ordinal);

@@ -9,11 +9,11 @@ public class UnixSocketTests
     [Fact]
     public void Descriptors_arrive_with_their_bytes()
     {
-        (UnixSocket first, UnixSocket second) = UnixSocket.Pair();
+        (var first, var second) = UnixSocket.Pair();
         using (first)
         using (second)
-        using (FileDescriptor memory = MemFd.Create("passed", 4096))
-        using (EventFd signal = EventFd.Create())
+        using (var memory = MemFd.Create("passed", 4096))
+        using (var signal = EventFd.Create())
         using (var received = new ReceivedDescriptors(4))
         {
             first.Send([1, 2, 3], [memory, signal.Descriptor]);
@@ -22,7 +22,7 @@ public class UnixSocketTests
             Assert.Equal([1, 2, 3], buffer.Take(3));
             Assert.Equal(2, received.Count);
             Assert.Equal(memory.Identity, received[0].Identity);
-            using EventFd taken = EventFd.FromDescriptor(received.Take(1));
+            using var taken = EventFd.FromDescriptor(received.Take(1));
             taken.Signal();
             Assert.True(signal.TryConsume());
             Assert.Throws<InvalidOperationException>(() => received.Take(1));
@@ -34,8 +34,8 @@ public class UnixSocketTests
     {
         ProcessResources.AssertNothingLeaks(() =>
         {
-            (UnixSocket first, UnixSocket second) = UnixSocket.Pair();
-            using FileDescriptor memory = MemFd.Create("left", 4096);
+            (var first, var second) = UnixSocket.Pair();
+            using var memory = MemFd.Create("left", 4096);
             using (first)
             using (second)
             using (var received = new ReceivedDescriptors(4))
@@ -57,8 +57,8 @@ public class UnixSocketTests
     {
         ProcessResources.AssertNothingLeaks(() =>
         {
-            (UnixSocket first, UnixSocket second) = UnixSocket.Pair();
-            using FileDescriptor memory = MemFd.Create("many", 4096);
+            (var first, var second) = UnixSocket.Pair();
+            using var memory = MemFd.Create("many", 4096);
             using (first)
             using (second)
             using (var received = new ReceivedDescriptors(2))
@@ -73,7 +73,7 @@ public class UnixSocketTests
     [Fact]
     public void A_large_message_arrives_whole()
     {
-        (UnixSocket first, UnixSocket second) = UnixSocket.Pair();
+        (var first, var second) = UnixSocket.Pair();
         using (first)
         using (second)
         using (var none = new ReceivedDescriptors(0))
@@ -83,8 +83,11 @@ public class UnixSocketTests
             var sender = new Thread(() => first.Send(sent));
             sender.Start();
             var received = new byte[sent.Length];
-            for (int count = 0; count < received.Length;)
+            for (var count = 0; count < received.Length;)
+            {
                 count += second.Receive(received.AsSpan(count), none);
+            }
+
             sender.Join();
             Assert.Equal(sent, received);
         }
@@ -93,12 +96,12 @@ public class UnixSocketTests
     [Fact]
     public void Shutdown_wakes_a_receiver_and_ends_the_other_side()
     {
-        (UnixSocket first, UnixSocket second) = UnixSocket.Pair();
+        (var first, var second) = UnixSocket.Pair();
         using (first)
         using (second)
         using (var none = new ReceivedDescriptors(0))
         {
-            int received = -1;
+            var received = -1;
             using var other = new ReceivedDescriptors(0);
             var receiver = new Thread(() => received = first.Receive(new byte[1], other));
             receiver.Start();
@@ -113,13 +116,13 @@ public class UnixSocketTests
     [Fact]
     public void A_listener_accepts_and_goes_away_with_its_path()
     {
-        string path = Path.Combine(Directory.CreateTempSubdirectory().FullName, "socket");
-        using (UnixSocket listener = UnixSocket.Listen(path))
+        var path = Path.Combine(Directory.CreateTempSubdirectory().FullName, "socket");
+        using (var listener = UnixSocket.Listen(path))
         {
             Assert.True(listener.IsListening);
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(path));
-            using UnixSocket client = UnixSocket.Connect(path);
-            using UnixSocket? server = listener.Accept();
+            using var client = UnixSocket.Connect(path);
+            using var server = listener.Accept();
             Assert.NotNull(server);
             Assert.False(server.IsListening);
             client.Send([5]);
@@ -137,15 +140,22 @@ public class UnixSocketTests
     public void A_dead_path_is_taken_over_and_a_live_one_is_not()
     {
         string folder = Directory.CreateTempSubdirectory().FullName, path = Path.Combine(folder, "socket");
-        using (UnixSocket listener = UnixSocket.Listen(path))
+        using (var listener = UnixSocket.Listen(path))
+        {
             Assert.Equal(Errno.EADDRINUSE, Assert.Throws<LinuxException>(() => UnixSocket.Listen(path)).Errno);
+        }
 
         // A process that dies leaves its path behind.
-        using (UnixSocket dying = UnixSocket.Listen(path))
+        using (var dying = UnixSocket.Listen(path))
+        {
             dying.Descriptor.Dispose();
+        }
+
         Assert.True(File.Exists(path));
-        using (UnixSocket successor = UnixSocket.Listen(path))
+        using (var successor = UnixSocket.Listen(path))
+        {
             UnixSocket.Connect(path).Dispose();
+        }
 
         // What is no socket stays.
         File.WriteAllText(path, "precious");
@@ -158,12 +168,12 @@ public class UnixSocketTests
     public void A_live_path_whose_owner_does_not_accept_is_noticed_at_once()
     {
         string folder = Directory.CreateTempSubdirectory().FullName, path = Path.Combine(folder, "socket");
-        using (UnixSocket listener = UnixSocket.Listen(path))
+        using (var listener = UnixSocket.Listen(path))
         {
             // Each attempt leaves a connection in the queue, which holds two.
-            for (int i = 0; i < 4; i++)
+            for (var i = 0; i < 4; i++)
             {
-                Errno errno = Errno.None;
+                var errno = Errno.None;
                 var second = new Thread(() => errno = Assert.Throws<LinuxException>(() => UnixSocket.Listen(path)).Errno) { IsBackground = true };
                 second.Start();
                 Assert.True(second.Join(TimeSpan.FromSeconds(60)), $"Attempt {i} to listen waits for the owner.");
@@ -176,9 +186,9 @@ public class UnixSocketTests
     [Fact]
     public void Accept_ends_when_cancelled()
     {
-        string folder = Directory.CreateTempSubdirectory().FullName;
-        using (UnixSocket listener = UnixSocket.Listen(Path.Combine(folder, "socket")))
-        using (EventFd cancel = EventFd.Create())
+        var folder = Directory.CreateTempSubdirectory().FullName;
+        using (var listener = UnixSocket.Listen(Path.Combine(folder, "socket")))
+        using (var cancel = EventFd.Create())
         {
             UnixSocket? accepted = null;
             var acceptor = new Thread(() => accepted = listener.Accept(cancel));
@@ -197,11 +207,13 @@ public class UnixSocketTests
         {
             Assert.Equal(Errno.ENOTSOCK, Assert.Throws<LinuxException>(
                 () => UnixSocket.FromDescriptor(MemFd.Create("no-socket", 4096))).Errno);
-            (UnixSocket first, UnixSocket second) = UnixSocket.Pair();
+            (var first, var second) = UnixSocket.Pair();
             using (first)
             using (second)
-            using (UnixSocket copy = UnixSocket.FromDescriptor(first.Descriptor.Duplicate()))
+            using (var copy = UnixSocket.FromDescriptor(first.Descriptor.Duplicate()))
+            {
                 copy.Send([1]);
+            }
         });
     }
 

@@ -7,8 +7,8 @@ namespace Virtio.Tests.Queues;
 
 public class QueueErrorTests
 {
-    const ulong Inside = QueueFixture.Buffers, End = QueueFixture.Start + QueueFixture.Length;
-    const int Next = 1, Write = 2, Indirect = 4;
+    private const ulong Inside = QueueFixture.Buffers, End = QueueFixture.Start + QueueFixture.Length;
+    private const int Next = 1, Write = 2, Indirect = 4;
 
     public static TheoryData<string, ChainError> BadChains => new()
     {
@@ -39,7 +39,7 @@ public class QueueErrorTests
         using var queue = new QueueFixture();
         BuildChain(queue, kind);
         queue.Offer(0);
-        Assert.True(queue.Device.TryTake(out DescriptorChain chain));
+        Assert.True(queue.Device.TryTake(out var chain));
         Assert.Equal((expected, (ushort)0, 0u, 0u), (chain.Error, chain.Head, chain.ReadableLength, chain.WritableLength));
         queue.Device.Return(chain.Head, 0);
         Assert.Equal(1, queue.UsedIndex);
@@ -50,7 +50,7 @@ public class QueueErrorTests
         Assert.Equal((ChainError.None, 10u), (chain.Error, chain.ReadableLength));
     }
 
-    static void BuildChain(QueueFixture queue, string kind)
+    private static void BuildChain(QueueFixture queue, string kind)
     {
         switch (kind)
         {
@@ -125,7 +125,7 @@ public class QueueErrorTests
         using var queue = new QueueFixture(8, QueueFeatures.EventIndex);
         queue.WriteDescriptor(0, Inside, 16, Indirect, 0);
         queue.Offer(0);
-        Assert.True(queue.Device.TryTake(out DescriptorChain chain));
+        Assert.True(queue.Device.TryTake(out var chain));
         Assert.Equal(ChainError.IndirectNotNegotiated, chain.Error);
     }
 
@@ -133,16 +133,16 @@ public class QueueErrorTests
     public void Buffers_of_more_than_four_GiB_together_are_reported()
     {
         var memory = new EndlessMemory();
-        QueueLayout layout = QueueLayout.At(8, 0);
+        var layout = QueueLayout.At(8, 0);
         var device = new DeviceQueue(memory, layout, QueueFeatures.None);
-        for (int i = 0; i < 3; i++)
+        for (var i = 0; i < 3; i++)
         {
             BinaryPrimitives.WriteUInt64LittleEndian(memory.Small.AsSpan(16 * i), 1UL << 40);
             BinaryPrimitives.WriteUInt32LittleEndian(memory.Small.AsSpan(16 * i + 8), 0x7fffffff);
             BinaryPrimitives.WriteUInt32LittleEndian(memory.Small.AsSpan(16 * i + 12), (uint)(i == 2 ? 0 : Next | (i + 1) << 16));
         }
         BinaryPrimitives.WriteUInt16LittleEndian(memory.Small.AsSpan((int)layout.AvailableRing + 2), 1);
-        Assert.True(device.TryTake(out DescriptorChain chain));
+        Assert.True(device.TryTake(out var chain));
         Assert.Equal(ChainError.TooManyBytes, chain.Error);
     }
 
@@ -241,7 +241,7 @@ public class QueueErrorTests
     }
 
     /// <summary>Memory that is there at every address; only its first bytes are real.</summary>
-    sealed class EndlessMemory : GuestMemory
+    private sealed class EndlessMemory : GuestMemory
     {
         internal readonly byte[] Small = new byte[4096];
 

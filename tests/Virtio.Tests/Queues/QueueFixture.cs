@@ -9,21 +9,21 @@ namespace Virtio.Tests.Queues;
 /// Guest memory of 1 MiB that begins at 4 GiB, with a queue at its start. The pages around it cannot be touched: a byte
 /// read or written outside ends the tests.
 /// </summary>
-sealed class QueueFixture : IDisposable
+internal sealed class QueueFixture : IDisposable
 {
     internal const ulong Start = 4UL << 30;
     internal const int Length = 1 << 20;
     internal const ulong Buffers = Start + Length / 2;
     internal const QueueFeatures AllFeatures = QueueFeatures.EventIndex | QueueFeatures.IndirectDescriptors;
 
-    const int Guard = 1 << 20;
+    private const int Guard = 1 << 20;
 
-    readonly AddressWindow _window = AddressWindow.Reserve(Length + 2 * Guard);
-    readonly QueueFeatures _features;
+    private readonly AddressWindow _window = AddressWindow.Reserve(Length + 2 * Guard);
+    private readonly QueueFeatures _features;
 
     internal QueueFixture(ushort size = 8, QueueFeatures features = AllFeatures)
     {
-        using FileDescriptor file = MemFd.Create("queue", Length);
+        using var file = MemFd.Create("queue", Length);
         _window.Map(Guard, file, 0, Length, MapAccess.ReadWrite);
         _features = features;
         Layout = QueueLayout.At(size, Start);
@@ -52,7 +52,7 @@ sealed class QueueFixture : IDisposable
 
     internal void WriteDescriptor(ulong table, int index, ulong address, uint length, int flags, int next)
     {
-        Span<byte> entry = At(table + 16 * (uint)index, 16);
+        var entry = At(table + 16 * (uint)index, 16);
         BinaryPrimitives.WriteUInt64LittleEndian(entry, address);
         BinaryPrimitives.WriteUInt32LittleEndian(entry[8..], length);
         BinaryPrimitives.WriteUInt16LittleEndian(entry[12..], (ushort)flags);
@@ -62,7 +62,7 @@ sealed class QueueFixture : IDisposable
     /// <summary>Makes one chain available by hand, however wrong.</summary>
     internal void Offer(ushort head)
     {
-        ushort index = AvailableIndex;
+        var index = AvailableIndex;
         BinaryPrimitives.WriteUInt16LittleEndian(At(Layout.AvailableRing + 4 + 2 * (uint)(index % Layout.Size), 2), head);
         AvailableIndex = (ushort)(index + 1);
     }
@@ -81,11 +81,11 @@ sealed class QueueFixture : IDisposable
 
     public void Dispose() => _window.Dispose();
 
-    sealed class WindowMemory(AddressWindow window) : GuestMemory
+    private sealed class WindowMemory(AddressWindow window) : GuestMemory
     {
         public override bool TryGetSpan(ulong address, uint length, out Span<byte> span)
         {
-            bool inside = address >= Start && length <= Length && address - Start <= Length - length;
+            var inside = address >= Start && length <= Length && address - Start <= Length - length;
             span = inside ? window.GetSpan(Guard + (address - Start), (int)length) : default;
             return inside;
         }

@@ -20,8 +20,10 @@ public class QueuePropertyTests
         var bytes = new byte[random.Next(0, 100_000)];
         try
         {
-            for (int i = 0; i < 100; i++)
+            for (var i = 0; i < 100; i++)
+            {
                 CallAtRandom(queue, random, bytes);
+            }
         }
         catch (QueueException)
         {
@@ -29,7 +31,7 @@ public class QueuePropertyTests
         }
     }
 
-    static void CallAtRandom(QueueFixture queue, Random random, byte[] bytes)
+    private static void CallAtRandom(QueueFixture queue, Random random, byte[] bytes)
     {
         switch (random.Next(6))
         {
@@ -46,33 +48,41 @@ public class QueuePropertyTests
                 Scramble(queue, random);
                 break;
             default:
-                if (!queue.Device.TryTake(out DescriptorChain chain))
+                if (!queue.Device.TryTake(out var chain))
+                {
                     break;
+                }
+
                 Assert.True(chain.Head < queue.Layout.Size);
                 Assert.Equal(Math.Min((uint)bytes.Length, chain.ReadableLength), (uint)chain.CopyTo(bytes));
-                uint written = (uint)chain.Write(bytes);
+                var written = (uint)chain.Write(bytes);
                 Assert.Equal(Math.Min((uint)bytes.Length, chain.WritableLength), written);
                 if (chain.Error != ChainError.None)
+                {
                     Assert.Equal((0u, 0u), (chain.ReadableLength, chain.WritableLength));
+                }
+
                 queue.Device.Return(chain.Head, written);
                 break;
         }
     }
 
     /// <summary>Fills the table and some indirect tables with descriptors that are nearly right.</summary>
-    static void Scramble(QueueFixture queue, Random random)
+    private static void Scramble(QueueFixture queue, Random random)
     {
-        for (int i = 0; i < queue.Layout.Size; i++)
+        for (var i = 0; i < queue.Layout.Size; i++)
         {
             Randomize(queue, queue.Layout.DescriptorTable, i, random);
             if (i < 8)
+            {
                 Randomize(queue, QueueFixture.Buffers, i, random);
+            }
         }
     }
 
-    static void Randomize(QueueFixture queue, ulong table, int index, Random random)
+    private static void Randomize(QueueFixture queue, ulong table, int index, Random random)
     {
-        ulong address = random.Next(8) switch
+        var address = random.Next(8) switch
         {
             0 => QueueFixture.Start + QueueFixture.Length - (uint)random.Next(0, 40),
             1 => QueueFixture.Start - (uint)random.Next(0, 40),
@@ -88,7 +98,7 @@ public class QueuePropertyTests
             2 => 0,
             _ => (uint)random.Next(0, 5000),
         };
-        int next = random.Next(10) == 0 ? random.Next(0, 65536) : random.Next(0, queue.Layout.Size);
+        var next = random.Next(10) == 0 ? random.Next(0, 65536) : random.Next(0, queue.Layout.Size);
         queue.WriteDescriptor(table, index, address, length, random.Next(4) == 0 ? random.Next(0, 65536) : random.Next(0, 4), next);
     }
 
@@ -103,40 +113,43 @@ public class QueuePropertyTests
         var taken = new List<(ushort Head, uint Written)>();
         ulong token = 0, reclaimed = 0, taking = 0;
 
-        for (int step = 0; step < 400; step++)
+        for (var step = 0; step < 400; step++)
         {
             switch (random.Next(4))
             {
                 case 0:
-                    ulong address = QueueFixture.Buffers + token % 64 * 4096;
-                    (int readable, int writable) = (random.Next(8, 1000), random.Next(8, 1000));
+                    var address = QueueFixture.Buffers + token % 64 * 4096;
+                    (var readable, var writable) = (random.Next(8, 1000), random.Next(8, 1000));
                     if (Add(queue, random, features, address, readable, writable, token))
+                    {
                         model[token++] = (address, readable, writable);
+                    }
+
                     break;
                 case 1:
-                    if (queue.Device.TryTake(out DescriptorChain chain))
+                    if (queue.Device.TryTake(out var chain))
                     {
-                        (_, int expectedReadable, int expectedWritable) = model[taking];
+                        (_, var expectedReadable, var expectedWritable) = model[taking];
                         Assert.Equal((ChainError.None, (uint)expectedReadable, (uint)expectedWritable), (chain.Error, chain.ReadableLength, chain.WritableLength));
                         var bytes = new byte[expectedReadable];
                         chain.CopyTo(bytes);
                         Assert.Equal(taking, BitConverter.ToUInt64(bytes));
-                        int length = random.Next(8, expectedWritable + 1);
+                        var length = random.Next(8, expectedWritable + 1);
                         Assert.Equal(length, chain.Write(Enumerable.Repeat((byte)(taking * 7), length).ToArray()));
                         taken.Add((chain.Head, (uint)length));
                         taking++;
                     }
                     break;
                 case 2 when taken.Count > 0:
-                    int which = random.Next(taken.Count);
+                    var which = random.Next(taken.Count);
                     queue.Device.Return(taken[which].Head, taken[which].Written);
                     taken.RemoveAt(which);
                     break;
                 default:
-                    if (queue.Driver.TryReclaim(out ulong back, out uint written))
+                    if (queue.Driver.TryReclaim(out var back, out var written))
                     {
-                        Assert.True(model.Remove(back, out (ulong Address, int Readable, int Writable) entry));
-                        Span<byte> result = queue.At(entry.Address + (uint)entry.Readable, entry.Writable);
+                        Assert.True(model.Remove(back, out var entry));
+                        var result = queue.At(entry.Address + (uint)entry.Readable, entry.Writable);
                         Assert.Equal(-1, result[..(int)written].IndexOfAnyExcept((byte)(back * 7)));
                         Assert.Equal(-1, result[(int)written..].IndexOfAnyExcept((byte)0xee));
                         reclaimed++;
@@ -147,11 +160,14 @@ public class QueuePropertyTests
         Assert.Equal((ulong)model.Count, token - reclaimed);
     }
 
-    static bool Add(QueueFixture queue, Random random, QueueFeatures features, ulong address, int readable, int writable, ulong token)
+    private static bool Add(QueueFixture queue, Random random, QueueFeatures features, ulong address, int readable, int writable, ulong token)
     {
         // 64 places of 4096 bytes, and never more than 32 chains at once: a place is free again when its turn comes.
         if (queue.Driver.FreeDescriptors == 0)
+        {
             return false;
+        }
+
         BitConverter.TryWriteBytes(queue.At(address, 8), token);
         queue.At(address + (uint)readable, writable).Fill(0xee);
         int cut = random.Next(0, readable), pieces = random.Next(1, 3);
@@ -160,7 +176,10 @@ public class QueuePropertyTests
             : [new(address, (uint)cut), new(address + (uint)cut, (uint)(readable - cut))];
         GuestBuffer[] write = [new(address + (uint)readable, (uint)writable)];
         if (read.Length + write.Length > queue.Layout.Size)
+        {
             return false;
+        }
+
         return (features & QueueFeatures.IndirectDescriptors) != 0 && random.Next(2) == 0
             ? queue.Driver.TryAddIndirect(new GuestBuffer(address + 2048, 64), read, write, token)
             : queue.Driver.TryAdd(read, write, token);

@@ -15,16 +15,16 @@ public class QueueTests
     {
         // A queue of the largest size takes all of the test's memory, and has its buffers inside its own table.
         using var queue = new QueueFixture((ushort)size, features);
-        for (int i = 0; i < 70_000; i++)
+        for (var i = 0; i < 70_000; i++)
         {
             Assert.True(queue.Driver.TryAdd([new GuestBuffer(QueueFixture.Start + QueueFixture.Length - 64, 4)], [], (ulong)i));
             Assert.True(queue.Device.HasAvailable);
-            Assert.True(queue.Device.TryTake(out DescriptorChain chain));
+            Assert.True(queue.Device.TryTake(out var chain));
             Assert.Equal(ChainError.None, chain.Error);
             Assert.False(queue.Device.HasAvailable);
             Assert.False(queue.Device.TryTake(out _));
             queue.Device.Return(chain.Head, 0);
-            Assert.True(queue.Driver.TryReclaim(out ulong token, out _));
+            Assert.True(queue.Driver.TryReclaim(out var token, out _));
             Assert.Equal((ulong)i, token);
         }
         Assert.Equal(unchecked((ushort)70_000), queue.Device.LastAvailable);
@@ -37,15 +37,18 @@ public class QueueTests
     public void Bytes_go_through_a_chain_of_several_buffers(bool indirect)
     {
         using var queue = new QueueFixture();
-        for (int i = 0; i < 30; i++)
+        for (var i = 0; i < 30; i++)
+        {
             queue.At(QueueFixture.Buffers, 30)[i] = (byte)i;
+        }
+
         GuestBuffer[] readable = [new(QueueFixture.Buffers, 10), new(QueueFixture.Buffers + 10, 0), new(QueueFixture.Buffers + 10, 20)];
         GuestBuffer[] writable = [new(QueueFixture.Buffers + 100, 3), new(QueueFixture.Buffers + 200, 4)];
         Assert.True(indirect
             ? queue.Driver.TryAddIndirect(new GuestBuffer(QueueFixture.Buffers + 4096, 256), readable, writable, 9)
             : queue.Driver.TryAdd(readable, writable, 9));
 
-        Assert.True(queue.Device.TryTake(out DescriptorChain chain));
+        Assert.True(queue.Device.TryTake(out var chain));
         Assert.Equal((ChainError.None, 30u, 7u), (chain.Error, chain.ReadableLength, chain.WritableLength));
         var bytes = new byte[40];
         Assert.Equal(30, chain.CopyTo(bytes));
@@ -54,7 +57,7 @@ public class QueueTests
         Assert.Equal(7, chain.Write([1, 2, 3, 4, 5, 6, 7, 8, 9]));
         queue.Device.Return(chain.Head, 7);
 
-        Assert.True(queue.Driver.TryReclaim(out ulong token, out uint written));
+        Assert.True(queue.Driver.TryReclaim(out var token, out var written));
         Assert.Equal((9UL, 7u), (token, written));
         Assert.Equal([1, 2, 3, 0], queue.At(QueueFixture.Buffers + 100, 4).ToArray());
         Assert.Equal([4, 5, 6, 7, 0], queue.At(QueueFixture.Buffers + 200, 5).ToArray());
@@ -66,15 +69,27 @@ public class QueueTests
     {
         using var queue = new QueueFixture();
         for (ulong i = 0; i < 3; i++)
+        {
             queue.Driver.TryAdd([new GuestBuffer(QueueFixture.Buffers, 1), new GuestBuffer(QueueFixture.Buffers, 1)], [], i);
+        }
+
         var heads = new List<ushort>();
-        while (queue.Device.TryTake(out DescriptorChain chain))
+        while (queue.Device.TryTake(out var chain))
+        {
             heads.Add(chain.Head);
-        foreach (int i in (int[])[2, 0, 1])
+        }
+
+        foreach (var i in (int[])[2, 0, 1])
+        {
             queue.Device.Return(heads[i], 0);
+        }
+
         var tokens = new List<ulong>();
-        while (queue.Driver.TryReclaim(out ulong token, out _))
+        while (queue.Driver.TryReclaim(out var token, out _))
+        {
             tokens.Add(token);
+        }
+
         Assert.Equal([2, 0, 1], tokens);
         Assert.Equal(8, queue.Driver.FreeDescriptors);
     }
@@ -87,7 +102,7 @@ public class QueueTests
         Assert.True(queue.Driver.TryAdd(two, [], 1));
         Assert.True(queue.Driver.TryAdd(two, [], 2));
         Assert.False(queue.Driver.TryAdd(two, [], 3));
-        queue.Device.TryTake(out DescriptorChain chain);
+        queue.Device.TryTake(out var chain);
         queue.Device.Return(chain.Head, 0);
         Assert.False(queue.Driver.TryAdd(two, [], 3));
         Assert.True(queue.Driver.TryReclaim(out _, out _));
@@ -100,13 +115,13 @@ public class QueueTests
         using var queue = new QueueFixture();
         queue.Driver.TryAdd([new GuestBuffer(QueueFixture.Buffers, 1)], [], 1);
         queue.Driver.TryAdd([new GuestBuffer(QueueFixture.Buffers, 2)], [], 2);
-        queue.Device.TryTake(out DescriptorChain first);
-        ushort head = first.Head;
+        queue.Device.TryTake(out var first);
+        var head = first.Head;
         queue.Device.TryTake(out _);
         queue.Device.PutBack();
         queue.Device.PutBack();
         Assert.Equal(0, queue.Device.LastAvailable);
-        Assert.True(queue.Device.TryTake(out DescriptorChain again));
+        Assert.True(queue.Device.TryTake(out var again));
         Assert.Equal(head, again.Head);
         Assert.Equal(1u, again.ReadableLength);
     }
@@ -117,9 +132,9 @@ public class QueueTests
         using var queue = new QueueFixture();
         queue.Driver.TryAdd([new GuestBuffer(QueueFixture.Buffers, 1)], [], 1);
         queue.Driver.TryAdd([], [new GuestBuffer(QueueFixture.Buffers, 1)], 2);
-        queue.Device.TryTake(out DescriptorChain first);
-        queue.Device.TryTake(out DescriptorChain second);
-        bool refused = false;
+        queue.Device.TryTake(out var first);
+        queue.Device.TryTake(out var second);
+        var refused = false;
         try
         {
             first.CopyTo(new byte[1]);
@@ -137,21 +152,27 @@ public class QueueTests
     {
         using var queue = new QueueFixture();
         for (ulong i = 0; i < 4; i++)
+        {
             queue.Driver.TryAdd([new GuestBuffer(QueueFixture.Buffers, 1)], [], i);
-        queue.Device.TryTake(out DescriptorChain chain);
+        }
+
+        queue.Device.TryTake(out var chain);
         queue.Device.Return(chain.Head, 0);
-        queue.Device.TryTake(out DescriptorChain unfinished);
-        ushort head = unfinished.Head;
+        queue.Device.TryTake(out var unfinished);
+        var head = unfinished.Head;
 
         queue.Reattach(lastAvailable: 2);
 
         Assert.Equal((2, 1), (queue.Device.LastAvailable, queue.Device.UsedIndex));
         queue.Device.Return(head, 0);
         while (queue.Device.TryTake(out chain))
+        {
             queue.Device.Return(chain.Head, 0);
+        }
+
         for (ulong i = 0; i < 4; i++)
         {
-            Assert.True(queue.Driver.TryReclaim(out ulong token, out _));
+            Assert.True(queue.Driver.TryReclaim(out var token, out _));
             Assert.Equal(i, token);
         }
     }
@@ -164,7 +185,7 @@ public class QueueTests
         queue.Driver.TryAdd([new GuestBuffer(QueueFixture.Buffers, 1)], [], 1);
         Assert.False(queue.Driver.MustKick());
         Assert.True(queue.Device.EnableKicks());
-        queue.Device.TryTake(out DescriptorChain chain);
+        queue.Device.TryTake(out var chain);
         Assert.False(queue.Device.EnableKicks());
         queue.Driver.DisableCalls();
         queue.Device.Return(chain.Head, 0);
@@ -188,7 +209,7 @@ public class QueueTests
         void Add() => queue.Driver.TryAdd([new GuestBuffer(QueueFixture.Buffers, 1)], [], 0);
         void Echo()
         {
-            queue.Device.TryTake(out DescriptorChain chain);
+            queue.Device.TryTake(out var chain);
             queue.Device.Return(chain.Head, 0);
         }
 

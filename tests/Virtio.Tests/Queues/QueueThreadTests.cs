@@ -8,9 +8,9 @@ namespace Virtio.Tests.Queues;
 
 public class QueueThreadTests
 {
-    const int Chains = 40_000;
+    private const int Chains = 40_000;
     // Only to end a test that has failed: a lost wake-up waits for ever.
-    const int Lost = 30_000;
+    private const int Lost = 30_000;
 
     [Theory]
     [InlineData(QueueFeatures.None, 2)]
@@ -23,24 +23,33 @@ public class QueueThreadTests
         Exception? failure = null;
         var thread = new Thread(() => failure = Record.Exception(() => Echo(queue.Device, kick, call)));
         thread.Start();
-        Exception? driverFailure = Record.Exception(() => Drive(queue, kick, call));
+        var driverFailure = Record.Exception(() => Drive(queue, kick, call));
         thread.Join();
         Assert.Null(failure);
         Assert.Null(driverFailure);
     }
 
-    static void Drive(QueueFixture queue, EventFd kick, EventFd call)
+    private static void Drive(QueueFixture queue, EventFd kick, EventFd call)
     {
-        DriverQueue driver = queue.Driver;
+        var driver = queue.Driver;
         ulong added = 0, reclaimed = 0;
         while (reclaimed < Chains)
         {
             while (added < Chains && driver.TryAdd([new GuestBuffer(QueueFixture.Buffers, 8)], [], added))
+            {
                 added++;
+            }
+
             if (driver.MustKick())
+            {
                 kick.Signal();
-            while (driver.TryReclaim(out ulong token, out _))
+            }
+
+            while (driver.TryReclaim(out var token, out _))
+            {
                 Assert.Equal(reclaimed++, token);
+            }
+
             if (reclaimed < added && !driver.EnableCalls())
             {
                 Assert.True(call.Wait(Lost), "A call was lost.");
@@ -49,18 +58,21 @@ public class QueueThreadTests
         }
     }
 
-    static void Echo(DeviceQueue device, EventFd kick, EventFd call)
+    private static void Echo(DeviceQueue device, EventFd kick, EventFd call)
     {
-        for (int done = 0; done < Chains;)
+        for (var done = 0; done < Chains;)
         {
             device.DisableKicks();
-            while (device.TryTake(out DescriptorChain chain))
+            while (device.TryTake(out var chain))
             {
                 device.Return(chain.Head, 0);
                 done++;
             }
             if (device.MustCall())
+            {
                 call.Signal();
+            }
+
             if (done < Chains && !device.EnableKicks())
             {
                 Assert.True(kick.Wait(Lost), "A kick was lost.");
@@ -76,9 +88,9 @@ public class QueueThreadTests
         using var heads = new BlockingCollection<ushort>();
         var taker = new Thread(() =>
         {
-            for (int taken = 0; taken < Chains;)
+            for (var taken = 0; taken < Chains;)
             {
-                if (queue.Device.TryTake(out DescriptorChain chain))
+                if (queue.Device.TryTake(out var chain))
                 {
                     heads.Add(chain.Head);
                     taken++;
@@ -93,7 +105,7 @@ public class QueueThreadTests
         });
         var returner = new Thread(() =>
         {
-            foreach (ushort head in heads.GetConsumingEnumerable())
+            foreach (var head in heads.GetConsumingEnumerable())
             {
                 queue.Device.Return(head, 0);
                 queue.Device.MustCall();
@@ -105,9 +117,15 @@ public class QueueThreadTests
         while (reclaimed < Chains)
         {
             while (added < Chains && queue.Driver.TryAdd([new GuestBuffer(QueueFixture.Buffers, 8)], [], added))
+            {
                 added++;
-            while (queue.Driver.TryReclaim(out ulong token, out _))
+            }
+
+            while (queue.Driver.TryReclaim(out var token, out _))
+            {
                 Assert.Equal(reclaimed++, token);
+            }
+
             Thread.Yield();
         }
         taker.Join();

@@ -7,14 +7,14 @@ namespace Virtio.Tests.VhostUser;
 
 public class BackEndTests
 {
-    static readonly string[] AllStarted = ["queue 0 started", "queue 1 started"];
-    static readonly string[] AllStopped = ["queue 0 stopped", "queue 1 stopped", "stopped"];
+    private static readonly string[] AllStarted = ["queue 0 started", "queue 1 started"];
+    private static readonly string[] AllStopped = ["queue 0 stopped", "queue 1 stopped", "stopped"];
 
     [Fact]
     public void The_offer_is_what_is_spoken_here()
     {
         using var connection = new Connection(new EchoDevice());
-        using FrontEnd frontEnd = connection.Negotiate();
+        using var frontEnd = connection.Negotiate();
         Assert.Equal(Guest.Features | (VirtioFeatures)1, frontEnd.GetFeatures());
         Assert.Equal(ProtocolFeatures.MultipleQueues | ProtocolFeatures.ReplyAcknowledgement |
             ProtocolFeatures.BackEndRequests | ProtocolFeatures.Configuration, frontEnd.GetProtocolFeatures());
@@ -25,13 +25,13 @@ public class BackEndTests
     [Fact]
     public void Shared_memory_is_offered_by_a_device_that_has_some()
     {
-        using FileDescriptor arena = MemFd.Create("arena", 1 << 20);
+        using var arena = MemFd.Create("arena", 1 << 20);
         var device = new EchoDevice();
         device.Regions.AddRange([null, new SharedMemoryRegion(arena, 1 << 20)]);
         using var connection = new Connection(device);
-        using FrontEnd frontEnd = connection.Negotiate();
+        using var frontEnd = connection.Negotiate();
         Assert.True(frontEnd.GetProtocolFeatures().HasFlag(ProtocolFeatures.SharedMemory));
-        ulong[] sizes = frontEnd.GetSharedMemorySizes();
+        var sizes = frontEnd.GetSharedMemorySizes();
         Assert.Equal([0, 1 << 20, 0], sizes.Take(3));
         Assert.Equal(256, sizes.Length);
     }
@@ -40,7 +40,7 @@ public class BackEndTests
     public void The_configuration_space_is_the_device_s_and_zero_behind()
     {
         using var connection = new Connection(new EchoDevice());
-        using FrontEnd frontEnd = connection.Negotiate();
+        using var frontEnd = connection.Negotiate();
         var bytes = new byte[12];
         frontEnd.ReadConfiguration(bytes);
         Assert.Equal([1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0], bytes);
@@ -53,10 +53,10 @@ public class BackEndTests
     {
         using var guest = new Guest();
         using var connection = new Connection(new EchoDevice());
-        using (FrontEnd frontEnd = connection.Negotiate(acknowledged ? null : ProtocolFeatures.MultipleQueues))
+        using (var frontEnd = connection.Negotiate(acknowledged ? null : ProtocolFeatures.MultipleQueues))
         {
             guest.Start(frontEnd);
-            for (int i = 0; i < 100; i++)
+            for (var i = 0; i < 100; i++)
             {
                 Assert.Equal([1, 2, (byte)i], guest.Echo(0, [1, 2, (byte)i]));
                 Assert.Equal([9, (byte)i], guest.Echo(1, [9, (byte)i]));
@@ -71,11 +71,11 @@ public class BackEndTests
     {
         using var guest = new Guest();
         using var connection = new Connection(new EchoDevice());
-        using FrontEnd frontEnd = connection.Negotiate();
+        using var frontEnd = connection.Negotiate();
         guest.Start(frontEnd);
         guest.Echo(0, [1]);
         guest.Echo(0, [2]);
-        ushort[] bases = Guest.Stop(frontEnd);
+        var bases = Guest.Stop(frontEnd);
         Assert.Equal([2, 0], bases.Select(one => (int)one));
         connection.Expect(["started fresh", .. AllStarted, .. AllStopped]);
 
@@ -89,8 +89,8 @@ public class BackEndTests
     {
         var device = new EchoDevice();
         using var connection = new Connection(device);
-        using FrontEnd frontEnd = connection.Negotiate();
-        for (int i = 0; i < 3; i++)
+        using var frontEnd = connection.Negotiate();
+        for (var i = 0; i < 3; i++)
         {
             using var guest = new Guest();
             guest.Start(frontEnd);
@@ -109,7 +109,7 @@ public class BackEndTests
             using var guest = new Guest();
             using var connection = new Connection(device);
             // The connection ends while everything runs.
-            using (FrontEnd frontEnd = connection.Negotiate())
+            using (var frontEnd = connection.Negotiate())
             {
                 guest.Start(frontEnd);
                 guest.Echo(0, [1]);
@@ -124,7 +124,7 @@ public class BackEndTests
     {
         using var guest = new Guest();
         using var connection = new Connection(new EchoDevice());
-        using FrontEnd frontEnd = connection.Negotiate();
+        using var frontEnd = connection.Negotiate();
         guest.Start(frontEnd);
         connection.BackEnd.Stop();
         Assert.Null(connection.WaitForEnd());
@@ -136,7 +136,7 @@ public class BackEndTests
     [Fact]
     public void Stop_before_the_start_counts_too()
     {
-        (UnixSocket mine, UnixSocket theirs) = UnixSocket.Pair();
+        (var mine, var theirs) = UnixSocket.Pair();
         using (theirs)
         using (var backEnd = new BackEnd(mine, new EchoDevice()))
         {
@@ -152,24 +152,28 @@ public class BackEndTests
         using var guest = new Guest();
         var device = new EchoDevice();
         using var connection = new Connection(device);
-        using FrontEnd frontEnd = connection.Negotiate();
+        using var frontEnd = connection.Negotiate();
         guest.Start(frontEnd);
         connection.Expect("started fresh", "queue 0 started", "queue 1 started");
-        CallSignal call = device.LastStarted!.Call;
-        bool done = false;
+        var call = device.LastStarted!.Call;
+        var done = false;
         var caller = new Thread(() =>
         {
             while (!Volatile.Read(ref done))
+            {
                 call.Signal();
+            }
         });
         caller.Start();
-        for (int i = 0; i < 500; i++)
+        for (var i = 0; i < 500; i++)
         {
-            using EventFd next = EventFd.Create();
+            using var next = EventFd.Create();
             frontEnd.SetVringCall(1, next);
             Assert.True(next.Wait(Connection.Patience));
             if (i % 10 == 0)
+            {
                 frontEnd.SetVringCall(1, null);
+            }
         }
         Volatile.Write(ref done, true);
         caller.Join();
@@ -181,9 +185,9 @@ public class BackEndTests
     public void A_new_call_descriptor_of_a_running_ring_is_signalled_once_for_what_may_be_lost()
     {
         using var guest = new Guest();
-        using EventFd next = EventFd.Create();
+        using var next = EventFd.Create();
         using var connection = new Connection(new EchoDevice());
-        using FrontEnd frontEnd = connection.Negotiate();
+        using var frontEnd = connection.Negotiate();
         frontEnd.SetVringCall(0, next);
         guest.Start(frontEnd);
         Assert.False(next.TryConsume());
@@ -196,11 +200,11 @@ public class BackEndTests
     {
         using var guest = new Guest();
         using var connection = new Connection(new EchoDevice());
-        using FrontEnd frontEnd = connection.Negotiate();
+        using var frontEnd = connection.Negotiate();
         guest.Start(frontEnd);
         guest.Echo(0, [1]);
         connection.Expect("started fresh", "queue 0 started", "queue 1 started");
-        EventFd before = guest.Kicks[0];
+        var before = guest.Kicks[0];
         guest.Kicks[0] = EventFd.Create();
         frontEnd.SetVringKick(0, guest.Kicks[0]);
         before.Dispose();
@@ -213,7 +217,7 @@ public class BackEndTests
     {
         using var guest = new Guest();
         using var connection = new Connection(new EchoDevice());
-        using FrontEnd frontEnd = connection.Negotiate();
+        using var frontEnd = connection.Negotiate();
         frontEnd.SetFeatures(Guest.Features);
         frontEnd.SetVringEnable(0, true);
         frontEnd.SetVringKick(0, guest.Kicks[0]);
@@ -245,11 +249,11 @@ public class BackEndTests
     {
         using var guest = new Guest();
         using var connection = new Connection(new EchoDevice());
-        using FrontEnd frontEnd = connection.Negotiate();
-        using EventFd error = EventFd.Create();
+        using var frontEnd = connection.Negotiate();
+        using var error = EventFd.Create();
         guest.Start(frontEnd);
         frontEnd.SetVringError(0, error);
-        guest.Memory.TryGetSpan(Guest.Address + 16 * Guest.QueueSize + 2, 2, out Span<byte> availableIndex);
+        guest.Memory.TryGetSpan(Guest.Address + 16 * Guest.QueueSize + 2, 2, out var availableIndex);
         availableIndex.Fill(0x77);
         guest.Kicks[0].Signal();
         Assert.True(error.Wait(Connection.Patience));

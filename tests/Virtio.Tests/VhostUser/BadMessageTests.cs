@@ -8,7 +8,7 @@ namespace Virtio.Tests.VhostUser;
 
 public class BadMessageTests
 {
-    const ulong Page = 4096;
+    private const ulong Page = 4096;
 
     /// <summary>A message, the descriptors that go with it (m = the guest's memory, u = unsealed memory, e = eventfd), and what the error says.</summary>
     public static TheoryData<FrontEndRequest, byte[], string, string> BadMessages => new()
@@ -82,7 +82,7 @@ public class BadMessageTests
             var front = new RawFrontEnd(connection.Socket);
             front.Negotiate();
             Assert.True((long)front.Tell(request, payload, files.Get(descriptors)) < 0);
-            string refused = connection.NextEvent();
+            var refused = connection.NextEvent();
             Assert.StartsWith("refused: ", refused, StringComparison.Ordinal);
             Assert.Contains(reason, refused, StringComparison.Ordinal);
             Assert.Equal(0UL, front.Tell(FrontEndRequest.SetOwner, []));
@@ -132,12 +132,15 @@ public class BadMessageTests
     {
         ProcessResources.AssertNothingLeaks(() =>
         {
-            using FileDescriptor memory = MemFd.Create("junk", 4096);
+            using var memory = MemFd.Create("junk", 4096);
             using var connection = new Connection(new EchoDevice());
             new RawFrontEnd(connection.Socket).Negotiate();
             connection.Socket.Send(bytes, Enumerable.Repeat(memory, descriptorCount).ToArray());
             if (reason == "middle of a message")
+            {
                 connection.Socket.Dispose();
+            }
+
             var failure = Assert.IsType<VhostUserException>(connection.WaitForEnd());
             Assert.Contains(reason, failure.Message, StringComparison.Ordinal);
         });
@@ -152,9 +155,11 @@ public class BadMessageTests
             using var connection = new Connection(new EchoDevice());
             var front = new RawFrontEnd(connection.Socket);
             front.Negotiate();
-            int before = ProcessResources.CountDescriptors();
-            for (int i = 0; i < 100; i++)
+            var before = ProcessResources.CountDescriptors();
+            for (var i = 0; i < 100; i++)
+            {
                 Assert.Equal(0UL, front.Tell(FrontEndRequest.SetOwner, [], files.Get("mmmmmmmm")));
+            }
             // At most the last message's are still held.
             Assert.InRange(ProcessResources.CountDescriptors(), before, before + 8);
         });
@@ -165,13 +170,16 @@ public class BadMessageTests
     {
         using var guest = new Guest();
         using var connection = new Connection(new EchoDevice());
-        using FrontEnd frontEnd = connection.Negotiate();
+        using var frontEnd = connection.Negotiate();
         guest.Start(frontEnd);
         connection.Expect("started fresh", "queue 0 started", "queue 1 started");
         Assert.Throws<VhostUserException>(() => frontEnd.SetVring(0, Guest.UserLayout(1)));
         var front = new RawFrontEnd(connection.Socket);
-        foreach (FrontEndRequest request in (FrontEndRequest[])[FrontEndRequest.SetVringNum, FrontEndRequest.SetVringBase])
+        foreach (var request in (FrontEndRequest[])[FrontEndRequest.SetVringNum, FrontEndRequest.SetVringBase])
+        {
             Assert.NotEqual(0UL, front.Tell(request, State(0, 8)));
+        }
+
         Assert.NotEqual(0UL, front.Tell(FrontEndRequest.SetVringAddr, Address(0, 0, Guest.User)));
         Assert.Throws<VhostUserException>(() => frontEnd.SetFeatures(VirtioFeatures.Version1 | VirtioFeatures.ProtocolFeatures));
         frontEnd.SetFeatures(Guest.Features);
@@ -183,36 +191,36 @@ public class BadMessageTests
     {
         using var guest = new Guest();
         using var connection = new Connection(new EchoDevice());
-        using FrontEnd frontEnd = connection.Negotiate();
+        using var frontEnd = connection.Negotiate();
         frontEnd.SetFeatures(Guest.Features);
         frontEnd.SetMemoryTable([guest.Region]);
         frontEnd.SetVring(0, new Virtio.Queues.QueueLayout(16, Guest.User, Guest.User + 0x1000, Guest.User + Guest.Length - 128));
         frontEnd.SetVringKick(0, guest.Kicks[0]);
         Assert.Throws<VhostUserException>(() => frontEnd.SetVringEnable(0, true));
-        string refused = connection.NextEvent();
+        var refused = connection.NextEvent();
         Assert.Contains("The used ring", refused, StringComparison.Ordinal);
         Assert.Contains("not inside the memory", refused, StringComparison.Ordinal);
     }
 
-    static byte[] Numbers(params ulong[] numbers) => MemoryMarshal.AsBytes<ulong>(numbers).ToArray();
+    private static byte[] Numbers(params ulong[] numbers) => MemoryMarshal.AsBytes<ulong>(numbers).ToArray();
 
-    static byte[] State(uint index, uint number) => MemoryMarshal.AsBytes<uint>([index, number]).ToArray();
+    private static byte[] State(uint index, uint number) => MemoryMarshal.AsBytes<uint>([index, number]).ToArray();
 
-    static byte[] Address(uint index, uint flags, ulong address) =>
+    private static byte[] Address(uint index, uint flags, ulong address) =>
         [.. State(index, flags), .. Numbers(address, address + 0x800, address + 0x400, 0)];
 
-    static byte[] Region(ulong guestAddress, ulong length, ulong userAddress, ulong fileOffset) =>
+    private static byte[] Region(ulong guestAddress, ulong length, ulong userAddress, ulong fileOffset) =>
         [.. Numbers(1), .. Numbers(guestAddress, length, userAddress, fileOffset)];
 
-    static byte[] Table(uint count) =>
+    private static byte[] Table(uint count) =>
         [.. Numbers(count), .. Enumerable.Range(0, (int)count).SelectMany(i => Numbers((ulong)i * Page, Page, (ulong)i * Page, 0))];
 
     /// <summary>The descriptors that a test message can carry.</summary>
-    sealed class Files : IDisposable
+    private sealed class Files : IDisposable
     {
-        readonly FileDescriptor _memory = MemFd.Create("sealed", Guest.Length);
-        readonly FileDescriptor _unsealed = MemFd.Create("unsealed", Guest.Length, Seals.None);
-        readonly EventFd _event = EventFd.Create();
+        private readonly FileDescriptor _memory = MemFd.Create("sealed", Guest.Length);
+        private readonly FileDescriptor _unsealed = MemFd.Create("unsealed", Guest.Length, Seals.None);
+        private readonly EventFd _event = EventFd.Create();
 
         internal FileDescriptor[] Get(string kinds) =>
             kinds.Select(kind => kind == 'm' ? _memory : kind == 'u' ? _unsealed : _event.Descriptor).ToArray();

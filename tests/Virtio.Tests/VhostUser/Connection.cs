@@ -5,18 +5,18 @@ using Xunit;
 
 namespace Virtio.Tests.VhostUser;
 
-sealed class Connection : IDisposable
+internal sealed class Connection : IDisposable
 {
     /// <summary>How long to wait, in milliseconds, before a test has failed.</summary>
     internal const int Patience = 30_000;
 
-    readonly Thread _thread;
-    Exception? _failure;
+    private readonly Thread _thread;
+    private Exception? _failure;
 
     internal Connection(EchoDevice device, BackEndOptions? options = null)
     {
         Device = device;
-        (UnixSocket mine, UnixSocket theirs) = UnixSocket.Pair();
+        (var mine, var theirs) = UnixSocket.Pair();
         Socket = theirs;
         BackEnd = new BackEnd(mine, device, options);
         _thread = new Thread(() => _failure = Record.Exception(BackEnd.Run));
@@ -50,15 +50,17 @@ sealed class Connection : IDisposable
     /// <summary>Waits for the next thing that happens to the device.</summary>
     internal string NextEvent()
     {
-        Assert.True(Device.Events.TryTake(out string? happened, Patience, TestContext.Current.CancellationToken), "Nothing happens.");
+        Assert.True(Device.Events.TryTake(out var happened, Patience, TestContext.Current.CancellationToken), "Nothing happens.");
         return happened;
     }
 
     /// <summary>Waits until the device has seen exactly these events next.</summary>
     internal void Expect(params string[] events)
     {
-        foreach (string expected in events)
+        foreach (var expected in events)
+        {
             Assert.Equal(expected, NextEvent());
+        }
     }
 
     /// <summary>Waits until something happens that begins so, whatever happens before.</summary>

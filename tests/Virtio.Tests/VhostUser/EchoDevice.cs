@@ -7,11 +7,11 @@ using Virtio.VhostUser;
 namespace Virtio.Tests.VhostUser;
 
 /// <summary>Two queues, each with a thread of its own, and a configuration space that counts up from 1.</summary>
-class EchoDevice : BackEndDevice
+internal class EchoDevice : BackEndDevice
 {
     internal const int Queues = 2;
 
-    readonly Worker?[] _workers = new Worker?[Queues];
+    private readonly Worker?[] _workers = new Worker?[Queues];
 
     /// <summary>What happened, in order. Wait for it with <see cref="BlockingCollection{T}.TryTake(out T, int)"/>.</summary>
     internal BlockingCollection<string> Events { get; } = [];
@@ -31,8 +31,10 @@ class EchoDevice : BackEndDevice
 
     public override void ReadConfiguration(Span<byte> destination)
     {
-        for (int i = 0; i < destination.Length; i++)
+        for (var i = 0; i < destination.Length; i++)
+        {
             destination[i] = (byte)(i + 1);
+        }
     }
 
     public override void Started(DeviceStart start) => Events.Add(start.Fresh ? "started fresh" : "started again");
@@ -55,17 +57,22 @@ class EchoDevice : BackEndDevice
 
     public override void MemoryChanging()
     {
-        foreach (Worker? worker in _workers)
+        foreach (var worker in _workers)
+        {
             worker?.Stop();
+        }
+
         Events.Add("memory changing");
     }
 
     public override void MemoryChanged()
     {
-        for (int i = 0; i < Queues; i++)
+        for (var i = 0; i < Queues; i++)
         {
             if (_workers[i] is { } worker)
+            {
                 _workers[i] = new Worker(worker.Queue);
+            }
         }
         Events.Add("memory changed");
     }
@@ -82,10 +89,10 @@ class EchoDevice : BackEndDevice
 
     public override void Disconnected() => Events.Add("disconnected");
 
-    sealed class Worker
+    private sealed class Worker
     {
-        readonly EventFd _stop = EventFd.Create();
-        readonly Thread _thread;
+        private readonly EventFd _stop = EventFd.Create();
+        private readonly Thread _thread;
 
         internal Worker(StartedQueue queue)
         {
@@ -103,7 +110,7 @@ class EchoDevice : BackEndDevice
             _stop.Dispose();
         }
 
-        void Run()
+        private void Run()
         {
             using var poll = new EventPoll();
             poll.Add(Queue.Kick.Descriptor, 0);
@@ -114,15 +121,21 @@ class EchoDevice : BackEndDevice
             {
                 while (!_stop.Wait(0))
                 {
-                    while (Queue.Queue.TryTake(out DescriptorChain chain))
+                    while (Queue.Queue.TryTake(out var chain))
                     {
-                        int length = chain.CopyTo(bytes);
+                        var length = chain.CopyTo(bytes);
                         Queue.Queue.Return(chain.Head, (uint)chain.Write(bytes.AsSpan(0, length)));
                     }
                     if (Queue.Queue.MustCall())
+                    {
                         Queue.Call.Signal();
+                    }
+
                     if (!Queue.Queue.EnableKicks())
+                    {
                         poll.Wait(ready);
+                    }
+
                     Queue.Kick.TryConsume();
                 }
             }

@@ -8,12 +8,12 @@ namespace Virtio.Tests.VhostUser;
 /// <summary>In each case the front-end closes all that it has, so that only the back-end could still hold an end.</summary>
 public class OwnEndTests
 {
-    private static readonly BackEndOptions s_options = new() { Patience = TimeSpan.FromMilliseconds(500) };
+    private static readonly BackEndOptions Options = new() { Patience = TimeSpan.FromMilliseconds(500) };
 
     [Fact]
     public void In_half_a_message()
     {
-        using var connection = new Connection(new EchoDevice(), s_options);
+        using var connection = new Connection(new EchoDevice(), Options);
         connection.Socket.Send(RawFrontEnd.Bytes(2, 1, 8, []), [connection.Socket.Descriptor]);
         connection.Socket.Dispose();
         Assert.Contains("rest of a message", Assert.IsType<VhostUserException>(connection.WaitForEnd()).Message, StringComparison.Ordinal);
@@ -25,7 +25,7 @@ public class OwnEndTests
     [InlineData(FrontEndRequest.ResetOwner)]
     public void In_a_whole_message_that_carries_none(FrontEndRequest request)
     {
-        using var connection = new Connection(new EchoDevice(), s_options);
+        using var connection = new Connection(new EchoDevice(), Options);
         new RawFrontEnd(connection.Socket).Send((uint)request, 1, [], connection.Socket.Descriptor);
         connection.Socket.Dispose();
         Assert.Null(connection.WaitForEnd());
@@ -37,7 +37,7 @@ public class OwnEndTests
     public void As_the_back_end_s_channel(bool running)
     {
         using var guest = new Guest();
-        using var connection = new Connection(new EchoDevice(), s_options);
+        using var connection = new Connection(new EchoDevice(), Options);
         var front = Begin(connection, guest, running);
         Assert.NotEqual(0UL, front.Tell(FrontEndRequest.SetBackEndRequestDescriptor, [], connection.Socket.Descriptor));
         connection.ExpectAtLast("refused: SET_BACKEND_REQ_FD: the socket is the end of a connection to this back-end");
@@ -54,7 +54,7 @@ public class OwnEndTests
         var client = UnixSocket.Connect(path);
         using var other = UnixSocket.Connect(path); // waits in the queue
         var device = new EchoDevice();
-        using var backEnd = new BackEnd(listener.Accept()!, device, s_options);
+        using var backEnd = new BackEnd(listener.Accept()!, device, Options);
         var thread = new Thread(() => Record.Exception(backEnd.Run));
         thread.Start();
         var front = new RawFrontEnd(client);
@@ -90,7 +90,7 @@ public class OwnEndTests
     public void In_flight_in_the_back_end_s_channel(int depth, bool first, bool running)
     {
         using var guest = new Guest();
-        using var connection = new Connection(new EchoDevice(), s_options);
+        using var connection = new Connection(new EchoDevice(), Options);
         var front = Begin(connection, guest, running);
         var (mine, theirs) = UnixSocket.Pair();
         if (first)
@@ -114,7 +114,7 @@ public class OwnEndTests
     public void In_flight_behind_the_peer_of_the_channel_that_is_in_flight_itself()
     {
         using var guest = new Guest();
-        using var connection = new Connection(new EchoDevice(), s_options);
+        using var connection = new Connection(new EchoDevice(), Options);
         var front = Begin(connection, guest, running: true);
         var (mine, theirs) = UnixSocket.Pair();
         theirs.Send([1], [connection.Socket.Descriptor]); // lies in what "mine" would receive
@@ -133,7 +133,7 @@ public class OwnEndTests
         using var arena = MemFd.Create("arena", 1 << 20);
         var device = new EchoDevice();
         device.Regions.Add(new SharedMemoryRegion(arena, 1 << 20));
-        using var connection = new Connection(device, s_options);
+        using var connection = new Connection(device, Options);
         var (mine, theirs) = UnixSocket.Pair();
         var front = new RawFrontEnd(connection.Socket);
         front.Negotiate();
@@ -151,7 +151,7 @@ public class OwnEndTests
     public void In_flight_in_a_channel_that_another_one_replaces()
     {
         using var guest = new Guest();
-        using var connection = new Connection(new EchoDevice(), s_options);
+        using var connection = new Connection(new EchoDevice(), Options);
         var front = Begin(connection, guest, running: false);
         var (firstMine, firstTheirs) = UnixSocket.Pair();
         var (secondMine, secondTheirs) = UnixSocket.Pair();
@@ -175,7 +175,7 @@ public class OwnEndTests
     public void A_channel_whose_other_end_is_closed_is_closed_too_and_the_connection_goes_on()
     {
         using var guest = new Guest();
-        using var connection = new Connection(new EchoDevice(), s_options);
+        using var connection = new Connection(new EchoDevice(), Options);
         var front = Begin(connection, guest, running: true);
         Assert.Equal([1], guest.Echo(0, [1])); // the device's threads have what they need
         Assert.Equal([1], guest.Echo(1, [1]));

@@ -7,8 +7,8 @@ namespace Virtio.Tests.VhostUser;
 
 public class PatienceTests
 {
-    private static readonly BackEndOptions s_impatient = new() { Patience = TimeSpan.FromMilliseconds(300) };
-    private static readonly byte[] s_setFeatures = RawFrontEnd.Bytes(2, 1, 8, new byte[8]);
+    private static readonly BackEndOptions Impatient = new() { Patience = TimeSpan.FromMilliseconds(300) };
+    private static readonly byte[] SetFeatures = RawFrontEnd.Bytes(2, 1, 8, new byte[8]);
 
     public static TheoryData<int> Parts => [1, 11, 12, 13, 19];
 
@@ -16,15 +16,15 @@ public class PatienceTests
     [MemberData(nameof(Parts))]
     public void The_rest_of_a_message_is_not_awaited_for_ever(int count)
     {
-        using var connection = new Connection(new EchoDevice(), s_impatient);
-        connection.Socket.Send(s_setFeatures.AsSpan(0, count));
+        using var connection = new Connection(new EchoDevice(), Impatient);
+        connection.Socket.Send(SetFeatures.AsSpan(0, count));
         Assert.Contains("rest of a message", Assert.IsType<VhostUserException>(connection.WaitForEnd()).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Bytes_one_by_one_do_not_extend_the_time_for_a_message()
     {
-        using var connection = new Connection(new EchoDevice(), s_impatient);
+        using var connection = new Connection(new EchoDevice(), Impatient);
         var message = RawFrontEnd.Bytes(2, 1, 4096, new byte[4096]);
         using var ended = new CancellationTokenSource();
         var sender = new Thread(() =>
@@ -66,7 +66,7 @@ public class PatienceTests
     [Fact]
     public void A_front_end_that_does_not_read_answers_is_not_awaited_for_ever()
     {
-        using var connection = new Connection(new EchoDevice(), s_impatient);
+        using var connection = new Connection(new EchoDevice(), Impatient);
         var getFeatures = RawFrontEnd.Bytes(1, 1, 0, []);
         void SendForEver()
         {
@@ -104,7 +104,7 @@ public class PatienceTests
         using var arena = MemFd.Create("arena", 1 << 20);
         var device = new EchoDevice();
         device.Regions.Add(new SharedMemoryRegion(arena, 1 << 20));
-        using var connection = new Connection(device, s_impatient);
+        using var connection = new Connection(device, Impatient);
         var (mine, theirs) = UnixSocket.Pair();
         using (mine)
         {
@@ -135,7 +135,7 @@ public class PatienceTests
     {
         using var guest = new Guest();
         var device = new EchoDevice();
-        using var connection = new Connection(device, s_impatient);
+        using var connection = new Connection(device, Impatient);
         using var frontEnd = connection.Negotiate();
         var (mine, theirs) = UnixSocket.Pair();
         using (mine)

@@ -6,10 +6,10 @@ using Virtio.VhostUser;
 namespace Virtio.Tests.VhostUser;
 
 /// <summary>A message as it came over the wire.</summary>
-sealed record RawMessage(uint Request, uint Flags, byte[] Payload);
+internal sealed record RawMessage(uint Request, uint Flags, byte[] Payload);
 
 /// <summary>Puts messages together by hand. The socket stays the caller's.</summary>
-sealed class RawFrontEnd(UnixSocket socket)
+internal sealed class RawFrontEnd(UnixSocket socket)
 {
     internal const uint Version = 1, Reply = 1 | 4, NeedReply = 1 | 8;
 
@@ -20,7 +20,7 @@ sealed class RawFrontEnd(UnixSocket socket)
     internal ulong Tell(FrontEndRequest request, byte[] payload, params FileDescriptor[] descriptors)
     {
         Send((uint)request, NeedReply, payload, descriptors);
-        RawMessage reply = Receive() ?? throw new EndOfStreamException();
+        var reply = Receive() ?? throw new EndOfStreamException();
         Xunit.Assert.Equal(((uint)request, Reply), (reply.Request, reply.Flags));
         return BitConverter.ToUInt64(reply.Payload);
     }
@@ -28,7 +28,7 @@ sealed class RawFrontEnd(UnixSocket socket)
     internal void Negotiate()
     {
         Send((uint)FrontEndRequest.GetProtocolFeatures, Version, []);
-        byte[] offered = Receive()!.Payload;
+        var offered = Receive()!.Payload;
         Xunit.Assert.Equal(0UL, Tell(FrontEndRequest.SetProtocolFeatures, offered));
     }
 
@@ -45,8 +45,11 @@ sealed class RawFrontEnd(UnixSocket socket)
         using var none = new ReceivedDescriptors(0);
         var header = new byte[12];
         if (!TryFill(header, descriptors))
+        {
             return null;
-        uint[] fields = MemoryMarshal.Cast<byte, uint>(header).ToArray();
+        }
+
+        var fields = MemoryMarshal.Cast<byte, uint>(header).ToArray();
         var payload = new byte[fields[2]];
         return TryFill(payload, none) ? new RawMessage(fields[0], fields[1], payload) : null;
     }
@@ -54,15 +57,18 @@ sealed class RawFrontEnd(UnixSocket socket)
     internal static byte[] Bytes(uint request, uint flags, uint size, byte[] payload) =>
         [.. MemoryMarshal.AsBytes<uint>([request, flags, size]), .. payload];
 
-    bool TryFill(Span<byte> buffer, ReceivedDescriptors descriptors)
+    private bool TryFill(Span<byte> buffer, ReceivedDescriptors descriptors)
     {
         try
         {
             while (!buffer.IsEmpty)
             {
-                int count = socket.Receive(buffer, descriptors);
+                var count = socket.Receive(buffer, descriptors);
                 if (count == 0)
+                {
                     return false;
+                }
+
                 buffer = buffer[count..];
             }
             return true;

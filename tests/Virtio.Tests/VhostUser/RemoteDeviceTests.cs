@@ -7,16 +7,16 @@ namespace Virtio.Tests.VhostUser;
 
 public class RemoteDeviceTests
 {
-    const string Close = "close", Silence = "silence", OtherRequest = "other request", NoReply = "no reply", Short = "short", Long = "long",
+    private const string Close = "close", Silence = "silence", OtherRequest = "other request", NoReply = "no reply", Short = "short", Long = "long",
         TooLong = "too long", OtherVersion = "other version", Refusal = "refusal";
 
-    static readonly FrontEndRequest[] Asked =
+    private static readonly FrontEndRequest[] Asked =
     [
         FrontEndRequest.GetFeatures, FrontEndRequest.GetProtocolFeatures, FrontEndRequest.GetQueueNum, FrontEndRequest.GetSharedMemoryConfig,
         FrontEndRequest.GetConfig, FrontEndRequest.GetVringBase,
     ];
 
-    static readonly FrontEndRequest[] Told =
+    private static readonly FrontEndRequest[] Told =
     [
         FrontEndRequest.SetOwner, FrontEndRequest.SetBackEndRequestDescriptor, FrontEndRequest.SetFeatures, FrontEndRequest.SetMemoryTable,
         FrontEndRequest.SetVringNum, FrontEndRequest.SetVringBase, FrontEndRequest.SetVringAddr, FrontEndRequest.SetVringKick,
@@ -35,7 +35,7 @@ public class RemoteDeviceTests
         ProcessResources.AssertNothingLeaks(() =>
         {
             using var backEnd = new ScriptedBackEnd();
-            using RemoteDevice device = Live(backEnd);
+            using var device = Live(backEnd);
             Assert.Equal(2, device.QueueCount);
             Assert.Equal([ScriptedBackEnd.RegionLength], device.SharedMemorySizes);
             Assert.False(device.IsGone);
@@ -49,7 +49,7 @@ public class RemoteDeviceTests
         ProcessResources.AssertNothingLeaks(() =>
         {
             using var backEnd = new ScriptedBackEnd((raw, message) => message.Request == (uint)to && TryAnswerWrongly(raw, message, wrong));
-            VhostUserException said = Assert.Throws<VhostUserException>(() => Live(backEnd, wrong == Silence ? 100 : Connection.Patience).Dispose());
+            var said = Assert.Throws<VhostUserException>(() => Live(backEnd, wrong == Silence ? 100 : Connection.Patience).Dispose());
             Assert.NotEmpty(said.Message);
         });
     }
@@ -58,7 +58,7 @@ public class RemoteDeviceTests
     public void A_back_end_that_goes_while_nobody_asks_is_noticed()
     {
         using var backEnd = new ScriptedBackEnd((_, message) => message.Request == (uint)FrontEndRequest.GetConfig ? throw new EndOfStreamException() : false);
-        using RemoteDevice device = RemoteDevice.Connect(backEnd.SocketPath, Options);
+        using var device = RemoteDevice.Connect(backEnd.SocketPath, Options);
         Assert.Throws<VhostUserException>(() => device.ReadConfiguration(new byte[4]));
 
         using var poll = new EventPoll();
@@ -72,15 +72,15 @@ public class RemoteDeviceTests
     public void What_is_mapped_is_seen_and_listed_and_can_be_taken_away_again()
     {
         using var backEnd = new ScriptedBackEnd();
-        using FileDescriptor file = MemFd.Create("region", 8192);
-        using Mapping theirs = Mapping.Map(file, 0, 8192);
-        using RemoteDevice device = RemoteDevice.Connect(backEnd.SocketPath, Options);
+        using var file = MemFd.Create("region", 8192);
+        using var theirs = Mapping.Map(file, 0, 8192);
+        using var device = RemoteDevice.Connect(backEnd.SocketPath, Options);
         device.Start(16, 16);
         Assert.Null(device.TryMapSharedMemory(0, 4096, 4096));
 
         Assert.True(backEnd.Map(0, 4096, 65536, 4096, 1, file));
         theirs.GetSpan(4096, 1)[0] = 3;
-        using Mapping mine = device.TryMapSharedMemory(0, 65536, 4096)!;
+        using var mine = device.TryMapSharedMemory(0, 65536, 4096)!;
         Assert.Equal(3, mine.GetSpan(0, 1)[0]);
         Assert.Null(device.TryMapSharedMemory(0, 65536, 8192));
         Assert.Null(device.TryMapSharedMemory(0, 61440, 8192));
@@ -100,12 +100,12 @@ public class RemoteDeviceTests
     public void Memory_that_may_only_be_read_is_not_given_for_writing()
     {
         using var backEnd = new ScriptedBackEnd();
-        using FileDescriptor file = MemFd.Create("region", 4096);
-        using RemoteDevice device = RemoteDevice.Connect(backEnd.SocketPath, Options);
+        using var file = MemFd.Create("region", 4096);
+        using var device = RemoteDevice.Connect(backEnd.SocketPath, Options);
         Assert.True(backEnd.Map(0, 0, 0, 4096, 0, file));
 
         Assert.Equal(Errno.EACCES, Assert.Throws<LinuxException>(() => device.TryMapSharedMemory(0, 0, 4096)).Errno);
-        using Mapping read = device.TryMapSharedMemory(0, 0, 4096, MapAccess.Read)!;
+        using var read = device.TryMapSharedMemory(0, 0, 4096, MapAccess.Read)!;
         Assert.Equal(0, read.GetSpan(0, 1)[0]);
     }
 
@@ -114,8 +114,8 @@ public class RemoteDeviceTests
     {
         using var backEnd = new ScriptedBackEnd();
         using FileDescriptor file = MemFd.Create("region", 1 << 16), open = MemFd.Create("open", 4096, Seals.Grow);
-        using EventFd eventFd = EventFd.Create();
-        using RemoteDevice device = RemoteDevice.Connect(backEnd.SocketPath, Options);
+        using var eventFd = EventFd.Create();
+        using var device = RemoteDevice.Connect(backEnd.SocketPath, Options);
         Assert.False(backEnd.Map(0, 0, 0, 4096, 1, open)); // could be shrunk
         Assert.False(backEnd.Map(0, 0, 0, 4096, 1, eventFd.Descriptor)); // no memory
         Assert.False(backEnd.Map(0, 0, 0, 4096, 1)); // no file
@@ -139,7 +139,10 @@ public class RemoteDeviceTests
         Assert.False(backEnd.Map(0, 0, 4096, 8192, 1, file));
         Assert.False(backEnd.Map(0, 0, 12288, 8192, 1, file));
         for (ulong part = 1; part < 7; part++)
+        {
             Assert.True(backEnd.Map(0, 0, part << 16, 4096, 1, file));
+        }
+
         Assert.False(backEnd.Map(0, 0, 8 << 16, 4096, 1, file)); // more than a memory table can list
 
         device.Start(16, 16);
@@ -150,7 +153,7 @@ public class RemoteDeviceTests
     public void Garbage_on_the_back_end_s_channel_ends_the_channel_alone()
     {
         using var backEnd = new ScriptedBackEnd();
-        using RemoteDevice device = RemoteDevice.Connect(backEnd.SocketPath, Options);
+        using var device = RemoteDevice.Connect(backEnd.SocketPath, Options);
         backEnd.Channel.Send([.. Enumerable.Repeat((byte)0xFF, 100)]);
         Assert.Null(new RawFrontEnd(backEnd.Channel).Receive());
 
@@ -159,12 +162,12 @@ public class RemoteDeviceTests
         device.Stop();
     }
 
-    static RemoteDeviceOptions Options => new() { Patience = TimeSpan.FromMilliseconds(Connection.Patience) };
+    private static RemoteDeviceOptions Options => new() { Patience = TimeSpan.FromMilliseconds(Connection.Patience) };
 
     /// <summary>Uses every message that there is.</summary>
-    static RemoteDevice Live(ScriptedBackEnd backEnd, int patience = Connection.Patience)
+    private static RemoteDevice Live(ScriptedBackEnd backEnd, int patience = Connection.Patience)
     {
-        RemoteDevice device = RemoteDevice.Connect(backEnd.SocketPath, new RemoteDeviceOptions { Patience = TimeSpan.FromMilliseconds(patience) });
+        var device = RemoteDevice.Connect(backEnd.SocketPath, new RemoteDeviceOptions { Patience = TimeSpan.FromMilliseconds(patience) });
         try
         {
             device.Start(16, 16);
@@ -179,7 +182,7 @@ public class RemoteDeviceTests
         }
     }
 
-    static bool TryAnswerWrongly(RawFrontEnd raw, RawMessage message, string wrong)
+    private static bool TryAnswerWrongly(RawFrontEnd raw, RawMessage message, string wrong)
     {
         switch (wrong)
         {

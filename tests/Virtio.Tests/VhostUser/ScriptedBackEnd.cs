@@ -7,20 +7,20 @@ using Xunit;
 namespace Virtio.Tests.VhostUser;
 
 /// <summary>Listens on a path of its own and serves one connection, on a thread of its own.</summary>
-sealed class ScriptedBackEnd : IDisposable
+internal sealed class ScriptedBackEnd : IDisposable
 {
     /// <summary>The length of shared memory region 0 in bytes.</summary>
     internal const ulong RegionLength = 1 << 20;
 
-    const ProtocolFeatures Offered = ProtocolFeatures.MultipleQueues | ProtocolFeatures.ReplyAcknowledgement |
+    private const ProtocolFeatures Offered = ProtocolFeatures.MultipleQueues | ProtocolFeatures.ReplyAcknowledgement |
         ProtocolFeatures.BackEndRequests | ProtocolFeatures.Configuration | ProtocolFeatures.SharedMemory;
 
-    readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("vs-");
-    readonly EventFd _cancel = EventFd.Create();
-    readonly UnixSocket _listener;
-    readonly Thread _thread;
-    readonly Func<RawFrontEnd, RawMessage, bool> _answer;
-    readonly TaskCompletionSource<UnixSocket> _channel = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("vs-");
+    private readonly EventFd _cancel = EventFd.Create();
+    private readonly UnixSocket _listener;
+    private readonly Thread _thread;
+    private readonly Func<RawFrontEnd, RawMessage, bool> _answer;
+    private readonly TaskCompletionSource<UnixSocket> _channel = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <param name="answer">
     /// Sees each message first. True = it was answered, or shall not be; false = the back-end answers. An
@@ -64,7 +64,7 @@ sealed class ScriptedBackEnd : IDisposable
     {
         var channel = new RawFrontEnd(Channel);
         channel.Send((uint)request, RawFrontEnd.NeedReply, payload, descriptors);
-        RawMessage reply = channel.Receive()!;
+        var reply = channel.Receive()!;
         Assert.Equal(((uint)request, RawFrontEnd.Reply), (reply.Request, reply.Flags));
         return BitConverter.ToUInt64(reply.Payload) == 0;
     }
@@ -74,17 +74,23 @@ sealed class ScriptedBackEnd : IDisposable
         _cancel.Signal();
         Assert.True(_thread.Join(Connection.Patience), "The front-end does not hang up.");
         if (_channel.Task.IsCompletedSuccessfully)
+        {
             _channel.Task.Result.Dispose();
+        }
+
         _listener.Dispose();
         _cancel.Dispose();
         _folder.Delete(recursive: true);
     }
 
-    void Serve()
+    private void Serve()
     {
-        using UnixSocket? socket = _listener.Accept(_cancel);
+        using var socket = _listener.Accept(_cancel);
         if (socket is null)
+        {
             return;
+        }
+
         var raw = new RawFrontEnd(socket);
         try
         {
@@ -92,13 +98,24 @@ sealed class ScriptedBackEnd : IDisposable
             {
                 using var descriptors = new ReceivedDescriptors(8);
                 if (raw.Receive(descriptors) is not { } message)
+                {
                     return;
+                }
+
                 if (message.Request == (uint)FrontEndRequest.SetBackEndRequestDescriptor)
+                {
                     _channel.TrySetResult(UnixSocket.FromDescriptor(descriptors.Take(0)));
+                }
+
                 if (message.Request == (uint)FrontEndRequest.SetMemoryTable)
+                {
                     MemoryTables.Add(BitConverter.ToUInt32(message.Payload));
+                }
+
                 if (!_answer(raw, message))
+                {
                     Answer(raw, message);
+                }
             }
         }
         catch (Exception failure) when (failure is LinuxException or EndOfStreamException)
@@ -110,7 +127,7 @@ sealed class ScriptedBackEnd : IDisposable
     /// <summary>Answers as a back-end should.</summary>
     internal static void Answer(RawFrontEnd raw, RawMessage message)
     {
-        byte[]? reply = (FrontEndRequest)message.Request switch
+        var reply = (FrontEndRequest)message.Request switch
         {
             FrontEndRequest.GetFeatures => BitConverter.GetBytes((ulong)(VirtioFeatures.Version1 | VirtioFeatures.ProtocolFeatures)),
             FrontEndRequest.GetProtocolFeatures => BitConverter.GetBytes((ulong)Offered),
@@ -120,8 +137,10 @@ sealed class ScriptedBackEnd : IDisposable
             _ => (message.Flags & 8) != 0 ? new byte[8] : null,
         };
         if (reply is not null)
+        {
             raw.Send(message.Request, RawFrontEnd.Reply, reply);
+        }
     }
 
-    static byte[] Payload(params ulong[] numbers) => MemoryMarshal.AsBytes<ulong>(numbers).ToArray();
+    private static byte[] Payload(params ulong[] numbers) => MemoryMarshal.AsBytes<ulong>(numbers).ToArray();
 }

@@ -7,8 +7,8 @@ namespace Virtio.Tests.VhostUser;
 
 public class SharedMemoryTests
 {
-    const ulong Length = 4 << 20, Address = 1UL << 38;
-    static readonly string[] Started = ["started fresh", "queue 0 started", "queue 1 started"];
+    private const ulong Length = 4 << 20, Address = 1UL << 38;
+    private static readonly string[] Started = ["started fresh", "queue 0 started", "queue 1 started"];
 
     [Fact]
     public void Both_ends_see_the_same_bytes_and_the_device_learns_where_the_guest_sees_them()
@@ -16,22 +16,25 @@ public class SharedMemoryTests
         ProcessResources.AssertNothingLeaks(() =>
         {
             using var guest = new Guest();
-            using FileDescriptor arena = MemFd.Create("arena", Length);
-            using Mapping bytes = Mapping.Map(arena, 0, Length);
+            using var arena = MemFd.Create("arena", Length);
+            using var bytes = Mapping.Map(arena, 0, Length);
             using var connection = new Connection(NewDevice(arena));
             using var window = new PublishingWindow(guest.Region, new FrontEndMemory(arena, 0, Address, 0x5000_0000, Length));
-            using FrontEnd frontEnd = connection.Negotiate();
+            using var frontEnd = connection.Negotiate();
             window.FrontEnd = frontEnd;
             frontEnd.OpenRequestChannel(window);
             guest.Start(frontEnd);
 
             var events = new HashSet<string>();
-            for (int i = 0; i < 5; i++)
+            for (var i = 0; i < 5; i++)
+            {
                 events.Add(connection.NextEvent());
+            }
+
             Assert.Superset(events, new HashSet<string>([.. Started, "region 0 mapped", $"region 0 at 0x{Address:x}"]));
             bytes.GetSpan(Length - 8, 1)[0] = 99;
             Assert.Equal(99, window.GetSpan(Length - 8, 1)[0]);
-            Assert.True(connection.BackEnd.Memory.TryGetSpan(Address + Length - 8, 1, out Span<byte> seen));
+            Assert.True(connection.BackEnd.Memory.TryGetSpan(Address + Length - 8, 1, out var seen));
             Assert.Equal(99, seen[0]);
         });
     }
@@ -40,9 +43,9 @@ public class SharedMemoryTests
     public void A_region_that_the_guest_sees_already_is_not_mapped_again()
     {
         using var guest = new Guest();
-        using FileDescriptor arena = MemFd.Create("arena", Length);
+        using var arena = MemFd.Create("arena", Length);
         using var connection = new Connection(NewDevice(arena));
-        using FrontEnd frontEnd = connection.Negotiate();
+        using var frontEnd = connection.Negotiate();
         var requests = new RecordingHandler();
         frontEnd.OpenRequestChannel(requests);
         frontEnd.SetFeatures(Guest.Features);
@@ -69,11 +72,11 @@ public class SharedMemoryTests
     public void A_front_end_that_refuses_is_reported()
     {
         using var guest = new Guest();
-        using FileDescriptor arena = MemFd.Create("arena", Length);
+        using var arena = MemFd.Create("arena", Length);
         using var connection = new Connection(NewDevice(arena));
         // The window is of another region.
         using var window = new SharedMemoryWindow(1, Length);
-        using FrontEnd frontEnd = connection.Negotiate();
+        using var frontEnd = connection.Negotiate();
         frontEnd.OpenRequestChannel(window);
         guest.Start(frontEnd);
         connection.ExpectAtLast("region 0 failed: The front-end refused");
@@ -83,15 +86,15 @@ public class SharedMemoryTests
     public void A_front_end_that_cannot_is_reported()
     {
         using var guest = new Guest();
-        using FileDescriptor arena = MemFd.Create("arena", Length);
+        using var arena = MemFd.Create("arena", Length);
         using (var connection = new Connection(NewDevice(arena)))
-        using (FrontEnd frontEnd = connection.Negotiate(ProtocolFeatures.ReplyAcknowledgement))
+        using (var frontEnd = connection.Negotiate(ProtocolFeatures.ReplyAcknowledgement))
         {
             guest.Start(frontEnd);
             connection.Expect("started fresh", "region 0 failed: The front-end does not offer shared memory regions (protocol feature SHMEM).");
         }
         using (var connection = new Connection(NewDevice(arena)))
-        using (FrontEnd frontEnd = connection.Negotiate())
+        using (var frontEnd = connection.Negotiate())
         {
             guest.Start(frontEnd);
             connection.Expect("started fresh", "region 0 failed: The front-end gave no channel on which to ask for shared memory.");
@@ -102,9 +105,9 @@ public class SharedMemoryTests
     public void Nothing_is_asked_for_before_the_start_and_after_the_stop()
     {
         using var guest = new Guest();
-        using FileDescriptor arena = MemFd.Create("arena", Length);
+        using var arena = MemFd.Create("arena", Length);
         using var connection = new Connection(NewDevice(arena));
-        using FrontEnd frontEnd = connection.Negotiate();
+        using var frontEnd = connection.Negotiate();
         var requests = new RecordingHandler();
         frontEnd.OpenRequestChannel(requests);
         Assert.False(connection.BackEnd.NotifyConfigurationChanged());
@@ -130,9 +133,9 @@ public class SharedMemoryTests
     public void A_front_end_that_reads_requests_only_between_its_own_messages_is_no_trap()
     {
         using var guest = new Guest();
-        using FileDescriptor arena = MemFd.Create("arena", Length);
+        using var arena = MemFd.Create("arena", Length);
         using var connection = new Connection(NewDevice(arena));
-        using FrontEnd frontEnd = connection.Negotiate();
+        using var frontEnd = connection.Negotiate();
         var requests = new RecordingHandler();
         // The handler holds the request until the front-end has had all its own answers.
         requests.Gate.Reset();
@@ -151,9 +154,9 @@ public class SharedMemoryTests
     public void A_channel_that_answers_nonsense_is_given_up(string kind)
     {
         using var guest = new Guest();
-        using FileDescriptor arena = MemFd.Create("arena", Length);
+        using var arena = MemFd.Create("arena", Length);
         using var connection = new Connection(NewDevice(arena));
-        (UnixSocket mine, UnixSocket theirs) = UnixSocket.Pair();
+        (var mine, var theirs) = UnixSocket.Pair();
         using (mine)
         using (theirs)
         {
@@ -165,7 +168,7 @@ public class SharedMemoryTests
             wrapped.SetMemoryTable([guest.Region]);
             StartQueue(guest, wrapped);
             var channel = new RawFrontEnd(mine);
-            RawMessage request = channel.Receive()!;
+            var request = channel.Receive()!;
             Assert.Equal((uint)BackEndRequest.SharedMemoryMap, request.Request);
             switch (kind)
             {
@@ -189,17 +192,17 @@ public class SharedMemoryTests
         }
     }
 
-    static void Await(SemaphoreSlim happened) =>
+    private static void Await(SemaphoreSlim happened) =>
         Assert.True(happened.Wait(Connection.Patience, TestContext.Current.CancellationToken));
 
-    static EchoDevice NewDevice(FileDescriptor arena)
+    private static EchoDevice NewDevice(FileDescriptor arena)
     {
         var device = new EchoDevice();
         device.Regions.Add(new SharedMemoryRegion(arena, Length));
         return device;
     }
 
-    static void StartQueue(Guest guest, FrontEnd frontEnd)
+    private static void StartQueue(Guest guest, FrontEnd frontEnd)
     {
         frontEnd.SetVring(0, Guest.UserLayout(0));
         frontEnd.SetVringKick(0, guest.Kicks[0]);
@@ -208,18 +211,20 @@ public class SharedMemoryTests
     }
 
     /// <summary>Does as QEMU does: answers first, then sends a memory table that shows the mapping.</summary>
-    sealed class PublishingWindow(FrontEndMemory guest, FrontEndMemory arena) : SharedMemoryWindow(0, Length)
+    private sealed class PublishingWindow(FrontEndMemory guest, FrontEndMemory arena) : SharedMemoryWindow(0, Length)
     {
         internal FrontEnd? FrontEnd { get; set; }
 
         public override void Answered(BackEndRequest request)
         {
             if (request == BackEndRequest.SharedMemoryMap)
+            {
                 FrontEnd!.SetMemoryTable([guest, arena]);
+            }
         }
     }
 
-    sealed class RecordingHandler : BackEndRequestHandler
+    private sealed class RecordingHandler : BackEndRequestHandler
     {
         internal int Maps { get; private set; }
 

@@ -15,10 +15,10 @@ public abstract class CorpusTests(CodecDaemon daemon)
 {
     private const int RepeatsOfFfmpeg = 5;
 
-    private static readonly string? s_choice = Environment.GetEnvironmentVariable("VIRTIO_USER_CORPUS");
+    private static readonly string? Choice = Environment.GetEnvironmentVariable("VIRTIO_USER_CORPUS");
 
     private protected static TheoryData<string> NamesOf(IEnumerable<CorpusCase> cases) =>
-        [.. cases.Select(one => one.Name).Where(name => string.IsNullOrEmpty(s_choice) || FileSystemName.MatchesSimpleExpression(s_choice, name))];
+        [.. cases.Select(one => one.Name).Where(name => string.IsNullOrEmpty(Choice) || FileSystemName.MatchesSimpleExpression(Choice, name))];
 
     private protected async Task CheckAsync(IEnumerable<CorpusCase> cases, string name)
     {
@@ -39,7 +39,7 @@ public abstract class CorpusTests(CodecDaemon daemon)
 
     // Half of what is not damaged runs with as many threads as the host chooses, the other half with five; which, is always the same.
     private static int[] ThreadsOf(CorpusCase one) =>
-        one.ByThreads || !string.IsNullOrEmpty(s_choice) ? [0, 1, 5] : one.Name.Length % 2 == 0 ? [0, 1] : [1, 5];
+        one.ByThreads || !string.IsNullOrEmpty(Choice) ? [0, 1, 5] : one.Name.Length % 2 == 0 ? [0, 1] : [1, 5];
 
     private static async Task<List<string>> FaultsAsync(Workshop workshop, CorpusCase one, string file, int threads, PlayerRun played)
     {
@@ -107,50 +107,50 @@ public abstract class CorpusTests(CodecDaemon daemon)
 [Trait("Category", "Field")]
 public sealed class H264CorpusTests(CodecDaemon daemon) : CorpusTests(daemon), IClassFixture<CodecDaemon>
 {
-    private static readonly CorpusCase[] s_cases = [.. RateCases.All, .. ReorderCases.All, .. CodingCases.All];
+    private static readonly CorpusCase[] Cases = [.. RateCases.All, .. ReorderCases.All, .. CodingCases.All];
 
-    public static TheoryData<string> Names => NamesOf(s_cases);
+    public static TheoryData<string> Names => NamesOf(Cases);
 
     [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names))]
-    public Task Vu_play_lists_what_ffmpeg_does(string name) => CheckAsync(s_cases, name);
+    public Task Vu_play_lists_what_ffmpeg_does(string name) => CheckAsync(Cases, name);
 }
 
 /// <summary>H.264 as it comes from somewhere.</summary>
 [Trait("Category", "Field")]
 public sealed class StreamCorpusTests(CodecDaemon daemon) : CorpusTests(daemon), IClassFixture<CodecDaemon>
 {
-    private static readonly CorpusCase[] s_cases = [.. UnitCases.All, .. EdgeCases.All];
+    private static readonly CorpusCase[] Cases = [.. UnitCases.All, .. EdgeCases.All];
 
-    public static TheoryData<string> Names => NamesOf(s_cases);
+    public static TheoryData<string> Names => NamesOf(Cases);
 
     [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names))]
-    public Task Vu_play_lists_what_ffmpeg_does(string name) => CheckAsync(s_cases, name);
+    public Task Vu_play_lists_what_ffmpeg_does(string name) => CheckAsync(Cases, name);
 }
 
 /// <summary>IVF, with VP9 and AV1.</summary>
 [Trait("Category", "Field")]
 public sealed class IvfCorpusTests(CodecDaemon daemon) : CorpusTests(daemon), IClassFixture<CodecDaemon>
 {
-    private static readonly CorpusCase[] s_cases = [.. IvfCases.All, .. Vp9Cases.All, .. Av1Cases.All];
+    private static readonly CorpusCase[] Cases = [.. IvfCases.All, .. Vp9Cases.All, .. Av1Cases.All];
 
-    public static TheoryData<string> Names => NamesOf(s_cases);
+    public static TheoryData<string> Names => NamesOf(Cases);
 
     [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names))]
-    public Task Vu_play_lists_what_ffmpeg_does(string name) => CheckAsync(s_cases, name);
+    public Task Vu_play_lists_what_ffmpeg_does(string name) => CheckAsync(Cases, name);
 }
 
 /// <summary>H.264 with losses.</summary>
 [Trait("Category", "Field")]
 public sealed class LossCorpusTests(CodecDaemon daemon) : CorpusTests(daemon), IClassFixture<CodecDaemon>
 {
-    private static readonly CorpusCase[] s_cases = [.. LossCases.All];
+    private static readonly CorpusCase[] Cases = [.. LossCases.All];
 
-    public static TheoryData<string> Names => NamesOf(s_cases);
+    public static TheoryData<string> Names => NamesOf(Cases);
 
     [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Names))]
-    public Task Vu_play_lists_what_ffmpeg_does(string name) => CheckAsync(s_cases, name);
+    public Task Vu_play_lists_what_ffmpeg_does(string name) => CheckAsync(Cases, name);
 }

@@ -26,7 +26,7 @@ internal sealed record PlayerRun(int Code, IReadOnlyList<string> Listing, IReadO
         List<string> output = [], said = [];
         long? errors = null;
         string[] play = ["dotnet", BuildOutput.PathOf("vu-play", "vu-play.dll"), byPipe ? "/dev/stdin" : file, "--framemd5", "-", "--json", "--threads", $"{threads}"];
-        string[] command = byPipe ? ["sh", "-c", $"input=$1; shift; dd if=\"$input\" {BytesAtATime} status=none | \"$@\"", "sh", file, .. play] : play;
+        var command = byPipe ? ["sh", "-c", $"input=$1; shift; dd if=\"$input\" {BytesAtATime} status=none | \"$@\"", "sh", file, .. play] : play;
         var code = await ChildProcess.RunAsync(
             command[0],
             command[1..],

@@ -9,14 +9,14 @@ namespace VirtioUser.Codec.Tests.Corpus;
 /// <summary>Makes files with ffmpeg and asks it what is in them. Both are kept in the cache, by a hash of what they are made of.</summary>
 internal sealed class Workshop
 {
-    private static readonly Lazy<Task<Workshop>> s_shared = new(async () => new(await Sample.TreeAsync()));
+    private static readonly Lazy<Task<Workshop>> Shared = new(async () => new(await Sample.TreeAsync()));
 
     private readonly MediaTree _tree;
     private readonly string _cache = Directory.CreateDirectory(Path.Combine(ProjectFolders.Cache, "corpus")).FullName;
 
     private Workshop(MediaTree tree) => _tree = tree;
 
-    public static Task<Workshop> GetAsync() => s_shared.Value;
+    public static Task<Workshop> GetAsync() => Shared.Value;
 
     /// <summary>Where the cases' files are put, under their names, for a look by hand.</summary>
     public static string Files { get; } = Directory.CreateDirectory(Path.Combine(ProjectFolders.Root, "artifacts", "corpus")).FullName;

@@ -33,7 +33,9 @@ public sealed class CodecDaemon : IAsyncLifetime
         get
         {
             lock (_lines)
+            {
                 return [.. _lines];
+            }
         }
     }
 
@@ -43,7 +45,9 @@ public sealed class CodecDaemon : IAsyncLifetime
         _daemon = await DaemonProcess.StartAsync([library], ["--arena-size", "8G"], line =>
         {
             lock (_lines)
+            {
                 _lines.Add(line);
+            }
         });
         Source = DeviceSource.Daemon(_daemon.SocketPath);
     }
@@ -53,7 +57,9 @@ public sealed class CodecDaemon : IAsyncLifetime
     {
         var left = Patience.Token();
         while (await _daemon!.ReadMetricAsync(metric, left) != count)
+        {
             left.ThrowIfCancellationRequested();
+        }
     }
 
     public async ValueTask DisposeAsync()

@@ -171,7 +171,10 @@ internal sealed class RawDecoder : IDisposable
         var plane = BinaryPrimitives.ReadUInt64LittleEndian(Memory.GetSpan(entry + 72, 8));
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         for (var row = 0u; row < height; row++)
+        {
             hash.AppendData(Memory.GetSpan(plane + (row * stride), (int)(width * (bits > 8 ? 2u : 1u))));
+        }
+
         sum = Convert.ToHexStringLower(hash.GetHashAndReset());
         return true;
     }

@@ -7,8 +7,8 @@ namespace VirtioUser.Codec.Tests.Support;
 /// <summary>The bytes of a clip, and what ffmpeg makes of them.</summary>
 internal sealed class Sample
 {
-    private static readonly Lazy<Task<MediaTree>> s_tree = new(() => MediaTree.PrepareAsync());
-    private static readonly ConcurrentDictionary<Clip, Lazy<Task<Sample>>> s_samples = new();
+    private static readonly Lazy<Task<MediaTree>> Tree = new(() => MediaTree.PrepareAsync());
+    private static readonly ConcurrentDictionary<Clip, Lazy<Task<Sample>>> Samples = new();
 
     private Sample(string path) => (Path, Bytes) = (path, File.ReadAllBytes(path));
 
@@ -23,9 +23,9 @@ internal sealed class Sample
     public byte[] Bytes { get; }
 
     /// <summary>FFmpeg, which made the clips and is what the plug-in decodes with.</summary>
-    public static Task<MediaTree> TreeAsync() => s_tree.Value;
+    public static Task<MediaTree> TreeAsync() => Tree.Value;
 
-    public static Task<Sample> GetAsync(Clip clip) => s_samples.GetOrAdd(clip, wanted => new(() => LoadAsync(wanted))).Value;
+    public static Task<Sample> GetAsync(Clip clip) => Samples.GetOrAdd(clip, wanted => new(() => LoadAsync(wanted))).Value;
 
     /// <summary>The first of the small clips of a codec, 25 pictures.</summary>
     public static Task<Sample> GetAsync(ClipCodec codec) => GetAsync(Clips.Small.First(clip => clip.Codec == codec));

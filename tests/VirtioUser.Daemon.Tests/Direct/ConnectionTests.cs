@@ -37,7 +37,10 @@ public sealed class ConnectionTests : IDisposable
         await killed.DisposeAsync();
 
         foreach (var wait in waits)
+        {
             Assert.Equal(Errno.ENODEV, (await Assert.ThrowsAsync<VirtioUserException>(() => wait)).Errno);
+        }
+
         AssertGone(() => pinging.Ping(hang));
         AssertGone(() => pinging.Send(hang));
         AssertGone(() => pinging.Allocate(4096));
@@ -60,7 +63,10 @@ public sealed class ConnectionTests : IDisposable
     {
         using var source = DeviceSource.Daemon(_folder.SocketPath);
         await using (await ListenAsync())
+        {
             source.Open().Call(TestOperation.Echo);
+        }
+
         await using var next = await ListenAsync();
 
         Assert.NotEmpty(source.List());
@@ -133,7 +139,9 @@ public sealed class ConnectionTests : IDisposable
         var echoes = new[] { device, second }.Select(each => Program.Blocking(() =>
         {
             for (var i = 0u; i < 1000; i++)
+            {
                 Assert.Equal(i, each.Call(TestOperation.Echo, i));
+            }
         }));
         await Task.WhenAll(echoes);
         await daemon.DisposeAsync();
@@ -164,7 +172,9 @@ public sealed class ConnectionTests : IDisposable
     private static uint SendForEver(VirtioUserDevice device, PingRequest request)
     {
         while (true)
+        {
             device.Send(request);
+        }
     }
 
     private static void AssertGone(Action action) => Assert.Equal(Errno.ENODEV, Assert.Throws<VirtioUserException>(action).Errno);

@@ -37,7 +37,9 @@ public sealed class InterruptTests(DaemonFixture daemon) : IClassFixture<DaemonF
             {
                 Thread.Sleep(0); // an interrupt that came too late
                 lock (devices)
+                {
                     Monitor.Wait(devices, 1);
+                }
             }
             catch (ThreadInterruptedException)
             {

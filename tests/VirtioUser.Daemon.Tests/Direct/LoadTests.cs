@@ -30,7 +30,9 @@ public sealed class LoadTests(DaemonFixture daemon) : IClassFixture<DaemonFixtur
         });
 
         foreach (var device in devices)
+        {
             device.Dispose();
+        }
     }
 
     [Fact]
@@ -46,13 +48,17 @@ public sealed class LoadTests(DaemonFixture daemon) : IClassFixture<DaemonFixtur
         {
             using var device = source.Open();
             for (var round = 0; round < rounds; round++)
+            {
                 Assert.Equal(1u, device.Call(TestOperation.Wait, gates[(round * threads) + number]));
+            }
         });
         foreach (var round in gates.Chunk(threads))
         {
             new Random(3).Shuffle(round);
             foreach (var gate in round)
+            {
                 opener.Call(TestOperation.Release, gate);
+            }
         }
 
         await waiting;
@@ -92,13 +98,19 @@ public sealed class LoadTests(DaemonFixture daemon) : IClassFixture<DaemonFixtur
                     case 2:
                         var pings = Program.OnThreads(2, _ => PingUntilDisposed(device));
                         for (var i = 0; i < random.Next(100); i++)
+                        {
                             Assert.Equal(2u, opener.Call(TestOperation.Echo, 2));
+                        }
+
                         device.Dispose();
                         pings.GetAwaiter().GetResult();
                         break;
                     default:
                         for (var i = 0u; i < 100; i++)
+                        {
                             Assert.Equal(i, device.Call(TestOperation.Echo, i));
+                        }
+
                         break;
                 }
             }
@@ -114,11 +126,15 @@ public sealed class LoadTests(DaemonFixture daemon) : IClassFixture<DaemonFixtur
             using var other = source.Open();
             var gates = Enumerable.Range(0, 1000).Select(_ => Gates.New()).ToArray();
             using (var device = source.Open())
+            {
                 device.Send([.. gates.Select(gate => Program.Ping(TestOperation.Release, gate))]);
+            }
 
             // Each of them returns only if the ping that opens its gate was done.
             foreach (var gate in gates)
+            {
                 Assert.Equal(1u, other.Call(TestOperation.Wait, gate));
+            }
         });
     }
 
@@ -142,7 +158,10 @@ public sealed class LoadTests(DaemonFixture daemon) : IClassFixture<DaemonFixtur
         });
 
         for (var i = 0u; i < 5000; i++)
+        {
             Assert.Equal(i, other.Call(TestOperation.Echo, i));
+        }
+
         Assert.False(answer.IsCompleted);
         stop.Cancel();
         other.Call(TestOperation.Release, gate);
@@ -160,11 +179,15 @@ public sealed class LoadTests(DaemonFixture daemon) : IClassFixture<DaemonFixtur
         using var memory = device.Allocate(4096);
         var request = new PingRequest(memory, TestDevices.Metadata(TestOperation.Length));
         for (var i = 0; i < 3000; i++)
+        {
             device.Call(request);
+        }
 
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 3000; i++)
+        {
             device.Call(request);
+        }
 
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }
@@ -180,9 +203,14 @@ public sealed class LoadTests(DaemonFixture daemon) : IClassFixture<DaemonFixtur
             // As many as are kept for an instance at the least.
             device.Call(TestOperation.RaiseEvents, 100);
             for (var i = 0u; i < 20; i++)
+            {
                 Assert.Equal(i, device.Call(TestOperation.Echo, i));
+            }
+
             for (var i = 1u; i <= 100; i++)
+            {
                 Assert.Equal(i, device.ReadEvent(TestContext.Current.CancellationToken));
+            }
         }
     }
 
@@ -191,7 +219,9 @@ public sealed class LoadTests(DaemonFixture daemon) : IClassFixture<DaemonFixtur
         try
         {
             for (var i = 0u; ; i++)
+            {
                 Assert.Equal(i & 0xFFFF, device.Call(TestOperation.Echo, i & 0xFFFF));
+            }
         }
         catch (ObjectDisposedException)
         {

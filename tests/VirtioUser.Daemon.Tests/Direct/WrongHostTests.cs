@@ -13,7 +13,7 @@ public sealed class WrongHostTests : IDisposable
 {
     private const uint Bad = 0xBAD;
 
-    private static readonly DeviceIdentity s_identity = new(TestDevices.Vendor, TestDevices.Test, 1);
+    private static readonly DeviceIdentity Identity = new(TestDevices.Vendor, TestDevices.Test, 1);
 
     private readonly ScriptedHost _host;
     private readonly DeviceSource _source;
@@ -51,7 +51,7 @@ public sealed class WrongHostTests : IDisposable
 
         // None of it has harmed the connection.
         using var device = _source.Open();
-        Assert.Equal(s_identity, device.Identity);
+        Assert.Equal(Identity, device.Identity);
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public sealed class WrongHostTests : IDisposable
         _host.Answer = request => Changed(Rightly(request), (ref ConfigMessage reply) => reply.Error = ConfigError.BadRequest);
         Assert.Equal(Errno.EINVAL, Assert.Throws<VirtioUserException>(() => _source.List()).Errno);
         _host.Answer = Rightly;
-        Assert.Equal(s_identity, Assert.Single(_source.List()).Identity);
+        Assert.Equal(Identity, Assert.Single(_source.List()).Identity);
     }
 
     [Fact]
@@ -93,7 +93,10 @@ public sealed class WrongHostTests : IDisposable
         _host.Answer = request =>
         {
             if (request.Operation != ConfigOperation.CreateInstance)
+            {
                 return Rightly(request);
+            }
+
             asked.TrySetResult();
             return null;
         };
@@ -123,7 +126,10 @@ public sealed class WrongHostTests : IDisposable
         using var device = _source.Open();
 
         for (var i = 1u; i <= 50; i++)
+        {
             Assert.Equal(i, device.ReadEvent(TestContext.Current.CancellationToken));
+        }
+
         Assert.False(device.TryReadEvent(out _));
     }
 
@@ -134,7 +140,10 @@ public sealed class WrongHostTests : IDisposable
         {
             var reply = Rightly(request);
             for (var i = 1u; request.Operation == ConfigOperation.CreateInstance && i <= 200; i++)
+            {
                 _host.SendEvent(new EventMessage(_handles, Revents.Unsolicited | i));
+            }
+
             return reply;
         };
 
@@ -172,9 +181,14 @@ public sealed class WrongHostTests : IDisposable
 
         // The host answers no ping.
         using (var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(100)))
+        {
             Assert.Throws<OperationCanceledException>(() => device.Ping(Program.Ping(TestOperation.Echo), cancel.Token));
+        }
+
         using (var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(100)))
+        {
             Assert.Throws<OperationCanceledException>(() => device.ReadEvent(cancel.Token));
+        }
 
         await stop.CancelAsync();
         await flood;
@@ -192,7 +206,9 @@ public sealed class WrongHostTests : IDisposable
         AssertGone(() =>
         {
             while (true)
+            {
                 device.Send(Program.Ping(TestOperation.Echo));
+            }
         });
         AssertGone(() => device.Call(TestOperation.Echo));
         AssertGone(() => device.Allocate(4096));
@@ -280,9 +296,13 @@ public sealed class WrongHostTests : IDisposable
             try
             {
                 if (areEvents)
+                {
                     _host.SendEvent(new EventMessage(_handles + 1, Revents.Unsolicited | Bad));
+                }
                 else
+                {
                     _host.SendEvent([1]);
+                }
             }
             catch (InvalidOperationException)
             {
@@ -299,7 +319,7 @@ public sealed class WrongHostTests : IDisposable
         {
             case ConfigOperation.EnumerateDevices:
                 reply.DeviceCount = 1;
-                reply.SetDevice(0, s_identity);
+                reply.SetDevice(0, Identity);
                 break;
             case ConfigOperation.CreateInstance:
                 (reply.DeviceCount, reply.FirstDevice, reply.InstanceHandle) = (1, request.FirstDevice, ++_handles);

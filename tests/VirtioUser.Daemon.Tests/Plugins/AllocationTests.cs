@@ -32,7 +32,9 @@ public sealed class AllocationTests : IDisposable
         void Ping(int count)
         {
             for (var i = 0; i < count; i++)
+            {
                 device.Call(ping);
+            }
         }
 
         Ping(WarmUp);

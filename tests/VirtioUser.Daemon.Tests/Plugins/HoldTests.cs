@@ -146,7 +146,9 @@ public sealed class HoldTests : IDisposable
         using var memory = device.Allocate(Page);
         using var others = other.Allocate(Page);
         for (var slot = 1; slot <= 64; slot++)
+        {
             Assert.Equal(1u, Ask(device, Operation.Hold, memory, slot));
+        }
 
         Assert.Equal(0u, Ask(device, Operation.Hold, memory, slot: 65));
         Assert.Contains("64 are held for the instance already", await daemon.LineAsync("can not hold"), StringComparison.Ordinal);
@@ -168,9 +170,14 @@ public sealed class HoldTests : IDisposable
         Ask(device, Operation.HoldWhenMade, memory, value: refused ? 1 : 0);
 
         if (refused)
+        {
             Assert.Throws<VirtioUserException>(() => Open(source));
+        }
         else
+        {
             Open(source).Dispose();
+        }
+
         device.Allocate(Page).Dispose(); // what the host does for one program is in order
 
         Assert.Equal(2u, Ask(device, Operation.AnswerWhenMade));
@@ -226,12 +233,21 @@ public sealed class HoldTests : IDisposable
             var device = Open(source);
             var memory = device.Allocate(Arena);
             for (var slot = 0; slot < Slots; slot++)
+            {
                 Assert.Equal(1u, device.Call(new PingRequest(memory, (ulong)slot, 1, Metadata(Operation.Churn, slot))));
+            }
+
             if (round % 2 == 0)
+            {
                 memory.Dispose(); // then they end because there is no object, or soon after
+            }
+
             device.Dispose();
             for (var slot = 0; slot < Slots; slot++)
+            {
                 Assert.Equal(1u, Ask(survivor, Operation.Join, slot));
+            }
+
             survivor.Allocate(Arena).Dispose();
         }
 

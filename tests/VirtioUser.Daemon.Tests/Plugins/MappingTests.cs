@@ -109,7 +109,10 @@ public sealed class MappingTests : IDisposable
 
         memory.Dispose();
         if (freesToo)
+        {
             imported.Dispose();
+        }
+
         Assert.Equal(7u, Ask(first, Operation.PeekFile, 7, offset: 0));
         second.Dispose();
         using var fresh = first.Allocate(Page); // what the host does for one program is in order
@@ -190,7 +193,9 @@ public sealed class MappingTests : IDisposable
             Assert.Equal(9u, Ask(device, Operation.Peek, 7, offset: kept * Page));
             Ask(device, Operation.Poke, 7, value: 11, offset: kept * Page);
             if (kind == Kind.SharedMemfd)
+            {
                 Assert.Equal(11u, Ask(device, Operation.PeekFile, 7, offset: kept * Page));
+            }
         }
 
         Assert.Equal(-1, fresh.Span.IndexOfAnyExcept((byte)10));

@@ -76,7 +76,9 @@ public sealed class SameResultsTests : IDisposable
         {
             using var device = source.Open(Device);
             for (var i = 1u; i <= 500; i++)
+            {
                 Assert.Equal(i, device.Call(TestOperation.Count));
+            }
         });
         Assert.False(waiting.IsCompleted || behind.IsCompleted);
         using var other = source.Open(Device);

@@ -6,26 +6,26 @@ namespace VirtioUser.Host.Tests.Config;
 
 public class EnumerateTests
 {
-    private static readonly DeviceIdentity[] s_three = [new(0x5655, 2, 9), new(0x5655, 1, 1), new(1, 0xFFFF_FFFF, 0)];
+    private static readonly DeviceIdentity[] Three = [new(0x5655, 2, 9), new(0x5655, 1, 1), new(1, 0xFFFF_FFFF, 0)];
 
     [Fact]
     public void Lists_every_device_with_its_version_in_the_order_of_the_catalog()
     {
-        using var host = new TestHost(s_three.Select(identity => new ScriptedDevice((in _) => 0) { Is = identity }));
+        using var host = new TestHost(Three.Select(identity => new ScriptedDevice((in _) => 0) { Is = identity }));
 
         var reply = host.Config(ConfigOperation.EnumerateDevices);
 
         Assert.Equal(ConfigError.None, reply.Error);
         Assert.Equal(ConfigOperation.EnumerateDevices, reply.Operation);
         Assert.Equal(3u, reply.DeviceCount);
-        Assert.Equal(s_three, Enumerable.Range(0, 3).Select(index => Identity(reply, index)));
+        Assert.Equal(Three, Enumerable.Range(0, 3).Select(index => Identity(reply, index)));
         Assert.Equal(default, Identity(reply, 3));
     }
 
     [Fact]
     public void Answers_the_same_when_asked_twice()
     {
-        using var host = new TestHost(s_three.Select(identity => new ScriptedDevice((in _) => 0) { Is = identity }));
+        using var host = new TestHost(Three.Select(identity => new ScriptedDevice((in _) => 0) { Is = identity }));
         var first = new byte[ConfigMessage.Size];
         var second = new byte[ConfigMessage.Size];
 

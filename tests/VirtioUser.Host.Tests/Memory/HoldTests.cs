@@ -94,9 +94,13 @@ public sealed class HoldTests : IDisposable
         Free(handle, made);
 
         if (driverGoes)
+        {
             await Patience.Await(_host.ReplaceDriver());
+        }
         else
+        {
             _host.Close(handle);
+        }
 
         Assert.Throws<ObjectDisposedException>(() => _held[0]!.Bytes[0]);
         Assert.True(filled);
@@ -173,12 +177,18 @@ public sealed class HoldTests : IDisposable
         _held.Clear();
 
         for (var i = 0; i < 65; i++)
+        {
             Hold(handle, made, 0, 1);
+        }
+
         Assert.All(_held[..64], Assert.NotNull);
         Assert.Null(_held[64]);
 
         for (var i = 0; i < 100; i++)
+        {
             _held[9]!.Dispose(); // counts once: the object is there
+        }
+
         Assert.Equal(1u, Hold(handle, made, 0, 1));
         Assert.Equal(0u, Hold(handle, made, 0, 1));
     }
@@ -215,7 +225,9 @@ public sealed class HoldTests : IDisposable
             var made = _host.Allocate(handle, 4 * 4096);
             _held.Clear();
             for (var i = 0; i < 8; i++)
+            {
                 Hold(handle, made, 0, 1);
+            }
 
             var disposing = Task.Run(() => _held.ForEach(held => held!.Dispose()), TestContext.Current.CancellationToken);
             _host.Close(handle);

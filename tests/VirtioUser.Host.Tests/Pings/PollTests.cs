@@ -7,7 +7,7 @@ namespace VirtioUser.Host.Tests.Pings;
 
 public class PollTests
 {
-    private static readonly HostOptions s_polling = new() { MaxPollTime = TimeSpan.FromSeconds(1) };
+    private static readonly HostOptions Polling = new() { MaxPollTime = TimeSpan.FromSeconds(1) };
 
     [Fact]
     public void The_time_to_poll_grows_while_waits_are_short_and_falls_to_nothing_at_a_long_one()
@@ -46,7 +46,7 @@ public class PollTests
     [Fact]
     public void Who_is_pinged_often_is_polled_for()
     {
-        using var host = new TestHost(new ScriptedDevice((in _) => 1), s_polling);
+        using var host = new TestHost(new ScriptedDevice((in _) => 1), Polling);
         var handle = host.Open();
 
         SendUntilPolled(host, handle);
@@ -74,7 +74,7 @@ public class PollTests
     [Fact]
     public void When_pings_end_polling_ends()
     {
-        using var host = new TestHost(new ScriptedDevice((in _) => 1), s_polling);
+        using var host = new TestHost(new ScriptedDevice((in _) => 1), Polling);
         var handle = host.Open();
         SendUntilPolled(host, handle);
 
@@ -89,7 +89,7 @@ public class PollTests
     [Fact]
     public void One_who_polls_lets_go_of_the_queue_at_once_and_does_not_hold_up_config_requests()
     {
-        using var host = new TestHost(new ScriptedDevice((in _) => 1), s_polling);
+        using var host = new TestHost(new ScriptedDevice((in _) => 1), Polling);
         var handle = host.Open();
         for (var i = 0; i < 50; i++)
         {
@@ -103,7 +103,7 @@ public class PollTests
     [Fact]
     public void Answers_that_wait_for_a_buffer_go_out_while_the_leader_polls()
     {
-        using var host = new TestHost(new ScriptedDevice((in ping) => (uint)ping.Metadata), s_polling, eventBuffers: 0);
+        using var host = new TestHost(new ScriptedDevice((in ping) => (uint)ping.Metadata), Polling, eventBuffers: 0);
         var handle = host.Open();
         for (uint i = 0; i < 200; i++)
         {

@@ -116,7 +116,9 @@ public sealed class PluginMemoryTests : IDisposable
     {
         _memory.EndInstance(instance.Handle);
         foreach (var held in instance.TakeAllHeld())
+        {
             _objects.Drop(held);
+        }
     }
 
     private sealed class Platform : IPluginPlatform, IPluginPages
@@ -145,7 +147,9 @@ public sealed class PluginMemoryTests : IDisposable
         private void ThrowIfFails()
         {
             if (Fails)
+            {
                 throw new IOException("There is no memory today.");
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ internal static class AdvisoryCases
     private const ulong Middle = RawGuest.FirstAddress + (RawGuest.Length / 2), Mebibyte = 1 << 20;
 
     // Each is a ring that exists once it is cut to 16 bits, or to 8.
-    private static readonly uint[] s_cutIndexes = [0x1_0000, 0x1_0001, 0xFFFF_0000, 0x100];
+    private static readonly uint[] CutIndexes = [0x1_0000, 0x1_0001, 0xFFFF_0000, 0x100];
 
     public static IEnumerable<HostileCase> All =>
     [
@@ -45,7 +45,7 @@ internal static class AdvisoryCases
             a.Negotiate().Ask(Request.SetMemTable, Wire.Table(new Region(0x10_0000, 8192, 0x1000_0000, ulong.MaxValue - 4095)), a.SealedMemory())),
 
         // DPDK: a ring's index was cut to 16 bits after it was checked.
-        .. s_cutIndexes.SelectMany(index => new[]
+        .. CutIndexes.SelectMany(index => new[]
         {
             HostileCase.Refused($"CVE-2020-10723: SET_VRING_NUM of ring 0x{index:x}", "vhost-user: A vring state description", a => a.Negotiate().Ask(Request.SetVringNum, Wire.U32(index, 64))),
             HostileCase.Refused($"CVE-2020-10723: SET_VRING_KICK of ring 0x{index:x}", "vhost-user: VHOST_USER_SET_VRING_KICK", a => a.Negotiate().Ask(Request.SetVringKick, Wire.U64(index), a.EventFd().Descriptor)),
@@ -103,7 +103,7 @@ internal static class AdvisoryCases
                 request is Request.GetInflightFd or Request.SetInflightFd ? Verdict.Refused : Verdict.Ignored, a =>
                 {
                     var files = Enumerable.Range(0, 8).Select(_ => a.EventFd().Descriptor).ToArray();
-                    byte[] payload = request switch { Request.SetFeatures => Wire.U64(Wire.Sound), Request.SetVringNum => Wire.U32(0, 64), Request.SetOwner or Request.GetFeatures => [], _ => new byte[20] };
+                    var payload = request switch { Request.SetFeatures => Wire.U64(Wire.Sound), Request.SetVringNum => Wire.U32(0, 64), Request.SetOwner or Request.GetFeatures => [], _ => new byte[20] };
                     Repeat(a, a.Negotiate(), 500, (connection, i) =>
                     {
                         connection.Ask(request, payload, files);
@@ -330,7 +330,10 @@ internal static class AdvisoryCases
         var memory = guest.Ask(ConfigOperation.AllocateMemory, instance, size: 1 << 20);
         var answer = guest.Ping(RawGuest.Echo(instance) with
         {
-            Metadata = TestDevices.Metadata(TestOperation.Checksum), ShmId = memory.ShmId, ShmOffset = offset, ShmSize = size,
+            Metadata = TestDevices.Metadata(TestOperation.Checksum),
+            ShmId = memory.ShmId,
+            ShmOffset = offset,
+            ShmSize = size,
         });
         a.Saw = answer == Revents.Failed ? Verdict.Refused : throw new HarmException($"Answered with {answer:x}.");
     }

@@ -10,10 +10,10 @@ internal static class ChainCases
     private const ushort Size = 64;
     private const ulong Mebibyte = 1 << 20, End = RawGuest.FirstAddress + RawGuest.Length, Middle = RawGuest.FirstAddress + (RawGuest.Length / 2);
 
-    private static readonly string[] s_rings = ["request", "reply", "ping", "event"];
+    private static readonly string[] Rings = ["request", "reply", "ping", "event"];
 
     // Each begins at descriptor 1; F is WRITE in the rings that the device writes, L the length of their messages.
-    private static readonly (string What, string Section, ulong Features, Action<RawRing, ushort, uint> Make)[] s_chains =
+    private static readonly (string What, string Section, ulong Features, Action<RawRing, ushort, uint> Make)[] Chains =
     [
         ("a descriptor whose next is itself", "2.7.5.1", 0, (r, f, l) => r.Describe(1, r.Buffers, 1, (ushort)(f | RawRing.Next), 1)),
         ("a loop of two descriptors", "2.7.5.1", 0, (r, f, l) =>
@@ -83,8 +83,8 @@ internal static class ChainCases
     ];
 
     public static IEnumerable<HostileCase> All =>
-        Enumerable.Range(0, s_rings.Length).SelectMany(ring => s_chains.Select(chain => new HostileCase(
-            $"{s_rings[ring]} ring: {chain.What}", $"VIRTIO 1.2: {chain.Section}", ring == Limits.ConfigTxQueue ? Verdict.Refused : Verdict.Ignored, a =>
+        Enumerable.Range(0, Rings.Length).SelectMany(ring => Chains.Select(chain => new HostileCase(
+            $"{Rings[ring]} ring: {chain.What}", $"VIRTIO 1.2: {chain.Section}", ring == Limits.ConfigTxQueue ? Verdict.Refused : Verdict.Ignored, a =>
             {
                 var guest = a.Boot(Size, Wire.Sound | chain.Features, split: true);
                 Try(a, guest, ring, r => chain.Make(

@@ -9,9 +9,9 @@ internal static class ConfigCases
 {
     private const string Config = "protocol: Config messages", Pings = "protocol: Ping messages", Limit = "protocol: Limits";
 
-    private static readonly ulong[] s_handles = [0, 1UL << 40, 1UL << 63, ulong.MaxValue];
+    private static readonly ulong[] Handles = [0, 1UL << 40, 1UL << 63, ulong.MaxValue];
 
-    private static readonly (string What, ulong Offset, ulong Size)[] s_ranges =
+    private static readonly (string What, ulong Offset, ulong Size)[] Ranges =
     [
         ("a byte more than the object", 0, 4097), ("a byte behind the object", 4096, 1), ("offset 2^64-1", ulong.MaxValue, 1),
         ("offset and size wrap at 2^64", ulong.MaxValue - 4095, 8192), ("size 2^64-1", 0, ulong.MaxValue), ("size 2^63", 0, 1UL << 63),
@@ -24,7 +24,7 @@ internal static class ConfigCases
             $"config: operation {operation}", ConfigError.BadRequest, (g, i) => new() { Operation = (ConfigOperation)operation, InstanceHandle = i })),
         .. Enumerable.Range(0, 7).Select(operation => Answered(
             $"config: {(ConfigOperation)operation} with reserved flags", ConfigError.BadRequest, (g, i) => new() { Operation = (ConfigOperation)operation, InstanceHandle = i, ShmFlags = 1 })),
-        .. s_handles.SelectMany(handle => new[]
+        .. Handles.SelectMany(handle => new[]
         {
             Answered($"config: destroy of instance {handle}", ConfigError.InstanceDestructionFailed, (g, i) => new() { Operation = ConfigOperation.DestroyInstance, InstanceHandle = handle }),
             Answered($"config: alloc by instance {handle}", ConfigError.AllocationFailed, (g, i) => new() { Operation = ConfigOperation.AllocateMemory, InstanceHandle = handle, ShmSize = 4096 }),
@@ -32,7 +32,7 @@ internal static class ConfigCases
             Answered($"config: export by instance {handle}", ConfigError.ExportFailed, (g, i) => new() { Operation = ConfigOperation.ExportMemory, InstanceHandle = handle, ShmId = Object(g, i) }),
             Answered($"config: import by instance {handle}", ConfigError.ImportFailed, (g, i) => new() { Operation = ConfigOperation.ImportMemory, InstanceHandle = handle, ShmId = Object(g, i) }),
         }),
-        .. s_handles.SelectMany(id => new[]
+        .. Handles.SelectMany(id => new[]
         {
             Answered($"config: free of object {id}", ConfigError.FreeFailed, (g, i) => new() { Operation = ConfigOperation.FreeMemory, InstanceHandle = i, ShmId = id }),
             Answered($"config: export of object {id}", ConfigError.ExportFailed, (g, i) => new() { Operation = ConfigOperation.ExportMemory, InstanceHandle = i, ShmId = id }),
@@ -128,12 +128,12 @@ internal static class ConfigCases
             a.Shut(TestDevices.SlowCreateGate);
             a.Shut(TestDevices.SlowDestroyGate);
         }) with { Patience = TimeSpan.FromSeconds(20), FreshDaemon = true },
-        .. s_ranges.Select(each => Failed($"ping: {each.What}", (guest, instance) => RawGuest.Echo(instance) with
+        .. Ranges.Select(each => Failed($"ping: {each.What}", (guest, instance) => RawGuest.Echo(instance) with
         {
             ShmId = Object(guest, instance), ShmOffset = each.Offset, ShmSize = each.Size,
         })),
-        .. s_handles.Select(handle => Failed($"ping: of instance {handle}", (guest, instance) => RawGuest.Echo(handle))),
-        .. s_handles.Where(id => id != 0).Select(id => Failed($"ping: about object {id}", (guest, instance) => RawGuest.Echo(instance) with { ShmId = id, ShmSize = 1 })),
+        .. Handles.Select(handle => Failed($"ping: of instance {handle}", (guest, instance) => RawGuest.Echo(handle))),
+        .. Handles.Where(id => id != 0).Select(id => Failed($"ping: about object {id}", (guest, instance) => RawGuest.Echo(instance) with { ShmId = id, ShmSize = 1 })),
         Failed("ping: about an object of another instance", (guest, instance) => RawGuest.Echo(guest.Create()) with { ShmId = Object(guest, instance), ShmSize = 1 }),
         Failed("ping: about an object that was freed", (guest, instance) =>
         {

@@ -13,7 +13,7 @@ internal static class DeviceCases
     private const ulong Decompress = 1UL << 63;
 
     // A member of 64 MiB of zeros, as RFC 1952 has it: small here, large when it is unpacked.
-    private static readonly byte[] s_bomb = Pack(new byte[64 << 20]);
+    private static readonly byte[] Bomb = Pack(new byte[64 << 20]);
 
     public static IEnumerable<HostileCase> All =>
     [
@@ -25,10 +25,10 @@ internal static class DeviceCases
         Answers("gzip: no memory named", Gzip, GzipDevice, 0, 0, 4),
         Answers("gzip: no room for the output", Gzip, GzipDevice, Small - 8, Small, 2),
         Answers("gzip: noise to decompress", Gzip, GzipDevice, Decompress | 1024, Small, 3, bytes => new Random(1).NextBytes(bytes[8..])),
-        Answers("gzip: a member without its end", Gzip, GzipDevice, Decompress | 100, Large, 3, bytes => s_bomb.AsSpan(0, 100).CopyTo(bytes[8..])),
-        Answers("gzip: 64 MiB of zeros into a page", Gzip, GzipDevice, Decompress + (uint)s_bomb.Length, Large, 2, bytes => s_bomb.CopyTo(bytes[8..])),
+        Answers("gzip: a member without its end", Gzip, GzipDevice, Decompress | 100, Large, 3, bytes => Bomb.AsSpan(0, 100).CopyTo(bytes[8..])),
+        Answers("gzip: 64 MiB of zeros into a page", Gzip, GzipDevice, Decompress + (uint)Bomb.Length, Large, 2, bytes => Bomb.CopyTo(bytes[8..])),
         Answers("gzip: a length to decompress that is longer than the object", Gzip, GzipDevice, Decompress | Large, Small, 4),
-        HostileCase.Ignored("gzip: the input changes while it is unpacked", "XSA-155: double fetch", a => Race(a, GzipDevice, Decompress + (uint)s_bomb.Length)),
+        HostileCase.Ignored("gzip: the input changes while it is unpacked", "XSA-155: double fetch", a => Race(a, GzipDevice, Decompress + (uint)Bomb.Length)),
         HostileCase.Ignored("gzip: the input changes while it is packed", "XSA-155: double fetch", a => Race(a, GzipDevice, 1 << 19)),
         Answers("digest: an algorithm that does not exist", Digest, DigestDevice, 5, Small, 2),
         Answers("digest: bits that have no meaning", Digest, DigestDevice, 1UL << 63, Small, 2),
@@ -94,7 +94,7 @@ internal static class DeviceCases
         var memory = guest.Ask(ConfigOperation.AllocateMemory, instance, size: Large);
         using var stop = new CancellationTokenSource();
         var offset = memory.ShmOffset;
-        s_bomb.CopyTo(guest.Arena.GetSpan(offset + 8, s_bomb.Length));
+        Bomb.CopyTo(guest.Arena.GetSpan(offset + 8, Bomb.Length));
         var seed = a.Random.Next();
         var writer = Task.Factory.StartNew(
             () =>
@@ -102,7 +102,7 @@ internal static class DeviceCases
                 var random = new Random(seed);
                 while (!stop.IsCancellationRequested)
                 {
-                    guest.Arena.GetSpan(offset + (ulong)random.Next(s_bomb.Length), 1)[0] = (byte)random.Next(256);
+                    guest.Arena.GetSpan(offset + (ulong)random.Next(Bomb.Length), 1)[0] = (byte)random.Next(256);
                 }
             },
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);

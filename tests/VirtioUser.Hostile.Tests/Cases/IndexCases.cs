@@ -10,9 +10,9 @@ internal static class IndexCases
     private const string Section = "VIRTIO 1.2: 2.7.6 The Virtqueue Available Ring";
     private const ushort Size = 64;
 
-    private static readonly string[] s_rings = ["request", "reply", "ping", "event"];
+    private static readonly string[] Rings = ["request", "reply", "ping", "event"];
 
-    private static readonly (string What, Action<RawRing> Break)[] s_breaks =
+    private static readonly (string What, Action<RawRing> Break)[] Breaks =
     [
         ("the index one more than the ring ahead", r => r.AvailableIndex += Size + 1),
         ("the index 32768 ahead", r => r.AvailableIndex += 0x8000),
@@ -24,8 +24,8 @@ internal static class IndexCases
 
     public static IEnumerable<HostileCase> All =>
     [
-        .. Enumerable.Range(0, s_rings.Length).SelectMany(ring => s_breaks.Select(each => HostileCase.Refused(
-            $"{s_rings[ring]} ring: {each.What}", Section, a =>
+        .. Enumerable.Range(0, Rings.Length).SelectMany(ring => Breaks.Select(each => HostileCase.Refused(
+            $"{Rings[ring]} ring: {each.What}", Section, a =>
             {
                 var guest = a.Boot(Size);
                 Break(a, guest, ring, guest.Create(), each.Break);

@@ -12,7 +12,7 @@ internal static class MemoryCases
     private const ulong Page = 4096, Mebibyte = 1 << 20, Tebibyte = 1UL << 40;
 
     // A table of one region with a good file, refused for its numbers.
-    private static readonly (string What, Region Region)[] s_numbers =
+    private static readonly (string What, Region Region)[] Numbers =
     [
         ("size 0", new(0x10_0000, 0, 0x1000_0000)),
         ("size 2^62", new(0x10_0000, 1UL << 62, 0x1000_0000)),
@@ -36,7 +36,7 @@ internal static class MemoryCases
     ];
 
     // Sparse and sealed, so that the look at the file's size passes.
-    private static readonly (string What, Region Region)[] s_huge =
+    private static readonly (string What, Region Region)[] Huge =
     [
         ("offset 2^62+4096 of a sparse file", new(0x10_0000, Page, 0x1000_0000, (1UL << 62) + Page)),
         ("size 2^62+4096 of a sparse file", new(0x10_0000, (1UL << 62) + Page, 0x1000_0000)),
@@ -48,7 +48,7 @@ internal static class MemoryCases
         ("size 2^63-8192 and offset 4096 of a sparse file", new(0, (1UL << 63) - (2 * Page), 0, Page)),
     ];
 
-    private static readonly (string What, Func<Attack, FileDescriptor> Make)[] s_files =
+    private static readonly (string What, Func<Attack, FileDescriptor> Make)[] Files =
     [
         ("a memfd without seals", a => NativeMethods.MemFd("hostile-unsealed", Mebibyte)),
         ("a memfd sealed against growing only", a => MemFd.Create("hostile-memory", Mebibyte, Seals.Grow)),
@@ -76,9 +76,9 @@ internal static class MemoryCases
 
     public static IEnumerable<HostileCase> All =>
     [
-        .. s_numbers.Select(each => HostileCase.Refused($"memory: {each.What}", Regions, a => a.Negotiate().Ask(Request.SetMemTable, Wire.Table(each.Region), a.SealedMemory()))),
-        .. s_huge.Select(each => HostileCase.Refused($"memory: {each.What}", Regions, a => a.Negotiate().Ask(Request.SetMemTable, Wire.Table(each.Region), a.SealedMemory((1UL << 63) - Page)))),
-        .. s_files.Select(each => HostileCase.Refused($"memory: {each.What} instead of guest memory", Trust, a =>
+        .. Numbers.Select(each => HostileCase.Refused($"memory: {each.What}", Regions, a => a.Negotiate().Ask(Request.SetMemTable, Wire.Table(each.Region), a.SealedMemory()))),
+        .. Huge.Select(each => HostileCase.Refused($"memory: {each.What}", Regions, a => a.Negotiate().Ask(Request.SetMemTable, Wire.Table(each.Region), a.SealedMemory((1UL << 63) - Page)))),
+        .. Files.Select(each => HostileCase.Refused($"memory: {each.What} instead of guest memory", Trust, a =>
             a.Negotiate().Ask(Request.SetMemTable, Wire.Table(new Region(0x10_0000, Page, 0x1000_0000)), a.Own(each.Make(a))))),
         HostileCase.Ended("memory: the connection itself instead of guest memory", Trust, a =>
             a.Negotiate().Ask(Request.SetMemTable, Wire.Table(new Region(0x10_0000, Page, 0x1000_0000)), a.Main!.Descriptor)),
@@ -175,18 +175,18 @@ internal static class MemoryCases
             guest.AssertGoesOn(instance);
         }),
         HostileCase.Refused("memory: huge pages that do not exist", Trust, a =>
-            a.Negotiate().Ask(Request.SetMemTable, Wire.Table(new Region(RawGuest.FirstAddress, 8 * Mebibyte, RawGuest.FirstUserAddress)), Huge(a))),
+            a.Negotiate().Ask(Request.SetMemTable, Wire.Table(new Region(RawGuest.FirstAddress, 8 * Mebibyte, RawGuest.FirstUserAddress)), HugePages(a))),
         HostileCase.Refused("memory: a ring in huge pages that do not exist", Trust, a =>
         {
             var connection = a.Negotiate();
-            var answer = connection.Ask(Request.SetMemTable, Wire.Table(new Region(RawGuest.FirstAddress, 8 * Mebibyte, RawGuest.FirstUserAddress)), Huge(a));
+            var answer = connection.Ask(Request.SetMemTable, Wire.Table(new Region(RawGuest.FirstAddress, 8 * Mebibyte, RawGuest.FirstUserAddress)), HugePages(a));
             StartRing(a, connection);
             a.Saw = answer == Answer.Refused ? Verdict.Refused : null;
         }),
         HostileCase.Refused("memory: a buffer in huge pages that do not exist", Trust, a =>
         {
             var guest = a.Boot();
-            var answer = guest.Connection.Ask(Request.SetMemTable, Wire.Table([.. guest.Regions, new(1UL << 33, 8 * Mebibyte, 0x6000_0000_0000)]), guest.Memory, Huge(a));
+            var answer = guest.Connection.Ask(Request.SetMemTable, Wire.Table([.. guest.Regions, new(1UL << 33, 8 * Mebibyte, 0x6000_0000_0000)]), guest.Memory, HugePages(a));
             guest.Requests.Describe(1, 1UL << 33, ConfigMessage.Size);
             guest.OfferReply();
             guest.Requests.Offer(1);
@@ -295,7 +295,7 @@ internal static class MemoryCases
     private static void AskTable(Attack a, byte[] table, int descriptors) =>
         a.Negotiate().Ask(Request.SetMemTable, table, [.. Enumerable.Range(0, descriptors).Select(_ => a.SealedMemory())]);
 
-    private static FileDescriptor Huge(Attack a)
+    private static FileDescriptor HugePages(Attack a)
     {
         var file = a.Own(NativeMethods.HugeMemFd(8 * Mebibyte));
         NativeMethods.Seal(file, Seals.Grow | Seals.Shrink);

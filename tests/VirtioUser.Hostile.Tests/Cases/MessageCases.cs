@@ -7,11 +7,11 @@ internal static class MessageCases
 {
     private const string Header = "vhost-user: Message Specification, Header", Types = "vhost-user: Front-end message types";
 
-    private static readonly uint[] s_unknown =
+    private static readonly uint[] Unknown =
         [0, 6, 7, 19, 20, 22, 23, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 45, 255, 65536, 0x8000_0000, uint.MaxValue];
 
     // Commands with a payload of one size, and a sound payload.
-    private static readonly (Request Request, byte[] Payload)[] s_commands =
+    private static readonly (Request Request, byte[] Payload)[] Commands =
     [
         (Request.SetFeatures, Wire.U64(Wire.Sound)),
         (Request.SetProtocolFeatures, Wire.U64(Wire.ReplyAck)),
@@ -24,7 +24,7 @@ internal static class MessageCases
         (Request.SetVringEnable, Wire.U32(0, 0)),
     ];
 
-    private static readonly (string What, uint Flags, uint Size)[] s_headers =
+    private static readonly (string What, uint Flags, uint Size)[] Headers =
     [
         ("version 0", 0, 0), ("version 2", 2, 0), ("version 3", 3, 0), ("a reply that nobody asked for", Wire.Version | Wire.Reply, 0),
         ("a payload of 4097 bytes", Wire.Version, 4097), ("a payload of 2^31 bytes", Wire.Version, 0x8000_0000),
@@ -33,17 +33,17 @@ internal static class MessageCases
 
     public static IEnumerable<HostileCase> All =>
     [
-        .. s_unknown.Select(number => HostileCase.Refused(
+        .. Unknown.Select(number => HostileCase.Refused(
             $"message {number}, unknown, asks for an answer", Types, a => a.Negotiate().Ask((Request)number, []))),
         .. new uint[] { 0, 6, 22, 31, 45, uint.MaxValue }.Select(number => HostileCase.Ended(
             $"message {number}, unknown, asks for no answer", Types, a => a.Negotiate().Tell((Request)number, []))),
-        .. s_commands.SelectMany(each => new[]
+        .. Commands.SelectMany(each => new[]
         {
             HostileCase.Refused($"{each.Request}: a byte too few", Types, a => a.Negotiate().Ask(each.Request, each.Payload[..^1])),
             HostileCase.Refused($"{each.Request}: a byte too many", Types, a => a.Negotiate().Ask(each.Request, [.. each.Payload, 0])),
             HostileCase.Refused($"{each.Request}: empty", Types, a => a.Negotiate().Ask(each.Request, [])),
         }),
-        .. s_headers.Select(each => HostileCase.Ended(
+        .. Headers.Select(each => HostileCase.Ended(
             $"header: {each.What}", Header, a => a.Negotiate().SendBytes(Wire.U32((uint)Request.SetOwner, each.Flags, each.Size)))),
         HostileCase.Ended("header: flags are all ones", Header, a => a.Connect().SendBytes(Wire.U32(1, uint.MaxValue, 0))),
         HostileCase.Ended("bytes of another protocol", Header, a => a.Connect().SendBytes("GET / HTTP/1.1\r\nHost: there\r\n\r\n"u8.ToArray())),

@@ -10,9 +10,9 @@ internal static class NextPeerCases
     private const string Model = "threat-model: Line 2", Rings = "protocol: Starts, stops and the end of a driver";
 
     // Not a value that a page has by chance.
-    private static readonly byte[] s_secret = [.. Enumerable.Range(0, 64).Select(i => (byte)((i * 37) + 11))];
+    private static readonly byte[] Secret = [.. Enumerable.Range(0, 64).Select(i => (byte)((i * 37) + 11))];
 
-    private static readonly (string Ring, int Index, bool Ends)[] s_longRings =
+    private static readonly (string Ring, int Index, bool Ends)[] LongRings =
     [
         ("request", Limits.ConfigTxQueue, false), ("reply", Limits.ConfigRxQueue, false), ("ping", Limits.PingQueue, false), ("event", Limits.EventQueue, false),
         ("request", Limits.ConfigTxQueue, true), ("reply", Limits.ConfigRxQueue, true), ("ping", Limits.PingQueue, true), ("event", Limits.EventQueue, true),
@@ -40,7 +40,7 @@ internal static class NextPeerCases
             var memory = former.Allocate(instance, Size);
             for (ulong at = 0; at < Size; at += 8 << 20)
             {
-                s_secret.CopyTo(former.Vm.Window!.GetSpan(memory.Offset + at, 64));
+                Secret.CopyTo(former.Vm.Window!.GetSpan(memory.Offset + at, 64));
             }
 
             former.Send(new PingMessage { InstanceHandle = instance, Metadata = 0, ShmId = memory.Id, ShmSize = Size });
@@ -55,7 +55,7 @@ internal static class NextPeerCases
             for (var i = 0; i < 3000; i++)
             {
                 var memory = former.Allocate(former.Create(), 4096);
-                s_secret.CopyTo(former.Bytes(memory));
+                Secret.CopyTo(former.Bytes(memory));
                 last = memory.Offset + memory.Size;
             }
 
@@ -78,7 +78,7 @@ internal static class NextPeerCases
             var instance = next.Create();
             var memory = next.Allocate(instance, 1 << 20);
             Mark(arena.GetSpan(memory.Offset, 1 << 20));
-            if (next.Bytes(memory).IndexOf(s_secret) >= 0)
+            if (next.Bytes(memory).IndexOf(Secret) >= 0)
             {
                 throw new HarmException("A former front-end writes into the memory of the next VM.");
             }
@@ -172,7 +172,7 @@ internal static class NextPeerCases
             var next = a.Boot();
             a.Saw = next.Ask(ConfigOperation.ImportMemory, next.Create(), id).Error == ConfigError.ImportFailed ? Verdict.Refused : null;
         }),
-        .. s_longRings.Select(each => HostileCase.Ignored(
+        .. LongRings.Select(each => HostileCase.Ignored(
             $"{each.Ring} ring: 32768 chains of 32768 descriptors, {(each.Ends ? "then the connection ends" : "then GET_VRING_BASE")}", "VIRTIO 1.2: 2.7.5.1", a =>
             {
                 var guest = LongChains(a, each.Index);
@@ -195,7 +195,7 @@ internal static class NextPeerCases
     {
         for (var at = 0; at < bytes.Length; at += 4096)
         {
-            s_secret.CopyTo(bytes[at..]);
+            Secret.CopyTo(bytes[at..]);
         }
     }
 
@@ -208,7 +208,7 @@ internal static class NextPeerCases
         {
             for (ulong at = 0; at < length; at += 4096)
             {
-                seen += next.Arena.GetSpan(offset + at, 64).SequenceEqual(s_secret) ? 1 : 0;
+                seen += next.Arena.GetSpan(offset + at, 64).SequenceEqual(Secret) ? 1 : 0;
             }
 
             if (seen > 0)

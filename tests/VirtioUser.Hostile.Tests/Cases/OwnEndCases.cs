@@ -9,7 +9,7 @@ internal static class OwnEndCases
 {
     private const string Trust = "threat-model: Line 3", Header = "vhost-user: Message Specification, Header", Channel = "vhost-user: Back-end communication";
 
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     public static IEnumerable<HostileCase> All => new[]
     {
@@ -164,7 +164,7 @@ internal static class OwnEndCases
             guest.Start();
             guest.AssertGoesOn(guest.Create());
         }),
-    }.Select(each => each with { Patience = s_patience });
+    }.Select(each => each with { Patience = Patience });
 
     /// <summary>The daemon ends it, while somebody else still has an end of it.</summary>
     private static void AwaitEnd(Attack a, Connection connection)

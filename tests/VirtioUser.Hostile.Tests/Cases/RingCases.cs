@@ -10,9 +10,9 @@ internal static class RingCases
 
     private const ulong Base = RawGuest.FirstUserAddress, End = RawGuest.FirstUserAddress + RawGuest.Length;
 
-    private static readonly Request[] s_descriptors = [Request.SetVringKick, Request.SetVringCall, Request.SetVringErr];
+    private static readonly Request[] Descriptors = [Request.SetVringKick, Request.SetVringCall, Request.SetVringErr];
 
-    private static readonly (string What, ulong Table, ulong Used, ulong Available)[] s_addresses =
+    private static readonly (string What, ulong Table, ulong Used, ulong Available)[] Addresses =
     [
         ("the table outside memory", 0x1000, Base + 0x2000, Base + 0x1000),
         ("the available ring outside memory", Base, Base + 0x2000, 0x1000),
@@ -28,7 +28,7 @@ internal static class RingCases
         ("guest addresses instead of the front-end's", RawGuest.FirstAddress, RawGuest.FirstAddress + 0x2000, RawGuest.FirstAddress + 0x1000),
     ];
 
-    private static readonly (string What, Func<Attack, FileDescriptor> Make)[] s_wrong =
+    private static readonly (string What, Func<Attack, FileDescriptor> Make)[] Wrong =
     [
         ("a pipe that is full", FullPipe),
         ("a socket", a => NativeMethods.Socket(1, 1)),
@@ -51,7 +51,7 @@ internal static class RingCases
             HostileCase.Refused($"SET_VRING_ADDR of ring {index}", Messages, a => a.Prepare(arena: false).Connection.Ask(Request.SetVringAddr, Wire.Address(index, Base, Base, Base))),
             HostileCase.Refused($"SET_VRING_ENABLE of ring {index}", Messages, a => a.Negotiate().Ask(Request.SetVringEnable, Wire.U32(index, 1))),
         }),
-        .. s_addresses.Select(each => HostileCase.Refused($"ring addresses: {each.What}", Layout, a => StartAt(a, each.Table, each.Used, each.Available))),
+        .. Addresses.Select(each => HostileCase.Refused($"ring addresses: {each.What}", Layout, a => StartAt(a, each.Table, each.Used, each.Available))),
         HostileCase.Refused("ring addresses: logging, which was not offered", "vhost-user: Migration", a =>
         {
             var guest = a.Boot(arena: false);
@@ -76,9 +76,9 @@ internal static class RingCases
             }
         }),
         HostileCase.Refused("ring addresses: a table before there is memory", Messages, a => a.Negotiate().Ask(Request.SetVringAddr, Wire.Address(0, Base, Base, Base))),
-        .. s_descriptors.SelectMany(request => s_wrong.Select(each => HostileCase.Refused(
+        .. Descriptors.SelectMany(request => Wrong.Select(each => HostileCase.Refused(
             $"{request}: {each.What} instead of an eventfd", Messages, a => a.Negotiate().Ask(request, Wire.U64(0), a.Own(each.Make(a)))))),
-        .. s_descriptors.SelectMany(request => new[]
+        .. Descriptors.SelectMany(request => new[]
         {
             HostileCase.Ended($"{request}: the connection itself instead of an eventfd", Messages, a => a.Negotiate().Ask(request, Wire.U64(0), a.Main!.Descriptor)),
             HostileCase.Refused($"{request}: a ring that does not exist", Messages, a => a.Negotiate().Ask(request, Wire.U64(4), a.EventFd().Descriptor)),

@@ -9,36 +9,36 @@ internal static class SignalCases
 {
     private const string Call = "vhost-user: VHOST_USER_SET_VRING_CALL", Error = "vhost-user: VHOST_USER_SET_VRING_ERR", Kick = "vhost-user: VHOST_USER_SET_VRING_KICK";
 
-    private static readonly string[] s_rings = ["request", "reply", "ping", "event"];
+    private static readonly string[] Rings = ["request", "reply", "ping", "event"];
 
     public static IEnumerable<HostileCase> All =>
     [
         .. Enumerable.Range(0, 4).SelectMany(ring => new[]
         {
-            HostileCase.Ignored($"{s_rings[ring]} ring: the call descriptor blocks", Call, a => UseAll(a, guest => RawRing.Block(guest.Rings[ring].Call))),
-            HostileCase.Ignored($"{s_rings[ring]} ring: the call descriptor blocks and 8 threads refill it", Call, a =>
+            HostileCase.Ignored($"{Rings[ring]} ring: the call descriptor blocks", Call, a => UseAll(a, guest => RawRing.Block(guest.Rings[ring].Call))),
+            HostileCase.Ignored($"{Rings[ring]} ring: the call descriptor blocks and 8 threads refill it", Call, a =>
             {
                 var call = UseAll(a, guest => RawRing.Block(guest.Rings[ring].Call)).Rings[ring].Call;
                 a.Own(new Refill(call, 8));
                 a.Main!.Lives();
             }),
-            HostileCase.Ignored($"{s_rings[ring]} ring: the call descriptor is full", Call, a => UseAll(a, guest => RawRing.Fill(guest.Rings[ring].Call))),
-            HostileCase.Ignored($"{s_rings[ring]} ring: the call descriptor blocks, and the ring is stopped", Call, a =>
+            HostileCase.Ignored($"{Rings[ring]} ring: the call descriptor is full", Call, a => UseAll(a, guest => RawRing.Fill(guest.Rings[ring].Call))),
+            HostileCase.Ignored($"{Rings[ring]} ring: the call descriptor blocks, and the ring is stopped", Call, a =>
             {
                 var guest = UseAll(a, guest => RawRing.Block(guest.Rings[ring].Call));
                 guest.Connection.Question(Request.GetVringBase, Wire.U32((uint)ring, 0));
             }),
-            HostileCase.Ignored($"{s_rings[ring]} ring: the call descriptor blocks, and memory is taken away", Call, a =>
+            HostileCase.Ignored($"{Rings[ring]} ring: the call descriptor blocks, and memory is taken away", Call, a =>
             {
                 var guest = UseAll(a, guest => RawRing.Block(guest.Rings[ring].Call));
                 guest.Connection.Must(Request.SetMemTable, Wire.Table());
             }),
-            HostileCase.Ignored($"{s_rings[ring]} ring: the call descriptor blocks, and is replaced", Call, a =>
+            HostileCase.Ignored($"{Rings[ring]} ring: the call descriptor blocks, and is replaced", Call, a =>
             {
                 var guest = UseAll(a, guest => RawRing.Block(guest.Rings[ring].Call));
                 guest.Connection.Must(Request.SetVringCall, Wire.U64((uint)ring), a.EventFd().Descriptor);
             }),
-            HostileCase.Ignored($"{s_rings[ring]} ring: the error descriptor blocks, and the ring is broken", Error, a =>
+            HostileCase.Ignored($"{Rings[ring]} ring: the error descriptor blocks, and the ring is broken", Error, a =>
             {
                 var guest = a.Boot();
                 var instance = guest.Create();
@@ -49,15 +49,15 @@ internal static class SignalCases
                 guest.OfferPings(RawGuest.Echo(instance));
                 SpinWait.SpinUntil(a.Daemon.IsSignalling, 2000);
             }),
-            HostileCase.Ignored($"{s_rings[ring]} ring: disabled, its call descriptor blocked, enabled again", Call, a => BlockedStart(a, ring)),
-            HostileCase.Ignored($"{s_rings[ring]} ring: the kick descriptor is an eventfd of the semaphore kind at its limit", Kick, a =>
+            HostileCase.Ignored($"{Rings[ring]} ring: disabled, its call descriptor blocked, enabled again", Call, a => BlockedStart(a, ring)),
+            HostileCase.Ignored($"{Rings[ring]} ring: the kick descriptor is an eventfd of the semaphore kind at its limit", Kick, a =>
             {
                 var guest = a.Boot();
                 var semaphore = a.Own(NativeMethods.SemaphoreEventFd());
                 NativeMethods.Write(semaphore, BitConverter.GetBytes(ulong.MaxValue - 1));
                 guest.Connection.Must(Request.SetVringKick, Wire.U64((uint)ring), semaphore);
             }),
-            HostileCase.Ignored($"{s_rings[ring]} ring: the kick descriptor is made blocking", Kick, a =>
+            HostileCase.Ignored($"{Rings[ring]} ring: the kick descriptor is made blocking", Kick, a =>
             {
                 var guest = a.Boot();
                 guest.Rings[ring].Kick.Descriptor.SetNonBlocking(false);

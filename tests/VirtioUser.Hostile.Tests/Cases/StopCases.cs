@@ -7,7 +7,7 @@ namespace VirtioUser.Hostile.Tests.Cases;
 /// <summary>The daemon ends with code 0 in any case.</summary>
 internal static class StopCases
 {
-    private static readonly (string What, Action<Attack> Load)[] s_loads =
+    private static readonly (string What, Action<Attack> Load)[] Loads =
     [
         ("a connection that says nothing", a => a.Connect()),
         ("half a message", a => a.Negotiate().SendBytes(Wire.U32((uint)Request.SetFeatures, Wire.Version, 8))),
@@ -72,7 +72,7 @@ internal static class StopCases
         }),
     ];
 
-    public static IEnumerable<HostileCase> All => s_loads.Select(load => HostileCase.Ended($"SIGTERM under load: {load.What}", "vhost-user: Back-end program conventions", a =>
+    public static IEnumerable<HostileCase> All => Loads.Select(load => HostileCase.Ended($"SIGTERM under load: {load.What}", "vhost-user: Back-end program conventions", a =>
     {
         load.Load(a);
         a.Daemon.Terminate();
@@ -82,7 +82,8 @@ internal static class StopCases
         }
 
         a.Saw = a.Daemon.ExitCode == 0 ? Verdict.ConnectionEnded : Verdict.Crashed;
-    }) with { EndsDaemon = true });
+    }) with
+    { EndsDaemon = true });
 
     private static VirtioUser.Protocol.ConfigMessage Slow()
     {

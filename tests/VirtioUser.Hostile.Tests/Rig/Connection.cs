@@ -21,7 +21,7 @@ internal sealed record Incoming(Request Request, uint Flags, byte[] Payload)
 /// <summary>Nothing is checked here. A daemon that is silent for too long is wedged.</summary>
 internal sealed class Connection : IDisposable
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
     private readonly UnixSocket _socket;
 
@@ -29,14 +29,14 @@ internal sealed class Connection : IDisposable
     {
         try
         {
-            _socket = UnixSocket.Connect(path, s_patience);
+            _socket = UnixSocket.Connect(path, Patience);
         }
         catch (LinuxException e) when (e.Errno == Errno.EAGAIN)
         {
             throw new WedgedException("The daemon accepts no connection.");
         }
 
-        _socket.ReceiveTimeout = s_patience;
+        _socket.ReceiveTimeout = Patience;
     }
 
     /// <summary>The socket, to be passed on or written to by somebody else.</summary>

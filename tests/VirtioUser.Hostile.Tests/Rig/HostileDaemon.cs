@@ -13,7 +13,7 @@ public sealed class HostileDaemon : IDisposable
     // The log's budget for a connection (docs/threat-model.md), and a few lines that no peer causes.
     private const int Burst = 20, LinesPerSecond = 5, SpareLines = 10;
 
-    private static readonly TimeSpan s_rest = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Rest = TimeSpan.FromSeconds(20);
 
     private DaemonProcess? _daemon;
     private int _descriptors, _threads;
@@ -209,7 +209,7 @@ public sealed class HostileDaemon : IDisposable
         {
             var runnable = daemon.Runnable();
             quiet = runnable.Count == 0 ? quiet + 1 : 0;
-            if (quiet == 0 && Stopwatch.GetElapsedTime(began) > s_rest)
+            if (quiet == 0 && Stopwatch.GetElapsedTime(began) > Rest)
             {
                 throw new WedgedException($"Threads run although nothing happens: {string.Join(", ", runnable)}.");
             }
@@ -228,7 +228,7 @@ public sealed class HostileDaemon : IDisposable
                 return;
             }
 
-            if (Stopwatch.GetElapsedTime(began) > s_rest)
+            if (Stopwatch.GetElapsedTime(began) > Rest)
             {
                 throw new WedgedException(
                     $"Not given back: {descriptors} descriptors (at rest {_descriptors}), {threads} threads ({_threads}), {foreign} files or mappings of peers that are gone.");

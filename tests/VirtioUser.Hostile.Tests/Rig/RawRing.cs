@@ -10,7 +10,7 @@ internal sealed class RawRing(RawGuest guest, int index, ushort size, ulong addr
 {
     public const ushort Next = 1, Write = 2, Indirect = 4;
 
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
     private ushort _seen = guest.First;
 
@@ -112,7 +112,7 @@ internal sealed class RawRing(RawGuest guest, int index, ushort size, ulong addr
                 Returned.Add(element);
             }
 
-            var left = s_patience - Stopwatch.GetElapsedTime(began);
+            var left = Patience - Stopwatch.GetElapsedTime(began);
             if (left <= TimeSpan.Zero || (!Call.Wait((int)left.TotalMilliseconds) && UsedIndex == _seen))
             {
                 throw new WedgedException($"Ring {index} does not go on: {what}.");

@@ -9,17 +9,17 @@ namespace VirtioUser.Hostile.Tests.Rig;
 /// <summary>Collects verdicts, and writes them to artifacts/hostile/verdicts.md.</summary>
 public sealed class Report : IDisposable
 {
-    private static readonly Lock s_lock = new();
-    private static readonly Dictionary<string, (HostileCase Case, Outcome Outcome)> s_outcomes = [];
+    private static readonly Lock Lock = new();
+    private static readonly Dictionary<string, (HostileCase Case, Outcome Outcome)> Outcomes = [];
 
     /// <summary>The file, under the repository's artifacts.</summary>
     public static string File => Path.Combine(BuildOutput.Artifacts, "hostile", "verdicts.md");
 
     internal static void Add(HostileCase it, Outcome outcome)
     {
-        lock (s_lock)
+        lock (Lock)
         {
-            s_outcomes[it.Name] = (it, outcome);
+            Outcomes[it.Name] = (it, outcome);
         }
     }
 
@@ -39,19 +39,19 @@ public sealed class Report : IDisposable
     public void Dispose()
     {
         var text = new StringBuilder("| case | violates | verdict |\n|---|---|---|\n");
-        lock (s_lock)
+        lock (Lock)
         {
-            foreach (var (it, outcome) in s_outcomes.Values.OrderBy(each => each.Case.Name, StringComparer.Ordinal))
+            foreach (var (it, outcome) in Outcomes.Values.OrderBy(each => each.Case.Name, StringComparer.Ordinal))
             {
                 var right = outcome.Verdict == it.Expected && outcome.Harm.Count == 0;
                 var verdict = right ? Words(outcome.Verdict) : $"**{Words(outcome.Verdict)}**, not {Words(it.Expected)}: {string.Join(' ', outcome.Harm).ReplaceLineEndings(" ")}";
                 text.Append(CultureInfo.InvariantCulture, $"| {it.Name} | {it.Violates} | {verdict} |\n");
             }
 
-            text.Append(CultureInfo.InvariantCulture, $"\n{s_outcomes.Count} cases: ");
-            text.AppendJoin(", ", Enum.GetValues<Verdict>().Select(verdict => $"{s_outcomes.Values.Count(each => each.Outcome.Verdict == verdict)} {Words(verdict)}"));
-            text.Append(CultureInfo.InvariantCulture, $"; {s_outcomes.Values.Count(each => each.Outcome.Verdict != each.Case.Expected || each.Outcome.Harm.Count > 0)} not as they should be.\n");
-            foreach (var (it, outcome) in s_outcomes.Values.OrderByDescending(each => each.Outcome.Took).Take(10))
+            text.Append(CultureInfo.InvariantCulture, $"\n{Outcomes.Count} cases: ");
+            text.AppendJoin(", ", Enum.GetValues<Verdict>().Select(verdict => $"{Outcomes.Values.Count(each => each.Outcome.Verdict == verdict)} {Words(verdict)}"));
+            text.Append(CultureInfo.InvariantCulture, $"; {Outcomes.Values.Count(each => each.Outcome.Verdict != each.Case.Expected || each.Outcome.Harm.Count > 0)} not as they should be.\n");
+            foreach (var (it, outcome) in Outcomes.Values.OrderByDescending(each => each.Outcome.Took).Take(10))
             {
                 text.Append(CultureInfo.InvariantCulture, $"<!-- {outcome.Took.TotalSeconds:F1} s: {it.Name} ({outcome.Phases}) -->\n");
             }

@@ -2,7 +2,7 @@
 namespace VirtioUser.Vm.Tests;
 
 /// <summary>Runs the demo as the script does.</summary>
-static class DemoProgram
+internal static class DemoProgram
 {
     /// <summary>Runs it to its end.</summary>
     /// <param name="arguments">Its arguments.</param>
@@ -19,7 +19,7 @@ static class DemoProgram
             }
         }
 
-        int code = await ChildProcess.RunAsync(
+        var code = await ChildProcess.RunAsync(
             "dotnet", [BuildOutput.PathOf("VirtioUser.Demo", "VirtioUser.Demo.dll"), .. arguments], new() { Output = Hear, Error = Hear },
             TestContext.Current.CancellationToken);
         return (code, string.Join('\n', lines));

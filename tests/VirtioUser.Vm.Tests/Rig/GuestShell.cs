@@ -5,7 +5,7 @@ using TestDevice.Dependency;
 namespace VirtioUser.Vm.Tests;
 
 /// <summary>Script lines for the guest's sh.</summary>
-static class GuestShell
+internal static class GuestShell
 {
     /// <summary>The node of the device that does what its pings say.</summary>
     public const string Node = "/dev/virtio-user/5655:7e57:01";
@@ -13,7 +13,7 @@ static class GuestShell
     /// <summary>Writes one ping without memory to file descriptor 3 (uapi <c>struct virtio_user_ping</c>).</summary>
     public static string Ping(TestOperation operation, ulong argument = 0, uint events = 0)
     {
-        byte[] ping = new byte[40];
+        var ping = new byte[40];
         BinaryPrimitives.WriteUInt64LittleEndian(ping, TestDevices.Metadata(operation, argument));
         BinaryPrimitives.WriteUInt32LittleEndian(ping.AsSpan(32), events);
         return $"printf '{string.Concat(ping.Select(value => "\\" + Convert.ToString(value, 8).PadLeft(3, '0')))}' >&3";

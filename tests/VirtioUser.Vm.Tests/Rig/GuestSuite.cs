@@ -8,11 +8,11 @@ namespace VirtioUser.Vm.Tests;
 /// <summary>Boots a VM, runs the guest's whole test program in it, and keeps what became of each test.</summary>
 public sealed class GuestSuite : IAsyncLifetime
 {
-    readonly List<Outcome> outcomes = [];
-    VmRig? rig;
+    private readonly List<Outcome> _outcomes = [];
+    private VmRig? _rig;
 
     /// <summary>The VM in which it ran.</summary>
-    public VmRig Rig => rig!;
+    public VmRig Rig => _rig!;
 
     /// <summary>The whole output of a run that did not get to its end; empty otherwise.</summary>
     public string Broken { get; private set; } = "";
@@ -20,9 +20,9 @@ public sealed class GuestSuite : IAsyncLifetime
     /// <summary>The names of all tests in the program, asked of it on the host.</summary>
     public static IEnumerable<string> Names()
     {
-        string program = BuildOutput.PathOf("VirtioUser.Guest.Tests", "VirtioUser.Guest.Tests.dll");
-        using Process process = Process.Start(new ProcessStartInfo("dotnet", [program, "-list", "tests/json"]) { RedirectStandardOutput = true })!;
-        string output = process.StandardOutput.ReadToEnd();
+        var program = BuildOutput.PathOf("VirtioUser.Guest.Tests", "VirtioUser.Guest.Tests.dll");
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [program, "-list", "tests/json"]) { RedirectStandardOutput = true })!;
+        var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         return JsonSerializer.Deserialize<string[]>(output[output.IndexOf('[')..(output.LastIndexOf(']') + 1)])!;
     }
@@ -32,8 +32,8 @@ public sealed class GuestSuite : IAsyncLifetime
     {
         bool IsCase(string ran) => ran == name || ran.StartsWith(name + "(", StringComparison.Ordinal);
 
-        List<Outcome> ran = outcomes.FindAll(outcome => IsCase(outcome.Test));
-        string wrong = string.Join('\n', ran.Where(outcome => outcome.Verdict != Verdict.Passed).Select(outcome => $"{outcome.Test}: {outcome.Verdict} in the guest: {outcome.Message}"));
+        var ran = _outcomes.FindAll(outcome => IsCase(outcome.Test));
+        var wrong = string.Join('\n', ran.Where(outcome => outcome.Verdict != Verdict.Passed).Select(outcome => $"{outcome.Test}: {outcome.Verdict} in the guest: {outcome.Message}"));
         Assert.True(wrong.Length == 0, wrong);
         Assert.True(ran.Count > 0, $"The test did not come to its end in the guest. {Broken}");
     }
@@ -41,10 +41,10 @@ public sealed class GuestSuite : IAsyncLifetime
     /// <inheritdoc/>
     public async ValueTask InitializeAsync()
     {
-        rig = await VmRig.StartAsync();
+        _rig = await VmRig.StartAsync();
         List<string> otherLines = [];
-        TestReport report = new("the test program in the guest", outcomes.Add, _ => { });
-        GuestCommandResult result = await rig.Machine.RunAsync(
+        TestReport report = new("the test program in the guest", _outcomes.Add, _ => { });
+        var result = await _rig.Machine.RunAsync(
             ["dotnet", $"{VmRig.TestsInGuest}/VirtioUser.Guest.Tests.dll", .. TestReport.Arguments],
             line =>
             {
@@ -56,17 +56,17 @@ public sealed class GuestSuite : IAsyncLifetime
         if (report.Ended == 0 || report.Running.Count > 0 || report.Errors > 0 || (result.ExitCode != 0 && report.Failed == 0))
         {
             Broken = $"The test program ended with {result.ExitCode} while it ran [{string.Join(", ", report.Running)}]:\n" +
-                string.Join('\n', outcomes.Where(outcome => outcome.Verdict == Verdict.Failed).Select(outcome => $"{outcome.Test}: {outcome.Message}")) +
-                $"\n{string.Join('\n', otherLines.TakeLast(20))}\n{result.Error}\n{rig.Daemon.LogTail}";
+                string.Join('\n', _outcomes.Where(outcome => outcome.Verdict == Verdict.Failed).Select(outcome => $"{outcome.Test}: {outcome.Message}")) +
+                $"\n{string.Join('\n', otherLines.TakeLast(20))}\n{result.Error}\n{_rig.Daemon.LogTail}";
         }
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (rig is not null)
+        if (_rig is not null)
         {
-            await rig.DisposeAsync();
+            await _rig.DisposeAsync();
         }
     }
 }

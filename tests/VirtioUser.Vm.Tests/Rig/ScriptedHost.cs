@@ -14,21 +14,21 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
     /// <summary>The length of the shared memory region, in bytes.</summary>
     public const ulong ArenaLength = 1UL << 30;
 
-    const ulong WakeToken = Limits.QueueCount;
+    private const ulong WakeToken = Limits.QueueCount;
 
-    readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("vu-");
-    readonly FileDescriptor arena = MemFd.Create("scripted-arena", ArenaLength);
-    readonly EventFd wake = EventFd.Create();
-    readonly EventFd cancel = EventFd.Create();
-    readonly EventPoll poll = new();
-    readonly StartedQueue?[] queues = new StartedQueue?[Limits.QueueCount];
-    readonly bool[] isBlocked = new bool[Limits.QueueCount];
-    readonly Lock gate = new(); // held by whoever touches a queue
-    readonly UnixSocket listener;
-    readonly Thread connection, worker;
-    BackEnd? backEnd;
-    byte[]? reply;
-    volatile bool stopping;
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("vu-");
+    private readonly FileDescriptor _arena = MemFd.Create("scripted-arena", ArenaLength);
+    private readonly EventFd _wake = EventFd.Create();
+    private readonly EventFd _cancel = EventFd.Create();
+    private readonly EventPoll _poll = new();
+    private readonly StartedQueue?[] _queues = new StartedQueue?[Limits.QueueCount];
+    private readonly bool[] _isBlocked = new bool[Limits.QueueCount];
+    private readonly Lock _gate = new(); // held by whoever touches a queue
+    private readonly UnixSocket _listener;
+    private readonly Thread _connection, _worker;
+    private BackEnd? _backEnd;
+    private byte[]? _reply;
+    private volatile bool _stopping;
 
     /// <summary>Listens; serves one VM.</summary>
     /// <param name="answer">
@@ -38,16 +38,16 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
     public ScriptedHost(Func<ConfigMessage, byte[]?> answer)
     {
         Answer = answer;
-        listener = UnixSocket.Listen(SocketPath);
-        poll.Add(wake.Descriptor, WakeToken);
-        connection = new Thread(Serve) { IsBackground = true, Name = "scripted host: connection" };
-        worker = new Thread(Work) { IsBackground = true, Name = "scripted host: queues" };
-        connection.Start();
-        worker.Start();
+        _listener = UnixSocket.Listen(SocketPath);
+        _poll.Add(_wake.Descriptor, WakeToken);
+        _connection = new Thread(Serve) { IsBackground = true, Name = "scripted host: connection" };
+        _worker = new Thread(Work) { IsBackground = true, Name = "scripted host: queues" };
+        _connection.Start();
+        _worker.Start();
     }
 
     /// <summary>The socket for QEMU.</summary>
-    public string SocketPath => Path.Combine(folder.FullName, "socket");
+    public string SocketPath => Path.Combine(_folder.FullName, "socket");
 
     /// <summary>See the constructor. May be replaced at any time.</summary>
     public Func<ConfigMessage, byte[]?> Answer { get; set; }
@@ -59,26 +59,26 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
     public override int ConfigurationLength => 256;
 
     /// <inheritdoc/>
-    public override IReadOnlyList<SharedMemoryRegion?> SharedMemory => [new SharedMemoryRegion(arena, ArenaLength)];
+    public override IReadOnlyList<SharedMemoryRegion?> SharedMemory => [new SharedMemoryRegion(_arena, ArenaLength)];
 
     /// <summary>Gives the reply to a request that got none.</summary>
     public void Reply(ReadOnlySpan<byte> bytes)
     {
-        lock (gate)
+        lock (_gate)
         {
-            reply = bytes.ToArray();
+            _reply = bytes.ToArray();
         }
 
-        wake.Signal();
+        _wake.Signal();
     }
 
     /// <summary>Puts bytes on the event queue, at once.</summary>
     /// <exception cref="InvalidOperationException">The driver has no buffer there.</exception>
     public void SendEvent(ReadOnlySpan<byte> bytes)
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (!TryPut(queues[Limits.EventQueue], bytes))
+            if (!TryPut(_queues[Limits.EventQueue], bytes))
             {
                 throw new InvalidOperationException("The driver has posted no buffer for an event.");
             }
@@ -93,9 +93,9 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
     public void DoOnQueue(int index, Action<DeviceQueue> action)
     {
         ArgumentNullException.ThrowIfNull(action);
-        lock (gate)
+        lock (_gate)
         {
-            StartedQueue queue = queues[index] ?? throw new InvalidOperationException($"Queue {index} is not started.");
+            var queue = _queues[index] ?? throw new InvalidOperationException($"Queue {index} is not started.");
             action(queue.Queue);
             CallIfWanted(queue);
         }
@@ -104,73 +104,73 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
     /// <summary>Makes every kick of a started queue wait for good: the file behind the descriptor is the host's too.</summary>
     public void BlockKicks(int index)
     {
-        lock (gate)
+        lock (_gate)
         {
-            FileDescriptor kick = queues[index]!.Kick.Descriptor;
-            poll.Remove(kick);
+            var kick = _queues[index]!.Kick.Descriptor;
+            _poll.Remove(kick);
             kick.SetNonBlocking(false);
-            queues[index]!.Kick.TryConsume();
+            _queues[index]!.Kick.TryConsume();
             using FileStream file = new(new SafeFileHandle(kick.DangerousGetHandle(), ownsHandle: false), FileAccess.Write, bufferSize: 0);
             file.Write(BitConverter.GetBytes(ulong.MaxValue - 1));
-            isBlocked[index] = true;
+            _isBlocked[index] = true;
         }
     }
 
     /// <summary>Tells the driver that the configuration has changed.</summary>
-    public void ChangeConfiguration() => Assert.True(backEnd!.NotifyConfigurationChanged());
+    public void ChangeConfiguration() => Assert.True(_backEnd!.NotifyConfigurationChanged());
 
     /// <inheritdoc/>
     public override void QueueStarted(StartedQueue queue)
     {
         ArgumentNullException.ThrowIfNull(queue);
-        lock (gate)
+        lock (_gate)
         {
-            queues[queue.Index] = queue;
-            poll.Add(queue.Kick.Descriptor, (ulong)queue.Index);
+            _queues[queue.Index] = queue;
+            _poll.Add(queue.Kick.Descriptor, (ulong)queue.Index);
         }
 
-        wake.Signal();
+        _wake.Signal();
     }
 
     /// <inheritdoc/>
     public override void QueueStopping(int index)
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (!isBlocked[index])
+            if (!_isBlocked[index])
             {
-                poll.Remove(queues[index]!.Kick.Descriptor);
+                _poll.Remove(_queues[index]!.Kick.Descriptor);
             }
 
-            queues[index] = null;
+            _queues[index] = null;
         }
     }
 
     /// <summary>The VM must have ended.</summary>
     public void Dispose()
     {
-        stopping = true;
-        cancel.Signal();
-        wake.Signal();
-        connection.Join();
-        worker.Join();
-        listener.Dispose();
-        poll.Dispose();
-        wake.Dispose();
-        cancel.Dispose();
-        arena.Dispose();
-        folder.Delete(recursive: true);
+        _stopping = true;
+        _cancel.Signal();
+        _wake.Signal();
+        _connection.Join();
+        _worker.Join();
+        _listener.Dispose();
+        _poll.Dispose();
+        _wake.Dispose();
+        _cancel.Dispose();
+        _arena.Dispose();
+        _folder.Delete(recursive: true);
     }
 
-    void Serve()
+    private void Serve()
     {
-        if (listener.Accept(cancel) is { } socket)
+        if (_listener.Accept(_cancel) is { } socket)
         {
-            using (backEnd = new BackEnd(socket, this))
+            using (_backEnd = new BackEnd(socket, this))
             {
                 try
                 {
-                    backEnd.Run();
+                    _backEnd.Run();
                 }
                 catch (LinuxException)
                 {
@@ -180,24 +180,24 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
         }
     }
 
-    void Work()
+    private void Work()
     {
         Span<ReadyDescriptor> ready = stackalloc ReadyDescriptor[Limits.QueueCount + 1];
-        while (!stopping)
+        while (!_stopping)
         {
-            wake.TryConsume();
+            _wake.TryConsume();
             while (TryAnswer() || TryDrain(Limits.PingQueue))
             {
             }
 
-            int count = poll.Wait(ready);
-            lock (gate)
+            var count = _poll.Wait(ready);
+            lock (_gate)
             {
-                foreach (ReadyDescriptor each in ready[..count])
+                foreach (var each in ready[..count])
                 {
                     if (each.Token != WakeToken)
                     {
-                        queues[each.Token]?.Kick.TryConsume();
+                        _queues[each.Token]?.Kick.TryConsume();
                     }
                 }
             }
@@ -205,18 +205,18 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
     }
 
     // Sends the reply that is due, if any, then takes the next request.
-    bool TryAnswer()
+    private bool TryAnswer()
     {
         ConfigMessage request;
-        lock (gate)
+        lock (_gate)
         {
-            if (reply is not null && TryPut(queues[Limits.ConfigRxQueue], reply))
+            if (_reply is not null && TryPut(_queues[Limits.ConfigRxQueue], _reply))
             {
-                reply = null;
+                _reply = null;
             }
 
-            byte[] bytes = new byte[ConfigMessage.Size];
-            if (reply is not null || !TryTake(Limits.ConfigTxQueue, bytes))
+            var bytes = new byte[ConfigMessage.Size];
+            if (_reply is not null || !TryTake(Limits.ConfigTxQueue, bytes))
             {
                 return false;
             }
@@ -224,26 +224,26 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
             request = ConfigMessage.Read(bytes);
         }
 
-        byte[]? answer = Answer(request);
-        lock (gate)
+        var answer = Answer(request);
+        lock (_gate)
         {
-            reply ??= answer;
+            _reply ??= answer;
         }
 
         return true;
     }
 
-    bool TryDrain(int index)
+    private bool TryDrain(int index)
     {
-        lock (gate)
+        lock (_gate)
         {
             return TryTake(index, []);
         }
     }
 
-    bool TryTake(int index, Span<byte> bytes)
+    private bool TryTake(int index, Span<byte> bytes)
     {
-        if (queues[index] is not { } queue || !TryTake(queue, out DescriptorChain chain))
+        if (_queues[index] is not { } queue || !TryTake(queue, out var chain))
         {
             return false;
         }
@@ -254,9 +254,9 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
         return true;
     }
 
-    static bool TryPut(StartedQueue? queue, ReadOnlySpan<byte> bytes)
+    private static bool TryPut(StartedQueue? queue, ReadOnlySpan<byte> bytes)
     {
-        if (queue is null || !TryTake(queue, out DescriptorChain chain))
+        if (queue is null || !TryTake(queue, out var chain))
         {
             return false;
         }
@@ -266,7 +266,7 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
         return true;
     }
 
-    static bool TryTake(StartedQueue queue, out DescriptorChain chain)
+    private static bool TryTake(StartedQueue queue, out DescriptorChain chain)
     {
         while (!queue.Queue.TryTake(out chain))
         {
@@ -279,7 +279,7 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
         return true;
     }
 
-    static void CallIfWanted(StartedQueue queue)
+    private static void CallIfWanted(StartedQueue queue)
     {
         if (queue.Queue.MustCall())
         {

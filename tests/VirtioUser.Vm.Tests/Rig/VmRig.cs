@@ -10,21 +10,21 @@ public sealed class VmRig : IAsyncDisposable
     /// <summary>Where the guest finds the test program.</summary>
     public const string TestsInGuest = "/opt/tests";
 
-    readonly List<VirtualMachine> machines = [];
+    private readonly List<VirtualMachine> _machines = [];
 
-    readonly IReadOnlyList<Share> shares;
+    private readonly IReadOnlyList<Share> _shares;
 
-    VmRig(DaemonProcess daemon, IReadOnlyList<Share> shares)
+    private VmRig(DaemonProcess daemon, IReadOnlyList<Share> shares)
     {
         Daemon = daemon;
-        this.shares = shares;
+        this._shares = shares;
     }
 
     /// <summary>The daemon.</summary>
     public DaemonProcess Daemon { get; }
 
     /// <summary>The VM that was booted last.</summary>
-    public VirtualMachine Machine => machines[^1];
+    public VirtualMachine Machine => _machines[^1];
 
     /// <summary>Starts a daemon with the devices that the tests use, boots a VM and loads the driver.</summary>
     public static async Task<VmRig> StartAsync(
@@ -61,15 +61,15 @@ public sealed class VmRig : IAsyncDisposable
     /// <summary>Boots a VM and loads the driver; the one before must have ended.</summary>
     public async Task BootAsync(int queueSize = 128, int processors = 2, CancellationToken cancellationToken = default)
     {
-        GuestImage image = await GuestImage.PrepareAsync(cancellationToken: cancellationToken);
-        machines.Add(await VirtualMachine.StartAsync(
+        var image = await GuestImage.PrepareAsync(cancellationToken: cancellationToken);
+        _machines.Add(await VirtualMachine.StartAsync(
             image,
             new VirtualMachineOptions
             {
                 Processors = processors,
                 MayReboot = true,
                 Devices = [new VhostUserDevice(Daemon.SocketPath) { QueueSize = queueSize }],
-                Shares = shares,
+                Shares = _shares,
             },
             cancellationToken));
         await Machine.LoadDriverAsync(cancellationToken: cancellationToken);
@@ -79,7 +79,7 @@ public sealed class VmRig : IAsyncDisposable
     /// <returns>Its standard output.</returns>
     public async Task<string> RunAsync(string script)
     {
-        GuestCommandResult result = await Machine.RunAsync(script, cancellationToken: TestContext.Current.CancellationToken);
+        var result = await Machine.RunAsync(script, cancellationToken: TestContext.Current.CancellationToken);
         return result.ExitCode == 0
             ? result.Output
             : throw new XunitException($"{script}\nended with {result.ExitCode}:\n{result.Output}{result.Error}\nThe console ends with:\n{Machine.ConsoleTail}");
@@ -93,7 +93,7 @@ public sealed class VmRig : IAsyncDisposable
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         patience.CancelAfter(TimeSpan.FromSeconds(20));
-        foreach (string level in new[] { "virtio_user_instances", "virtio_user_objects", "virtio_user_memory_bytes" })
+        foreach (var level in new[] { "virtio_user_instances", "virtio_user_objects", "virtio_user_memory_bytes" })
         {
             long left;
             do
@@ -106,12 +106,12 @@ public sealed class VmRig : IAsyncDisposable
     }
 
     /// <summary>Checks that no guest kernel complained: no warning, no oops, no hung task.</summary>
-    public void AssertKernelsContent() => Assert.Empty(machines.SelectMany(machine => machine.KernelComplaints));
+    public void AssertKernelsContent() => Assert.Empty(_machines.SelectMany(machine => machine.KernelComplaints));
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        foreach (VirtualMachine machine in machines)
+        foreach (var machine in _machines)
         {
             await machine.DisposeAsync();
         }

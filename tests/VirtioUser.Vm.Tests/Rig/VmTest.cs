@@ -4,23 +4,23 @@ namespace VirtioUser.Vm.Tests;
 /// <summary>Boots before each test and takes everything down after it.</summary>
 public abstract class VmTest : IAsyncLifetime
 {
-    VmRig? rig;
+    private VmRig? _rig;
 
     /// <summary>Ends with the test run.</summary>
     protected static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     /// <summary>The daemon and the VM.</summary>
-    protected VmRig Rig => rig!;
+    protected VmRig Rig => _rig!;
 
     /// <inheritdoc/>
-    public async ValueTask InitializeAsync() => rig = await VmRig.StartAsync(cancellationToken: Cancelled);
+    public async ValueTask InitializeAsync() => _rig = await VmRig.StartAsync(cancellationToken: Cancelled);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (rig is not null)
+        if (_rig is not null)
         {
-            await rig.DisposeAsync();
+            await _rig.DisposeAsync();
         }
 
         GC.SuppressFinalize(this);

@@ -3,4 +3,4 @@ namespace VirtioUser.Demo.Video;
 
 /// <summary>Something did not hold that the demo is to show; the message says what.</summary>
 /// <param name="message">What.</param>
-sealed class DemonstrationException(string message) : Exception(message);
+internal sealed class DemonstrationException(string message) : Exception(message);

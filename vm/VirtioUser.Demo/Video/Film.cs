@@ -5,9 +5,9 @@ namespace VirtioUser.Demo.Video;
 /// <param name="Title">As people read it.</param>
 /// <param name="Clip">The clip.</param>
 /// <param name="ToMeasure">The clip to measure with.</param>
-sealed record Film(string Title, FilmFile Clip, FilmFile ToMeasure);
+internal sealed record Film(string Title, FilmFile Clip, FilmFile ToMeasure);
 
 /// <summary>Where a file lies.</summary>
 /// <param name="HostPath">For programs on this machine.</param>
 /// <param name="PlacePath">For programs in the place.</param>
-sealed record FilmFile(string HostPath, string PlacePath);
+internal sealed record FilmFile(string HostPath, string PlacePath);

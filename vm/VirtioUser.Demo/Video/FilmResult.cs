@@ -9,7 +9,7 @@ namespace VirtioUser.Demo.Video;
 /// <param name="Native">Runs of ffmpeg on this machine.</param>
 /// <param name="Ours">Runs of vu-play, each right behind the one of the same place in <paramref name="Native"/>.</param>
 /// <param name="Alone">ffmpeg in software in the guest; null without a VM.</param>
-sealed record FilmResult(string Title, Proof Proved, IReadOnlyList<Decoding> Native, IReadOnlyList<PlayerSummary> Ours, Decoding? Alone)
+internal sealed record FilmResult(string Title, Proof Proved, IReadOnlyList<Decoding> Native, IReadOnlyList<PlayerSummary> Ours, Decoding? Alone)
 {
     /// <summary>Median rate of ffmpeg on this machine.</summary>
     public double NativeRate => Median(Native.Select(run => run.Rate));
@@ -20,7 +20,7 @@ sealed record FilmResult(string Title, Proof Proved, IReadOnlyList<Decoding> Nat
     /// <summary>Median of the rounds' ratios: what both met in the same seconds is compared.</summary>
     public double Ratio => Median(Ours.Zip(Native, (ours, native) => ours.Decoding.Rate / native.Rate));
 
-    static double Median(IEnumerable<double> values)
+    private static double Median(IEnumerable<double> values)
     {
         double[] ascending = [.. values.Order()];
         return (ascending[ascending.Length / 2] + ascending[(ascending.Length - 1) / 2]) / 2;

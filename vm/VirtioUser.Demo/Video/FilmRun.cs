@@ -9,7 +9,7 @@ namespace VirtioUser.Demo.Video;
 /// <param name="tree">FFmpeg.</param>
 /// <param name="media">How the guest sees <paramref name="tree"/>; null without a VM.</param>
 /// <param name="outputs">A folder that programs in the place may write to.</param>
-sealed class FilmRun(IPlace place, Player player, MediaTree tree, Share? media, Share outputs)
+internal sealed class FilmRun(IPlace place, Player player, MediaTree tree, Share? media, Share outputs)
 {
     /// <summary>How often ffmpeg and vu-play take turns.</summary>
     public const int Rounds = 3;
@@ -23,10 +23,10 @@ sealed class FilmRun(IPlace place, Player player, MediaTree tree, Share? media, 
     {
         const string listing = "listing", picture = "sheet.png";
         await player.PlayAsync(film.Clip.PlacePath, ["--framemd5", InPlace(listing), "--sheet", InPlace(picture)], cancellationToken);
-        string[] actual = await File.ReadAllLinesAsync(Path.Combine(outputs.HostFolder, listing), cancellationToken);
+        var actual = await File.ReadAllLinesAsync(Path.Combine(outputs.HostFolder, listing), cancellationToken);
         File.Move(Path.Combine(outputs.HostFolder, picture), sheet, overwrite: true);
         File.Delete(Path.Combine(outputs.HostFolder, listing));
-        Proof proof = Proof.Of(await Ffmpeg.FrameMd5Async(tree, film.Clip.HostPath, cancellationToken), actual);
+        var proof = Proof.Of(await Ffmpeg.FrameMd5Async(tree, film.Clip.HostPath, cancellationToken), actual);
         return proof.Holds
             ? proof
             : throw new DemonstrationException($"{film.Title}: {proof.Equal} of {proof.Frames} pictures are equal. {proof.Difference ?? "There is no picture."}");
@@ -40,7 +40,7 @@ sealed class FilmRun(IPlace place, Player player, MediaTree tree, Share? media, 
     {
         List<Decoding> native = [];
         List<PlayerSummary> ours = [];
-        for (int round = 0; round < Rounds; round++)
+        for (var round = 0; round < Rounds; round++)
         {
             native.Add(await Ffmpeg.MeasureAsync(tree, film.ToMeasure.HostPath, cancellationToken));
             ours.Add(await player.PlayAsync(film.ToMeasure.PlacePath, [], cancellationToken));
@@ -59,5 +59,5 @@ sealed class FilmRun(IPlace place, Player player, MediaTree tree, Share? media, 
         : await FfmpegDecoding.MeasureInGuestAsync(
             place.FolderOf(media), film.ToMeasure.PlacePath, (command, error) => place.RunAsync(command, _ => { }, error, cancellationToken));
 
-    string InPlace(string name) => $"{place.FolderOf(outputs)}/{name}";
+    private string InPlace(string name) => $"{place.FolderOf(outputs)}/{name}";
 }

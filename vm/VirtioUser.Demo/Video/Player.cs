@@ -6,7 +6,7 @@ namespace VirtioUser.Demo.Video;
 /// <summary>Runs the guest's program in a place.</summary>
 /// <param name="place">The place.</param>
 /// <param name="program">The folder with the program.</param>
-sealed class Player(IPlace place, Share program)
+internal sealed class Player(IPlace place, Share program)
 {
     /// <summary>Plays a clip to its end.</summary>
     /// <param name="path">The clip, as programs in the place see it.</param>
@@ -17,7 +17,7 @@ sealed class Player(IPlace place, Share program)
     {
         List<string> said = [];
         PlayerSummary? summary = null;
-        int code = await place.RunAsync(
+        var code = await place.RunAsync(
             ["dotnet", $"{place.FolderOf(program)}/vu-play.dll", path, "--json", .. options], Hear, Hear, cancellationToken);
         return code == 0 && summary is not null
             ? summary

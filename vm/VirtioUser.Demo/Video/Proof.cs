@@ -5,7 +5,7 @@ namespace VirtioUser.Demo.Video;
 /// <param name="Frames">Pictures in the listing that must be met.</param>
 /// <param name="Equal">Those whose line is the same: time, size and MD5.</param>
 /// <param name="Difference">The first line that differs, for people; null if all of the two listings is the same.</param>
-sealed record Proof(int Frames, int Equal, string? Difference)
+internal sealed record Proof(int Frames, int Equal, string? Difference)
 {
     /// <summary>True if every picture is the same, and nothing else came, and there was something to compare.</summary>
     public bool Holds => Difference is null && Frames > 0;
@@ -16,9 +16,9 @@ sealed record Proof(int Frames, int Equal, string? Difference)
     public static Proof Of(IEnumerable<string> expected, IEnumerable<string> actual)
     {
         string[] right = [.. expected.Where(Counts)], given = [.. actual.Where(Counts)];
-        int equal = 0;
+        var equal = 0;
         string? difference = null;
-        for (int i = 0; i < Math.Max(right.Length, given.Length); i++)
+        for (var i = 0; i < Math.Max(right.Length, given.Length); i++)
         {
             string rightLine = i < right.Length ? right[i] : "nothing", givenLine = i < given.Length ? given[i] : "nothing";
             if (rightLine != givenLine)
@@ -34,8 +34,8 @@ sealed record Proof(int Frames, int Equal, string? Difference)
         return new Proof(right.Count(IsPicture), equal, difference);
     }
 
-    static bool IsPicture(string line) => !line.StartsWith('#');
+    private static bool IsPicture(string line) => !line.StartsWith('#');
 
     // Who wrote the listing may differ.
-    static bool Counts(string line) => line.Length > 0 && !line.StartsWith("#software", StringComparison.Ordinal);
+    private static bool Counts(string line) => line.Length > 0 && !line.StartsWith("#software", StringComparison.Ordinal);
 }

@@ -7,15 +7,15 @@ using VirtioUser.Vm;
 namespace VirtioUser.Demo.Video;
 
 /// <summary>Decodes clips on the host for a program in a VM; every step is shown as it happens, with its time.</summary>
-sealed class VideoDemonstration(IAnsiConsole console)
+internal sealed class VideoDemonstration(IAnsiConsole console)
 {
-    const int TableWidth = 150;
+    private const int TableWidth = 150;
 
     // ffmpeg in the guest needs most of the memory. As many processors as the host has: the guest is not to be slower
     // alone than it must be.
-    static readonly VirtualMachineOptions Size = new() { MemoryMiB = 1536, Processors = Math.Min(Environment.ProcessorCount, 4) };
+    private static readonly VirtualMachineOptions Size = new() { MemoryMiB = 1536, Processors = Math.Min(Environment.ProcessorCount, 4) };
 
-    readonly Stopwatch watch = Stopwatch.StartNew();
+    private readonly Stopwatch _watch = Stopwatch.StartNew();
 
     /// <summary>Runs it.</summary>
     /// <param name="files">Clips; empty for those that are made of photographs.</param>
@@ -26,19 +26,19 @@ sealed class VideoDemonstration(IAnsiConsole console)
     /// <exception cref="VirtualMachineException">The VM did not boot, or ended by itself.</exception>
     public async Task<int> RunAsync(IReadOnlyCollection<string> files, bool withoutVm, CancellationToken cancellationToken)
     {
-        using Inputs inputs = Inputs.Copy(files);
+        using var inputs = Inputs.Copy(files);
         IPlace place = withoutVm ? new HostPlace() : new VmPlace(console, Done, Size);
         await place.PrepareAsync(cancellationToken);
-        (MediaTree tree, string library) = await ConsoleProgress.ShowAsync(console, progress => PrepareAsync(inputs, progress, cancellationToken));
+        (var tree, var library) = await ConsoleProgress.ShowAsync(console, progress => PrepareAsync(inputs, progress, cancellationToken));
         Done("FFmpeg, the decoder built with it, and the clips are at hand");
 
-        await using DaemonProcess daemon = await DaemonProcess.StartAsync([library], cancellationToken: cancellationToken);
+        await using var daemon = await DaemonProcess.StartAsync([library], cancellationToken: cancellationToken);
         Done("virtio-userd offers the decoder");
-        DirectoryInfo written = Directory.CreateTempSubdirectory("virtio-user-demo-");
+        var written = Directory.CreateTempSubdirectory("virtio-user-demo-");
         try
         {
             Share program = new(BuildOutput.FolderOf("vu-play"), "/opt/vu-play"), outputs = new(written.FullName, "/mnt/output", Writable: true);
-            await using IPlace started = place; // ends before the daemon does
+            await using var started = place; // ends before the daemon does
             await place.StartAsync(daemon, [program, tree.Share, inputs.Folder, outputs], cancellationToken);
             FilmRun run = new(place, new Player(place, program), tree, withoutVm ? null : tree.Share, outputs);
             await ShowAsync(FilmsOf(inputs, files.Count > 0 ? files.Count : Clips.Films.Count, place), run, place.Title, cancellationToken);
@@ -56,18 +56,18 @@ sealed class VideoDemonstration(IAnsiConsole console)
             written.Delete(recursive: true);
         }
 
-        int code = await daemon.StopAsync();
+        var code = await daemon.StopAsync();
         Done($"everything held; virtio-userd ended with {code}");
         return code;
     }
 
     // Without files of the user's: first the films, then those to measure with.
-    static async Task<(MediaTree Tree, string Library)> PrepareAsync(
+    private static async Task<(MediaTree Tree, string Library)> PrepareAsync(
         Inputs inputs, IProgress<PreparationProgress> progress, CancellationToken cancellationToken)
     {
-        MediaTree tree = await MediaTree.PrepareAsync(progress, cancellationToken);
-        string library = await CodecBuild.GetAsync(tree, progress, cancellationToken);
-        foreach (Clip clip in inputs.Names.Count == 0 ? Clips.Films.Concat(Clips.Films.Select(Clips.ToMeasure)) : [])
+        var tree = await MediaTree.PrepareAsync(progress, cancellationToken);
+        var library = await CodecBuild.GetAsync(tree, progress, cancellationToken);
+        foreach (var clip in inputs.Names.Count == 0 ? Clips.Films.Concat(Clips.Films.Select(Clips.ToMeasure)) : [])
         {
             inputs.Add(await Clips.GetAsync(tree, clip, progress, cancellationToken));
         }
@@ -76,27 +76,27 @@ sealed class VideoDemonstration(IAnsiConsole console)
     }
 
     // Behind the clips come those to measure with, if they are others.
-    static IEnumerable<Film> FilmsOf(Inputs inputs, int count, IPlace place)
+    private static IEnumerable<Film> FilmsOf(Inputs inputs, int count, IPlace place)
     {
         // Files of the same name are told apart by the folders that they were copied to; what is after the dot is not in their sheets' names.
-        bool alike = inputs.Names.DistinctBy(Path.GetFileNameWithoutExtension).Count() < inputs.Names.Count;
+        var alike = inputs.Names.DistinctBy(Path.GetFileNameWithoutExtension).Count() < inputs.Names.Count;
         FilmFile[] all = [.. inputs.Names.Select(name => new FilmFile(Path.Combine(inputs.Folder.HostFolder, name), $"{place.FolderOf(inputs.Folder)}/{name}"))];
         return inputs.Names.Take(count).Select((name, number) => new Film(
             alike ? name.Replace('/', '-') : Path.GetFileName(name), all[number], all[(number + count) % all.Length]));
     }
 
-    async Task ShowAsync(IEnumerable<Film> films, FilmRun run, string title, CancellationToken cancellationToken)
+    private async Task ShowAsync(IEnumerable<Film> films, FilmRun run, string title, CancellationToken cancellationToken)
     {
-        string folder = Directory.CreateDirectory(Path.Combine(ProjectFolders.Root, "artifacts", "video")).FullName;
+        var folder = Directory.CreateDirectory(Path.Combine(ProjectFolders.Root, "artifacts", "video")).FullName;
         console.WriteLine();
         console.MarkupLineInterpolated($"[bold]{title}[/]");
         List<FilmResult> results = [];
-        foreach (Film film in films)
+        foreach (var film in films)
         {
-            string sheet = Path.Combine(folder, Path.GetFileNameWithoutExtension(film.Title) + ".png");
-            Proof proof = await run.ProveAsync(film, sheet, cancellationToken);
+            var sheet = Path.Combine(folder, Path.GetFileNameWithoutExtension(film.Title) + ".png");
+            var proof = await run.ProveAsync(film, sheet, cancellationToken);
             Done($"{film.Title}: the MD5 of each of {proof.Equal} pictures is the one that ffmpeg gives; contact sheet: {sheet}");
-            (List<Decoding> native, List<PlayerSummary> ours) = await run.MeasureAsync(film, cancellationToken);
+            (var native, var ours) = await run.MeasureAsync(film, cancellationToken);
             FilmResult result = new(film.Title, proof, native, ours, await run.MeasureAloneAsync(film, cancellationToken));
             results.Add(result);
             Done(string.Create(CultureInfo.InvariantCulture,
@@ -113,5 +113,5 @@ sealed class VideoDemonstration(IAnsiConsole console)
         }
     }
 
-    void Done(string what) => console.MarkupLineInterpolated($"[grey]{ConsoleProgress.Seconds(watch.Elapsed),7}[/]  {what}");
+    private void Done(string what) => console.MarkupLineInterpolated($"[grey]{ConsoleProgress.Seconds(_watch.Elapsed),7}[/]  {what}");
 }

@@ -1,20 +1,19 @@
 // The table at the end.
 using System.Globalization;
 using Spectre.Console;
-using VirtioUser.Vm;
 
 namespace VirtioUser.Demo.Video;
 
 /// <summary>Shows how fast clips were decoded.</summary>
-static class VideoTable
+internal static class VideoTable
 {
     /// <summary>Makes the table.</summary>
     /// <param name="results">A line for each.</param>
     /// <param name="place">Where vu-play ran.</param>
     public static Table Of(IReadOnlyCollection<FilmResult> results, string place)
     {
-        bool alone = results.Any(result => result.Alone is not null);
-        Table table = new Table().Border(TableBorder.Simple)
+        var alone = results.Any(result => result.Alone is not null);
+        var table = new Table().Border(TableBorder.Simple)
             .AddColumn(Column("clip")).AddColumn(Column("size"))
             .AddColumn(Column("pictures")).AddColumn(Column("MD5 equal")).AddColumn(Column("timed"))
             .AddColumn(Column("pings")).AddColumn(Column("events"))
@@ -24,9 +23,9 @@ static class VideoTable
             table.AddColumn(Column("ffmpeg in the guest")).AddColumn(Column("times"));
         }
 
-        foreach (FilmResult result in results)
+        foreach (var result in results)
         {
-            PlayerSummary last = result.Ours[^1];
+            var last = result.Ours[^1];
             List<string> cells =
             [
                 Markup.Escape(result.Title), Text($"{last.Width}x{last.Height}"), Text($"{result.Proved.Frames}"), Text($"{result.Proved.Equal}"), Text($"{last.Frames}"),
@@ -44,7 +43,7 @@ static class VideoTable
     }
 
     // A wrapped number is no number: let the terminal wrap the line if it must.
-    static TableColumn Column(string title) => title == "clip" ? new TableColumn(title).NoWrap() : new TableColumn(title).NoWrap().RightAligned();
+    private static TableColumn Column(string title) => title == "clip" ? new TableColumn(title).NoWrap() : new TableColumn(title).NoWrap().RightAligned();
 
-    static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

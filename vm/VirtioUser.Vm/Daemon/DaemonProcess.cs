@@ -9,24 +9,24 @@ namespace VirtioUser.Vm;
 public sealed class DaemonProcess : IAsyncDisposable
 {
     // The line that the daemon writes when front-ends can connect.
-    const string ReadyLine = "Listening on ";
+    private const string ReadyLine = "Listening on ";
 
-    readonly DirectoryInfo folder = SocketFolder.Create("virtio-userd-");
-    readonly HttpClient http = new();
-    readonly Tail lines = new(20);
-    readonly int metricsPort;
-    ChildProcess? process;
+    private readonly DirectoryInfo _folder = SocketFolder.Create("virtio-userd-");
+    private readonly HttpClient _http = new();
+    private readonly Tail _lines = new(20);
+    private readonly int _metricsPort;
+    private ChildProcess? _process;
 
-    DaemonProcess(int metricsPort) => this.metricsPort = metricsPort;
+    private DaemonProcess(int metricsPort) => this._metricsPort = metricsPort;
 
     /// <summary>The socket that it listens on.</summary>
-    public string SocketPath => Path.Combine(folder.FullName, "socket");
+    public string SocketPath => Path.Combine(_folder.FullName, "socket");
 
     /// <summary>Its process ID.</summary>
-    public int ProcessId => process?.Id ?? 0;
+    public int ProcessId => _process?.Id ?? 0;
 
     /// <summary>The last lines of its log.</summary>
-    public string LogTail => lines.ToString();
+    public string LogTail => _lines.ToString();
 
     /// <summary>Starts a daemon and returns when front-ends can connect.</summary>
     /// <param name="devices">The device assemblies.</param>
@@ -41,19 +41,19 @@ public sealed class DaemonProcess : IAsyncDisposable
         TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
         try
         {
-            daemon.process = await ChildProcess.StartAsync(
+            daemon._process = await ChildProcess.StartAsync(
                 BuildOutput.PathOf("VirtioUser.Daemon", "virtio-userd"),
                 [
                     $"--socket-path={daemon.SocketPath}",
                     .. devices.SelectMany(device => new[] { "--device", device }),
-                    "--metrics-port", daemon.metricsPort.ToString(CultureInfo.InvariantCulture),
+                    "--metrics-port", daemon._metricsPort.ToString(CultureInfo.InvariantCulture),
                     .. arguments ?? [],
                 ],
                 new ChildProcess.Options
                 {
                     Error = line =>
                     {
-                        daemon.lines.Add(line);
+                        daemon._lines.Add(line);
                         log?.Invoke(line);
                         if (line.Contains(ReadyLine, StringComparison.Ordinal))
                         {
@@ -61,7 +61,7 @@ public sealed class DaemonProcess : IAsyncDisposable
                         }
                     },
                 }).ConfigureAwait(false);
-            Task first = await Task.WhenAny(ready.Task, daemon.process.Exited).WaitAsync(cancellationToken).ConfigureAwait(false);
+            var first = await Task.WhenAny(ready.Task, daemon._process.Exited).WaitAsync(cancellationToken).ConfigureAwait(false);
             return first == ready.Task ? daemon : throw new SetupException($"virtio-userd did not start: {daemon.LogTail}");
         }
         catch
@@ -77,8 +77,8 @@ public sealed class DaemonProcess : IAsyncDisposable
     /// <exception cref="ArgumentException">There is no such metric.</exception>
     public async Task<long> ReadMetricAsync(string name, CancellationToken cancellationToken = default)
     {
-        string text = await http.GetStringAsync(new Uri($"http://127.0.0.1:{metricsPort}/metrics"), cancellationToken).ConfigureAwait(false);
-        foreach (string line in text.Split('\n'))
+        var text = await _http.GetStringAsync(new Uri($"http://127.0.0.1:{_metricsPort}/metrics"), cancellationToken).ConfigureAwait(false);
+        foreach (var line in text.Split('\n'))
         {
             if (line.StartsWith(name, StringComparison.Ordinal) && line[name.Length] is '{' or ' ')
             {
@@ -91,21 +91,21 @@ public sealed class DaemonProcess : IAsyncDisposable
 
     /// <summary>Asks the daemon to end (SIGTERM).</summary>
     /// <returns>Its exit code.</returns>
-    public Task<int> StopAsync() => process!.StopAsync(TimeSpan.FromSeconds(10));
+    public Task<int> StopAsync() => _process!.StopAsync(TimeSpan.FromSeconds(10));
 
     /// <summary>Ends the daemon and removes its folder.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (process is not null)
+        if (_process is not null)
         {
-            await process.DisposeAsync().ConfigureAwait(false);
+            await _process.DisposeAsync().ConfigureAwait(false);
         }
 
-        http.Dispose();
-        folder.Delete(recursive: true);
+        _http.Dispose();
+        _folder.Delete(recursive: true);
     }
 
-    static int FreePort()
+    private static int FreePort()
     {
         using TcpListener listener = new(IPAddress.Loopback, 0);
         listener.Start();

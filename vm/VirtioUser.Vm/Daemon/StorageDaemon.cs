@@ -9,16 +9,16 @@ public sealed class StorageDaemon : IAsyncDisposable
     /// <summary>The name under which <see cref="Qmp"/> knows the disk.</summary>
     public const string NodeName = "disk";
 
-    readonly SocketFolder sockets = new();
-    readonly Tail lines = new(20);
-    ChildProcess? process;
-    QmpClient? qmp;
+    private readonly SocketFolder _sockets = new();
+    private readonly Tail _lines = new(20);
+    private ChildProcess? _process;
+    private QmpClient? _qmp;
 
     /// <summary>What it has said last.</summary>
-    public string LogTail => lines.ToString();
+    public string LogTail => _lines.ToString();
 
     /// <summary>Its management interface.</summary>
-    public QmpClient Qmp => qmp ?? throw new InvalidOperationException("The storage daemon has not been started.");
+    public QmpClient Qmp => _qmp ?? throw new InvalidOperationException("The storage daemon has not been started.");
 
     /// <summary>Starts it and returns when front-ends can connect.</summary>
     /// <param name="tree">Where the program is.</param>
@@ -33,8 +33,8 @@ public sealed class StorageDaemon : IAsyncDisposable
         StorageDaemon daemon = new();
         try
         {
-            daemon.sockets.Listen("qmp");
-            daemon.process = await ChildProcess.StartAsync(
+            daemon._sockets.Listen("qmp");
+            daemon._process = await ChildProcess.StartAsync(
                 tree.Program,
                 [
                     .. tree.FirstArguments,
@@ -42,20 +42,20 @@ public sealed class StorageDaemon : IAsyncDisposable
                     "--export", $"type=vhost-user-blk,id=export,node-name={NodeName},writable=on,addr.type=unix,addr.path={Quoted(socketPath)}",
 
                     // Carried out in this order: when it connects here, it listens there.
-                    "--chardev", $"socket,id=qmp,path={Quoted(daemon.sockets.PathOf("qmp"))}",
+                    "--chardev", $"socket,id=qmp,path={Quoted(daemon._sockets.PathOf("qmp"))}",
                     "--monitor", "chardev=qmp",
                 ],
-                new ChildProcess.Options { Environment = tree.Environment, Output = daemon.lines.Add, Error = daemon.lines.Add }).ConfigureAwait(false);
+                new ChildProcess.Options { Environment = tree.Environment, Output = daemon._lines.Add, Error = daemon._lines.Add }).ConfigureAwait(false);
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            Task<QmpClient> connected = daemon.ConnectAsync(limit.Token);
-            await Task.WhenAny(connected, daemon.process.Exited).WaitAsync(cancellationToken).ConfigureAwait(false);
+            var connected = daemon.ConnectAsync(limit.Token);
+            await Task.WhenAny(connected, daemon._process.Exited).WaitAsync(cancellationToken).ConfigureAwait(false);
             if (!connected.IsCompleted)
             {
                 await limit.CancelAsync().ConfigureAwait(false);
                 throw new SetupException($"qemu-storage-daemon did not start: {daemon.LogTail}");
             }
 
-            daemon.qmp = await connected.ConfigureAwait(false);
+            daemon._qmp = await connected.ConfigureAwait(false);
             return daemon;
         }
         catch
@@ -66,30 +66,30 @@ public sealed class StorageDaemon : IAsyncDisposable
     }
 
     /// <summary>Sends it a signal, by its name without SIG.</summary>
-    public Task SignalAsync(string signal) => process!.SignalAsync(signal);
+    public Task SignalAsync(string signal) => _process!.SignalAsync(signal);
 
     /// <summary>Ends it as a crash would, also while it is stopped, and returns when it is gone.</summary>
     public async Task KillAsync()
     {
         await SignalAsync("KILL").ConfigureAwait(false);
-        await process!.Exited.ConfigureAwait(false);
+        await _process!.Exited.ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (process is not null)
+        if (_process is not null)
         {
-            await process.DisposeAsync().ConfigureAwait(false);
+            await _process.DisposeAsync().ConfigureAwait(false);
         }
 
-        qmp?.Dispose();
-        sockets.Dispose();
+        _qmp?.Dispose();
+        _sockets.Dispose();
     }
 
-    async Task<QmpClient> ConnectAsync(CancellationToken cancellationToken) =>
-        await QmpClient.StartAsync(await sockets.AcceptAsync("qmp", cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+    private async Task<QmpClient> ConnectAsync(CancellationToken cancellationToken) =>
+        await QmpClient.StartAsync(await _sockets.AcceptAsync("qmp", cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
 
     // In QEMU's option lists a comma is written twice.
-    static string Quoted(string value) => value.Replace(",", ",,", StringComparison.Ordinal);
+    private static string Quoted(string value) => value.Replace(",", ",,", StringComparison.Ordinal);
 }

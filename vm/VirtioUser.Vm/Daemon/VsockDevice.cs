@@ -15,7 +15,7 @@ public sealed class VsockDevice : IAsyncDisposable
     private const int GuestCid = 3; // 0 to 2 are not for guests
     private const string Control = "control", Host = "v";
 
-    private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
 
     private readonly SocketFolder _sockets = new();
     private readonly Tail _lines = new(20);
@@ -83,7 +83,7 @@ public sealed class VsockDevice : IAsyncDisposable
     private async Task WaitUntilItListensAsync(CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(s_startLimit);
+        limit.CancelAfter(StartLimit);
         try
         {
             while (!IsListening(_sockets.PathOf(Control)))
@@ -98,7 +98,7 @@ public sealed class VsockDevice : IAsyncDisposable
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new SetupException($"vhost-device-vsock did not listen within {s_startLimit.TotalSeconds} s: {LogTail}");
+            throw new SetupException($"vhost-device-vsock did not listen within {StartLimit.TotalSeconds} s: {LogTail}");
         }
     }
 

@@ -6,22 +6,22 @@ namespace VirtioUser.Vm;
 /// <summary>A command that runs, or ran, in the guest.</summary>
 public sealed class GuestCommand
 {
-    readonly Action<string>? onOutput;
-    readonly Action<string>? onError;
-    readonly StringBuilder output = new(), error = new();
-    readonly TaskCompletionSource<int> started = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    readonly TaskCompletionSource<GuestCommandResult> exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    readonly Func<GuestCommand, string, Task> signal;
-    readonly Lock gate = new();
-    readonly bool[] begun = new bool[2];
-    int streamsToEnd = 2;
+    private readonly Action<string>? _onOutput;
+    private readonly Action<string>? _onError;
+    private readonly StringBuilder _output = new(), _error = new();
+    private readonly TaskCompletionSource<int> _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<GuestCommandResult> _exited = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Func<GuestCommand, string, Task> _signal;
+    private readonly Lock _gate = new();
+    private readonly bool[] _begun = new bool[2];
+    private int _streamsToEnd = 2;
 
     internal GuestCommand(string line, Action<string>? onOutput, Action<string>? onError, Func<GuestCommand, string, Task> signal)
     {
         Line = line;
-        this.onOutput = onOutput;
-        this.onError = onError;
-        this.signal = signal;
+        this._onOutput = onOutput;
+        this._onError = onError;
+        this._signal = signal;
     }
 
     internal enum Stream
@@ -37,17 +37,17 @@ public sealed class GuestCommand
     internal string Line { get; }
 
     /// <summary>Completes when the command runs, with its process ID in the guest; the process leads a session of its own.</summary>
-    public Task<int> Started => started.Task;
+    public Task<int> Started => _started.Task;
 
     /// <summary>
     /// Completes when the command has ended and its output is here. Fails with <see cref="VirtualMachineException"/>
     /// when the VM ends or restarts before that.
     /// </summary>
-    public Task<GuestCommandResult> Exited => exited.Task;
+    public Task<GuestCommandResult> Exited => _exited.Task;
 
     /// <summary>Sends a signal, by its name without SIG, to the command and to all processes that it started.</summary>
     /// <exception cref="VirtualMachineException">The VM has ended.</exception>
-    public Task SignalAsync(string name) => signal(this, name);
+    public Task SignalAsync(string name) => _signal(this, name);
 
     /// <summary>Waits for <see cref="Exited"/>; when cancelled, kills the command first.</summary>
     /// <exception cref="OperationCanceledException">The command was killed because of <paramref name="cancellationToken"/>.</exception>
@@ -68,18 +68,18 @@ public sealed class GuestCommand
 
     internal void Fail(Exception exception)
     {
-        started.TrySetException(exception);
-        exited.TrySetException(exception);
-        _ = started.Task.Exception; // observed here: a caller may look at one of the two only
-        _ = exited.Task.Exception;
+        _started.TrySetException(exception);
+        _exited.TrySetException(exception);
+        _ = _started.Task.Exception; // observed here: a caller may look at one of the two only
+        _ = _exited.Task.Exception;
     }
 
     internal void OnLine(string line, Stream stream)
     {
-        int mark = line.IndexOf("\0" + Nonce + ' ', StringComparison.Ordinal);
+        var mark = line.IndexOf("\0" + Nonce + ' ', StringComparison.Ordinal);
         if (mark < 0)
         {
-            if (begun[(int)stream]) // otherwise left over from a process that outlived an earlier command
+            if (_begun[(int)stream]) // otherwise left over from a process that outlived an earlier command
             {
                 Deliver(line, stream, lineEnd: true);
             }
@@ -87,12 +87,12 @@ public sealed class GuestCommand
             return;
         }
 
-        string[] words = line[(mark + 1)..].Split(' ');
-        int value = int.Parse(words[2], CultureInfo.InvariantCulture);
+        var words = line[(mark + 1)..].Split(' ');
+        var value = int.Parse(words[2], CultureInfo.InvariantCulture);
         if (words[1] == "begin")
         {
-            begun[(int)stream] = true;
-            started.TrySetResult(value);
+            _begun[(int)stream] = true;
+            _started.TrySetResult(value);
             return;
         }
 
@@ -101,29 +101,29 @@ public sealed class GuestCommand
             Deliver(line[..mark], stream, lineEnd: false); // the last line had no end
         }
 
-        if (Interlocked.Decrement(ref streamsToEnd) == 0)
+        if (Interlocked.Decrement(ref _streamsToEnd) == 0)
         {
-            started.TrySetException(new VirtualMachineException("The guest could not start the command."));
-            _ = started.Task.Exception;
-            lock (gate)
+            _started.TrySetException(new VirtualMachineException("The guest could not start the command."));
+            _ = _started.Task.Exception;
+            lock (_gate)
             {
-                exited.TrySetResult(new GuestCommandResult(value, output.ToString(), error.ToString()));
+                _exited.TrySetResult(new GuestCommandResult(value, _output.ToString(), _error.ToString()));
             }
         }
     }
 
-    void Deliver(string line, Stream stream, bool lineEnd)
+    private void Deliver(string line, Stream stream, bool lineEnd)
     {
-        lock (gate) // so that calls of the two streams' callbacks do not overlap
+        lock (_gate) // so that calls of the two streams' callbacks do not overlap
         {
-            StringBuilder all = stream == Stream.Output ? output : error;
+            var all = stream == Stream.Output ? _output : _error;
             all.Append(line);
             if (lineEnd)
             {
                 all.Append('\n');
             }
 
-            (stream == Stream.Output ? onOutput : onError)?.Invoke(line);
+            (stream == Stream.Output ? _onOutput : _onError)?.Invoke(line);
         }
     }
 }

@@ -7,22 +7,22 @@ namespace VirtioUser.Vm;
 /// One pair of ports to the guest: runs one command at a time. The other end is Guest/commands.sh, which describes the
 /// lines between the two.
 /// </summary>
-sealed class GuestCommandPort : IDisposable
+internal sealed class GuestCommandPort : IDisposable
 {
     // A program that writes no line ends can not make this process keep more than this of it.
-    const int LongestLine = 1 << 20;
+    private const int LongestLine = 1 << 20;
 
-    readonly NetworkStream output;
-    readonly NetworkStream error;
-    readonly Lock gate = new();
-    GuestCommand? current;
-    TaskCompletionSource ready = New();
-    Exception? ended;
+    private readonly NetworkStream _output;
+    private readonly NetworkStream _error;
+    private readonly Lock _gate = new();
+    private GuestCommand? _current;
+    private TaskCompletionSource _ready = New();
+    private Exception? _ended;
 
     public GuestCommandPort(NetworkStream output, NetworkStream error)
     {
-        this.output = output;
-        this.error = error;
+        this._output = output;
+        this._error = error;
         _ = ReadLinesAsync(output, OnOutput);
         _ = ReadLinesAsync(error, OnError);
     }
@@ -36,9 +36,9 @@ sealed class GuestCommandPort : IDisposable
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return ready.Task;
+                return _ready.Task;
             }
         }
     }
@@ -46,11 +46,11 @@ sealed class GuestCommandPort : IDisposable
     /// <summary>Makes <see cref="Ready"/> wait for the guest's next start.</summary>
     public void ExpectRestart()
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (ended is null)
+            if (_ended is null)
             {
-                ready = New();
+                _ready = New();
             }
         }
     }
@@ -59,19 +59,19 @@ sealed class GuestCommandPort : IDisposable
     /// <exception cref="VirtualMachineException">The VM has ended.</exception>
     public async Task SendAsync(GuestCommand command)
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (ended is not null)
+            if (_ended is not null)
             {
-                throw ended;
+                throw _ended;
             }
 
-            current = command;
+            _current = command;
         }
 
         try
         {
-            await output.WriteAsync(Encoding.UTF8.GetBytes($"{command.Nonce} {command.Line}\n")).ConfigureAwait(false);
+            await _output.WriteAsync(Encoding.UTF8.GetBytes($"{command.Nonce} {command.Line}\n")).ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
@@ -83,26 +83,26 @@ sealed class GuestCommandPort : IDisposable
     public void Fail(Exception exception)
     {
         GuestCommand? failed;
-        lock (gate)
+        lock (_gate)
         {
-            ended ??= exception;
-            ready.TrySetException(ended);
-            _ = ready.Task.Exception; // observed here: nobody has to wait for it
-            failed = current;
+            _ended ??= exception;
+            _ready.TrySetException(_ended);
+            _ = _ready.Task.Exception; // observed here: nobody has to wait for it
+            failed = _current;
         }
 
         failed?.Fail(exception);
     }
 
-    void OnOutput(string line)
+    private void OnOutput(string line)
     {
         if (line == "\0ready")
         {
             GuestCommand? lost;
-            lock (gate)
+            lock (_gate)
             {
-                (lost, current) = (current, null);
-                ready.TrySetResult();
+                (lost, _current) = (_current, null);
+                _ready.TrySetResult();
             }
 
             lost?.Fail(new VirtualMachineException("The guest restarted while it ran the command."));
@@ -112,30 +112,30 @@ sealed class GuestCommandPort : IDisposable
         Current?.OnLine(line, GuestCommand.Stream.Output);
     }
 
-    void OnError(string line) => Current?.OnLine(line, GuestCommand.Stream.Error);
+    private void OnError(string line) => Current?.OnLine(line, GuestCommand.Stream.Error);
 
-    GuestCommand? Current
+    private GuestCommand? Current
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return current;
+                return _current;
             }
         }
     }
 
-    static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    static async Task ReadLinesAsync(NetworkStream stream, Action<string> line)
+    private static async Task ReadLinesAsync(NetworkStream stream, Action<string> line)
     {
-        byte[] buffer = new byte[64 << 10];
+        var buffer = new byte[64 << 10];
         using MemoryStream pending = new();
         try
         {
             for (int length; (length = await stream.ReadAsync(buffer).ConfigureAwait(false)) > 0;)
             {
-                int start = 0;
+                var start = 0;
                 for (int end; (end = Array.IndexOf(buffer, (byte)'\n', start, length - start)) >= 0; start = end + 1)
                 {
                     pending.Write(buffer, start, end - start);
@@ -163,7 +163,7 @@ sealed class GuestCommandPort : IDisposable
 
     public void Dispose()
     {
-        output.Dispose();
-        error.Dispose();
+        _output.Dispose();
+        _error.Dispose();
     }
 }

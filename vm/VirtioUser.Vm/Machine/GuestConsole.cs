@@ -3,41 +3,41 @@ using System.Diagnostics;
 namespace VirtioUser.Vm;
 
 /// <summary>Listens to the guest's serial console: keeps its end for error messages, sees the first process start and the kernel panic.</summary>
-sealed class GuestConsole(VirtualMachineOptions options)
+internal sealed class GuestConsole(VirtualMachineOptions options)
 {
-    const string UserSpace = "virtio-user-vm: user space"; // said by Guest/init.sh
+    private const string UserSpace = "virtio-user-vm: user space"; // said by Guest/init.sh
 
-    static readonly string[] Complaints = ["BUG:", "WARNING:", "Oops", "general protection fault", "INFO: task", "Kernel panic"];
+    private static readonly string[] Complaints = ["BUG:", "WARNING:", "Oops", "general protection fault", "INFO: task", "Kernel panic"];
 
-    readonly Tail tail = new(40);
-    readonly Stopwatch watch = Stopwatch.StartNew();
-    readonly List<string> complaints = [];
-    readonly TaskCompletionSource panicked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Tail _tail = new(40);
+    private readonly Stopwatch _watch = Stopwatch.StartNew();
+    private readonly List<string> _complaints = [];
+    private readonly TaskCompletionSource _panicked = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Completes when the kernel has said all about a panic and stands still; not if it is to restart then.</summary>
-    public Task Panicked => panicked.Task;
+    public Task Panicked => _panicked.Task;
 
     /// <summary>The lines in which the kernel complained.</summary>
     public IReadOnlyList<string> KernelComplaints
     {
         get
         {
-            lock (complaints)
+            lock (_complaints)
             {
-                return [.. complaints];
+                return [.. _complaints];
             }
         }
     }
 
     /// <summary>The last lines.</summary>
-    public string Tail => tail.ToString();
+    public string Tail => _tail.ToString();
 
     /// <summary>Tells the VM's owner how far the boot has come.</summary>
-    public void Report(BootStage stage) => options.Progress?.Invoke(stage, watch.Elapsed);
+    public void Report(BootStage stage) => options.Progress?.Invoke(stage, _watch.Elapsed);
 
     public void OnLine(string line)
     {
-        tail.Add(line);
+        _tail.Add(line);
         options.Console?.Invoke(line);
         if (line.Contains(UserSpace, StringComparison.Ordinal))
         {
@@ -46,15 +46,15 @@ sealed class GuestConsole(VirtualMachineOptions options)
 
         if (Complaints.Any(word => line.Contains(word, StringComparison.Ordinal)))
         {
-            lock (complaints)
+            lock (_complaints)
             {
-                complaints.Add(line);
+                _complaints.Add(line);
             }
         }
 
         if (line.Contains("end Kernel panic", StringComparison.Ordinal))
         {
-            panicked.TrySetResult();
+            _panicked.TrySetResult();
         }
     }
 }

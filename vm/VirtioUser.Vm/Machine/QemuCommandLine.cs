@@ -3,9 +3,9 @@ using System.Runtime.InteropServices;
 namespace VirtioUser.Vm;
 
 /// <summary>Puts QEMU's command line together.</summary>
-static class QemuCommandLine
+internal static class QemuCommandLine
 {
-    const string DotnetInGuest = "/usr/share/dotnet";
+    private const string DotnetInGuest = "/usr/share/dotnet";
 
     public static List<string> Build(GuestImage image, VirtualMachineOptions options, SocketFolder sockets)
     {
@@ -34,7 +34,7 @@ static class QemuCommandLine
         }
 
         // Port 0 is set aside for a console. One pair more than asked for, so that a command can always be killed.
-        for (int pair = 0; pair <= options.ParallelCommands; pair++)
+        for (var pair = 0; pair <= options.ParallelCommands; pair++)
         {
             AddPort(GuestCommandPort.OutputSocket(pair), 2 * pair + 1);
             AddPort(GuestCommandPort.ErrorSocket(pair), 2 * pair + 2);
@@ -42,8 +42,8 @@ static class QemuCommandLine
 
         // The first share is the guest's own file system, which /init mounts by this name.
         AddFolder("tree", image.Tree.Folder, writable: false);
-        int number = 0;
-        foreach (Share share in (IEnumerable<Share>)
+        var number = 0;
+        foreach (var share in (IEnumerable<Share>)
             [new(DotnetRoot(), DotnetInGuest), new(image.DriverFolder, GuestImage.DriverFolderInGuest), .. options.Shares])
         {
             share.Validate();
@@ -51,9 +51,9 @@ static class QemuCommandLine
             kernel.Add($"vu.share=share{number++}:{share.GuestFolder}:{(share.Writable ? "rw" : "ro")}");
         }
 
-        for (int i = 0; i < options.Devices.Count; i++)
+        for (var i = 0; i < options.Devices.Count; i++)
         {
-            VhostUserDevice device = options.Devices[i];
+            var device = options.Devices[i];
             qemu.AddRange(["-chardev", $"socket,id=vhost-user-socket-{i},path={Escape(device.SocketPath)}"]);
             qemu.AddRange(["-device", $"pcie-root-port,id=vhost-user-port-{i},chassis={i + 1}"]);
             qemu.AddRange(["-device",
@@ -81,8 +81,8 @@ static class QemuCommandLine
     }
 
     /// <summary>The runtime that this program itself runs on.</summary>
-    static string DotnetRoot() => Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
+    private static string DotnetRoot() => Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
 
     // QEMU's option syntax: a comma in a value is written twice.
-    static string Escape(string value) => value.Replace(",", ",,", StringComparison.Ordinal);
+    private static string Escape(string value) => value.Replace(",", ",,", StringComparison.Ordinal);
 }

@@ -10,18 +10,18 @@ namespace VirtioUser.Vm;
 /// <summary>Speaks to QEMU by its machine protocol (QMP): commands with answers, and events. May be used from any thread.</summary>
 public sealed class QmpClient : IDisposable
 {
-    readonly NetworkStream stream;
-    readonly StreamReader reader;
-    readonly SemaphoreSlim sending = new(1, 1);
-    readonly ConcurrentDictionary<int, TaskCompletionSource<JsonElement>> waiting = new();
-    readonly List<(string Event, TaskCompletionSource<JsonElement> Seen)> awaited = [];
-    int lastId;
-    Exception? ended;
+    private readonly NetworkStream _stream;
+    private readonly StreamReader _reader;
+    private readonly SemaphoreSlim _sending = new(1, 1);
+    private readonly ConcurrentDictionary<int, TaskCompletionSource<JsonElement>> _waiting = new();
+    private readonly List<(string Event, TaskCompletionSource<JsonElement> Seen)> _awaited = [];
+    private int _lastId;
+    private Exception? _ended;
 
-    QmpClient(NetworkStream stream)
+    private QmpClient(NetworkStream stream)
     {
-        this.stream = stream;
-        reader = new StreamReader(stream, Encoding.UTF8);
+        this._stream = stream;
+        _reader = new StreamReader(stream, Encoding.UTF8);
     }
 
     /// <summary>Takes over a connection and gets through the greeting.</summary>
@@ -37,19 +37,19 @@ public sealed class QmpClient : IDisposable
     /// <exception cref="VirtualMachineException">QEMU refused it, or has ended.</exception>
     public async Task<JsonElement> ExecuteAsync(string command, JsonObject? arguments = null, CancellationToken cancellationToken = default)
     {
-        int id = Interlocked.Increment(ref lastId);
+        var id = Interlocked.Increment(ref _lastId);
         var answer = new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously);
-        waiting[id] = answer;
+        _waiting[id] = answer;
         JsonObject message = new() { ["execute"] = command, ["id"] = id };
         if (arguments is not null)
         {
             message["arguments"] = arguments.DeepClone();
         }
 
-        await sending.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await _sending.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            await stream.WriteAsync(Encoding.UTF8.GetBytes(message.ToJsonString() + "\n"), cancellationToken).ConfigureAwait(false);
+            await _stream.WriteAsync(Encoding.UTF8.GetBytes(message.ToJsonString() + "\n"), cancellationToken).ConfigureAwait(false);
         }
         catch (IOException e)
         {
@@ -57,10 +57,10 @@ public sealed class QmpClient : IDisposable
         }
         finally
         {
-            sending.Release();
+            _sending.Release();
         }
 
-        if (Volatile.Read(ref ended) is { } end)
+        if (Volatile.Read(ref _ended) is { } end)
         {
             answer.TrySetException(end); // the receiver may have looked before the answer was listed
         }
@@ -72,27 +72,27 @@ public sealed class QmpClient : IDisposable
     public Task<JsonElement> NextEventAsync(string name)
     {
         var seen = new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously);
-        lock (awaited)
+        lock (_awaited)
         {
-            if (ended is { } end)
+            if (_ended is { } end)
             {
                 seen.SetException(end);
             }
 
-            awaited.Add((name, seen));
+            _awaited.Add((name, seen));
         }
 
         return seen.Task;
     }
 
-    async Task ReceiveAsync()
+    private async Task ReceiveAsync()
     {
         Exception end = new VirtualMachineException("QEMU has ended.");
         try
         {
-            while (await reader.ReadLineAsync().ConfigureAwait(false) is { } line)
+            while (await _reader.ReadLineAsync().ConfigureAwait(false) is { } line)
             {
-                using JsonDocument document = JsonDocument.Parse(line);
+                using var document = JsonDocument.Parse(line);
                 Dispatch(document.RootElement);
             }
         }
@@ -101,31 +101,31 @@ public sealed class QmpClient : IDisposable
             end = new VirtualMachineException($"The connection to QEMU's monitor broke: {e.Message}", e);
         }
 
-        lock (awaited)
+        lock (_awaited)
         {
-            Volatile.Write(ref ended, end);
-            awaited.ForEach(wait => wait.Seen.TrySetException(end));
+            Volatile.Write(ref _ended, end);
+            _awaited.ForEach(wait => wait.Seen.TrySetException(end));
         }
 
-        foreach (TaskCompletionSource<JsonElement> answer in waiting.Values)
+        foreach (var answer in _waiting.Values)
         {
             answer.TrySetException(end);
         }
     }
 
-    void Dispatch(JsonElement message)
+    private void Dispatch(JsonElement message)
     {
-        if (message.TryGetProperty("event", out JsonElement name))
+        if (message.TryGetProperty("event", out var name))
         {
-            JsonElement data = message.TryGetProperty("data", out JsonElement some) ? some.Clone() : default;
-            lock (awaited)
+            var data = message.TryGetProperty("data", out var some) ? some.Clone() : default;
+            lock (_awaited)
             {
-                awaited.RemoveAll(wait => wait.Event == name.GetString() && wait.Seen.TrySetResult(data));
+                _awaited.RemoveAll(wait => wait.Event == name.GetString() && wait.Seen.TrySetResult(data));
             }
         }
-        else if (message.TryGetProperty("id", out JsonElement id) && waiting.TryRemove(id.GetInt32(), out TaskCompletionSource<JsonElement>? answer))
+        else if (message.TryGetProperty("id", out var id) && _waiting.TryRemove(id.GetInt32(), out var answer))
         {
-            if (message.TryGetProperty("return", out JsonElement result))
+            if (message.TryGetProperty("return", out var result))
             {
                 answer.SetResult(result.Clone());
             }
@@ -140,8 +140,8 @@ public sealed class QmpClient : IDisposable
     /// <summary>Closes the connection.</summary>
     public void Dispose()
     {
-        reader.Dispose();
-        stream.Dispose();
-        sending.Dispose();
+        _reader.Dispose();
+        _stream.Dispose();
+        _sending.Dispose();
     }
 }

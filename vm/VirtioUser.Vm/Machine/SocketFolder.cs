@@ -7,10 +7,10 @@ namespace VirtioUser.Vm;
 /// A private folder (mode 0700) with sockets on which this process listens and to which QEMU connects as it starts:
 /// so nobody waits for a socket to appear. Paths stay far below the limit of 108 bytes, wherever TMPDIR is.
 /// </summary>
-sealed class SocketFolder : IDisposable
+internal sealed class SocketFolder : IDisposable
 {
-    readonly DirectoryInfo folder = Create("vu-");
-    readonly Dictionary<string, Socket> listeners = [];
+    private readonly DirectoryInfo _folder = Create("vu-");
+    private readonly Dictionary<string, Socket> _listeners = [];
 
     /// <summary>Makes a private folder for sockets.</summary>
     /// <exception cref="SetupException">There is no place for one.</exception>
@@ -26,30 +26,30 @@ sealed class SocketFolder : IDisposable
         }
     }
 
-    public string PathOf(string name) => Path.Combine(folder.FullName, name);
+    public string PathOf(string name) => Path.Combine(_folder.FullName, name);
 
     public void Listen(string name)
     {
         Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        listeners.Add(name, socket);
+        _listeners.Add(name, socket);
         socket.Bind(new UnixDomainSocketEndPoint(PathOf(name)));
         socket.Listen(1);
     }
 
     /// <summary>Waits for the one connection to a socket; the caller owns the stream.</summary>
     public async Task<NetworkStream> AcceptAsync(string name, CancellationToken cancellationToken) =>
-        new(await listeners[name].AcceptAsync(cancellationToken).ConfigureAwait(false), ownsSocket: true);
+        new(await _listeners[name].AcceptAsync(cancellationToken).ConfigureAwait(false), ownsSocket: true);
 
     public void Dispose()
     {
-        foreach (Socket listener in listeners.Values)
+        foreach (var listener in _listeners.Values)
         {
             listener.Dispose();
         }
 
-        if (Directory.Exists(folder.FullName)) // it lies where machines clean up
+        if (Directory.Exists(_folder.FullName)) // it lies where machines clean up
         {
-            folder.Delete(recursive: true);
+            _folder.Delete(recursive: true);
         }
     }
 }

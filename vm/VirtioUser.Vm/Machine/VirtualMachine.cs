@@ -10,36 +10,36 @@ namespace VirtioUser.Vm;
 /// </summary>
 public sealed class VirtualMachine : IAsyncDisposable
 {
-    readonly VirtualMachineOptions options;
-    readonly SocketFolder sockets = new();
-    readonly GuestConsole console;
-    readonly Tail qemuErrors = new(20);
-    readonly CancellationTokenSource ending = new();
-    readonly Channel<GuestCommandPort> free = Channel.CreateUnbounded<GuestCommandPort>();
-    readonly List<GuestCommandPort> ports = [];
-    readonly SemaphoreSlim killing = new(1, 1);
-    ChildProcess? process;
-    QmpClient? qmp;
-    Task watching = Task.CompletedTask;
-    volatile bool endExpected;
+    private readonly VirtualMachineOptions _options;
+    private readonly SocketFolder _sockets = new();
+    private readonly GuestConsole _console;
+    private readonly Tail _qemuErrors = new(20);
+    private readonly CancellationTokenSource _ending = new();
+    private readonly Channel<GuestCommandPort> _free = Channel.CreateUnbounded<GuestCommandPort>();
+    private readonly List<GuestCommandPort> _ports = [];
+    private readonly SemaphoreSlim _killing = new(1, 1);
+    private ChildProcess? _process;
+    private QmpClient? _qmp;
+    private Task _watching = Task.CompletedTask;
+    private volatile bool _endExpected;
 
-    VirtualMachine(VirtualMachineOptions options)
+    private VirtualMachine(VirtualMachineOptions options)
     {
-        this.options = options;
-        console = new GuestConsole(options);
+        this._options = options;
+        _console = new GuestConsole(options);
     }
 
     /// <summary>QEMU's monitor, for what the VM has no method for.</summary>
-    public QmpClient Qmp => qmp ?? throw new InvalidOperationException("The VM has not been started.");
+    public QmpClient Qmp => _qmp ?? throw new InvalidOperationException("The VM has not been started.");
 
     /// <summary>QEMU's process ID.</summary>
-    public int ProcessId => process?.Id ?? 0;
+    public int ProcessId => _process?.Id ?? 0;
 
     /// <summary>The lines in which the guest's kernel complained: warnings with a stack trace, oopses, hung tasks, panics.</summary>
-    public IReadOnlyList<string> KernelComplaints => console.KernelComplaints;
+    public IReadOnlyList<string> KernelComplaints => _console.KernelComplaints;
 
     /// <summary>The last lines of the guest's console.</summary>
-    public string ConsoleTail => console.Tail;
+    public string ConsoleTail => _console.Tail;
 
     /// <summary>Boots a VM and returns when it takes commands.</summary>
     /// <exception cref="VirtualMachineException">It did not come up; the message holds what QEMU and the console said last.</exception>
@@ -61,45 +61,45 @@ public sealed class VirtualMachine : IAsyncDisposable
         }
     }
 
-    async Task BootAsync(GuestImage image, CancellationToken cancellationToken)
+    private async Task BootAsync(GuestImage image, CancellationToken cancellationToken)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
-        limit.CancelAfter(options.BootTimeout);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _ending.Token);
+        limit.CancelAfter(_options.BootTimeout);
         try
         {
-            sockets.Listen("qmp");
-            for (int pair = 0; pair <= options.ParallelCommands; pair++)
+            _sockets.Listen("qmp");
+            for (var pair = 0; pair <= _options.ParallelCommands; pair++)
             {
-                sockets.Listen(GuestCommandPort.OutputSocket(pair));
-                sockets.Listen(GuestCommandPort.ErrorSocket(pair));
+                _sockets.Listen(GuestCommandPort.OutputSocket(pair));
+                _sockets.Listen(GuestCommandPort.ErrorSocket(pair));
             }
 
-            process = await ChildProcess.StartAsync(image.Qemu.Program, QemuCommandLine.Build(image, options, sockets), new()
+            _process = await ChildProcess.StartAsync(image.Qemu.Program, QemuCommandLine.Build(image, _options, _sockets), new()
             {
-                Output = console.OnLine,
-                Error = qemuErrors.Add,
+                Output = _console.OnLine,
+                Error = _qemuErrors.Add,
                 Environment = image.Qemu.Environment,
                 SignalWithParent = "KILL",
             }).ConfigureAwait(false);
-            watching = WatchAsync(process);
-            console.Report(BootStage.Kernel);
-            qmp = await QmpClient.StartAsync(await sockets.AcceptAsync("qmp", limit.Token).ConfigureAwait(false), limit.Token).ConfigureAwait(false);
-            for (int pair = 0; pair <= options.ParallelCommands; pair++)
+            _watching = WatchAsync(_process);
+            _console.Report(BootStage.Kernel);
+            _qmp = await QmpClient.StartAsync(await _sockets.AcceptAsync("qmp", limit.Token).ConfigureAwait(false), limit.Token).ConfigureAwait(false);
+            for (var pair = 0; pair <= _options.ParallelCommands; pair++)
             {
-                ports.Add(new GuestCommandPort(
-                    await sockets.AcceptAsync(GuestCommandPort.OutputSocket(pair), limit.Token).ConfigureAwait(false),
-                    await sockets.AcceptAsync(GuestCommandPort.ErrorSocket(pair), limit.Token).ConfigureAwait(false)));
+                _ports.Add(new GuestCommandPort(
+                    await _sockets.AcceptAsync(GuestCommandPort.OutputSocket(pair), limit.Token).ConfigureAwait(false),
+                    await _sockets.AcceptAsync(GuestCommandPort.ErrorSocket(pair), limit.Token).ConfigureAwait(false)));
             }
 
             await AllReadyAsync(limit.Token).ConfigureAwait(false);
-            foreach (GuestCommandPort port in ports.Skip(1)) // the first one is kept for signals
+            foreach (var port in _ports.Skip(1)) // the first one is kept for signals
             {
-                free.Writer.TryWrite(port);
+                _free.Writer.TryWrite(port);
             }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw ending.IsCancellationRequested ? await EndedAsync().ConfigureAwait(false) : GivenUp("was not up");
+            throw _ending.IsCancellationRequested ? await EndedAsync().ConfigureAwait(false) : GivenUp("was not up");
         }
     }
 
@@ -119,7 +119,7 @@ public sealed class VirtualMachine : IAsyncDisposable
         string script, Action<string>? output = null, Action<string>? error = null, CancellationToken cancellationToken = default) =>
         RunAsync(["sh", "-c", script], output, error, cancellationToken);
 
-    static async Task<GuestCommandResult> WaitForAsync(Task<GuestCommand> starting, CancellationToken cancellationToken) =>
+    private static async Task<GuestCommandResult> WaitForAsync(Task<GuestCommand> starting, CancellationToken cancellationToken) =>
         await (await starting.ConfigureAwait(false)).WaitAsync(cancellationToken).ConfigureAwait(false);
 
     /// <summary>
@@ -131,11 +131,11 @@ public sealed class VirtualMachine : IAsyncDisposable
         IEnumerable<string> arguments, Action<string>? output = null, Action<string>? error = null, CancellationToken cancellationToken = default)
     {
         GuestCommand command = new(ShellQuoting.Quote(arguments), output, error, SignalAsync);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _ending.Token);
         GuestCommandPort port;
         try
         {
-            port = await free.Reader.ReadAsync(either.Token).ConfigureAwait(false);
+            port = await _free.Reader.ReadAsync(either.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -144,24 +144,24 @@ public sealed class VirtualMachine : IAsyncDisposable
 
         await port.SendAsync(command).ConfigureAwait(false);
         _ = command.Exited.ContinueWith(
-            _ => free.Writer.TryWrite(port), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            _ => _free.Writer.TryWrite(port), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         return command;
     }
 
-    async Task SignalAsync(GuestCommand command, string signal)
+    private async Task SignalAsync(GuestCommand command, string signal)
     {
-        int id = await command.Started.ConfigureAwait(false);
-        await killing.WaitAsync().ConfigureAwait(false);
+        var id = await command.Started.ConfigureAwait(false);
+        await _killing.WaitAsync().ConfigureAwait(false);
         try
         {
             GuestCommand kill = new(
                 ShellQuoting.Quote(["sh", "-c", "kill -s \"$0\" -- \"-$1\"", signal, id.ToString(CultureInfo.InvariantCulture)]), null, null, SignalAsync);
-            await ports[0].SendAsync(kill).ConfigureAwait(false);
+            await _ports[0].SendAsync(kill).ConfigureAwait(false);
             await kill.Exited.ConfigureAwait(false);
         }
         finally
         {
-            killing.Release();
+            _killing.Release();
         }
     }
 
@@ -171,11 +171,11 @@ public sealed class VirtualMachine : IAsyncDisposable
     /// <exception cref="VirtualMachineException">The kernel refused it; the message holds the reason.</exception>
     public async Task LoadDriverAsync(IEnumerable<string>? parameters = null, CancellationToken cancellationToken = default)
     {
-        GuestCommandResult result = await RunAsync(
+        var result = await RunAsync(
             ["insmod", GuestImage.DriverFolderInGuest + "/virtio_user.ko", .. parameters ?? []], cancellationToken: cancellationToken).ConfigureAwait(false);
         if (result.ExitCode != 0)
         {
-            throw new VirtualMachineException($"The guest's kernel did not load the driver: {result.Error}{console.Tail}");
+            throw new VirtualMachineException($"The guest's kernel did not load the driver: {result.Error}{_console.Tail}");
         }
     }
 
@@ -188,18 +188,18 @@ public sealed class VirtualMachine : IAsyncDisposable
     /// <exception cref="VirtualMachineException">It did not come up again.</exception>
     public async Task RebootAsync(bool byReset = false, CancellationToken cancellationToken = default)
     {
-        if (!options.MayReboot)
+        if (!_options.MayReboot)
         {
             throw new InvalidOperationException($"The VM was started without {nameof(VirtualMachineOptions.MayReboot)}: a reboot ends it.");
         }
 
-        foreach (GuestCommandPort port in ports)
+        foreach (var port in _ports)
         {
             port.ExpectRestart();
         }
 
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
-        limit.CancelAfter(options.BootTimeout);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _ending.Token);
+        limit.CancelAfter(_options.BootTimeout);
         try
         {
             if (byReset)
@@ -208,14 +208,14 @@ public sealed class VirtualMachine : IAsyncDisposable
             }
             else
             {
-                await ports[0].SendAsync(new GuestCommand("/boot/busybox reboot -f", null, null, SignalAsync)).ConfigureAwait(false);
+                await _ports[0].SendAsync(new GuestCommand("/boot/busybox reboot -f", null, null, SignalAsync)).ConfigureAwait(false);
             }
 
             await AllReadyAsync(limit.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw ending.IsCancellationRequested ? await EndedAsync().ConfigureAwait(false) : GivenUp("did not restart");
+            throw _ending.IsCancellationRequested ? await EndedAsync().ConfigureAwait(false) : GivenUp("did not restart");
         }
     }
 
@@ -233,19 +233,19 @@ public sealed class VirtualMachine : IAsyncDisposable
     /// <summary>Ends the VM at once, as pulling its plug would, and returns when QEMU has ended.</summary>
     public async Task StopAsync()
     {
-        endExpected = true;
-        if (process is null)
+        _endExpected = true;
+        if (_process is null)
         {
             return;
         }
 
-        if (qmp is not null && !process.Exited.IsCompleted)
+        if (_qmp is not null && !_process.Exited.IsCompleted)
         {
             try
             {
                 using CancellationTokenSource patience = new(TimeSpan.FromSeconds(5));
-                await qmp.ExecuteAsync("quit", cancellationToken: patience.Token).ConfigureAwait(false);
-                await process.Exited.WaitAsync(patience.Token).ConfigureAwait(false);
+                await _qmp.ExecuteAsync("quit", cancellationToken: patience.Token).ConfigureAwait(false);
+                await _process.Exited.WaitAsync(patience.Token).ConfigureAwait(false);
             }
             catch (Exception e) when (e is VirtualMachineException or OperationCanceledException)
             {
@@ -253,26 +253,26 @@ public sealed class VirtualMachine : IAsyncDisposable
             }
         }
 
-        await process.DisposeAsync().ConfigureAwait(false);
-        await watching.ConfigureAwait(false);
+        await _process.DisposeAsync().ConfigureAwait(false);
+        await _watching.ConfigureAwait(false);
     }
 
     /// <summary>Ends the VM as <see cref="StopAsync"/> does, and removes its sockets.</summary>
     public async ValueTask DisposeAsync()
     {
         await StopAsync().ConfigureAwait(false);
-        ports.ForEach(port => port.Dispose());
-        qmp?.Dispose();
-        sockets.Dispose();
+        _ports.ForEach(port => port.Dispose());
+        _qmp?.Dispose();
+        _sockets.Dispose();
     }
 
-    Task AllReadyAsync(CancellationToken cancellationToken) =>
-        Task.WhenAll(ports.Select(port => port.Ready)).WaitAsync(cancellationToken).ContinueWith(
+    private Task AllReadyAsync(CancellationToken cancellationToken) =>
+        Task.WhenAll(_ports.Select(port => port.Ready)).WaitAsync(cancellationToken).ContinueWith(
             all =>
             {
                 if (all.IsCompletedSuccessfully)
                 {
-                    console.Report(BootStage.Ready);
+                    _console.Report(BootStage.Ready);
                 }
 
                 return all;
@@ -280,23 +280,23 @@ public sealed class VirtualMachine : IAsyncDisposable
             CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).Unwrap();
 
     // Whatever ends the VM, everybody who waits for it hears of it at once.
-    async Task WatchAsync(ChildProcess qemu)
+    private async Task WatchAsync(ChildProcess qemu)
     {
-        await Task.WhenAny(qemu.Exited, console.Panicked).ConfigureAwait(false);
-        VirtualMachineException exception = await EndedAsync().ConfigureAwait(false);
-        ports.ForEach(port => port.Fail(exception));
-        await ending.CancelAsync().ConfigureAwait(false);
+        await Task.WhenAny(qemu.Exited, _console.Panicked).ConfigureAwait(false);
+        var exception = await EndedAsync().ConfigureAwait(false);
+        _ports.ForEach(port => port.Fail(exception));
+        await _ending.CancelAsync().ConfigureAwait(false);
     }
 
-    async Task<VirtualMachineException> EndedAsync()
+    private async Task<VirtualMachineException> EndedAsync()
     {
-        int code = console.Panicked.IsCompleted ? 0 : await process!.Exited.ConfigureAwait(false);
+        var code = _console.Panicked.IsCompleted ? 0 : await _process!.Exited.ConfigureAwait(false);
         return new VirtualMachineException(
-            endExpected ? "The VM was stopped."
-            : console.Tail.Contains("Kernel panic", StringComparison.Ordinal) ? $"The guest's kernel panicked:\n{console.Tail}"
-            : $"The VM ended by itself; QEMU's exit code is {code}.\n{qemuErrors}\n{console.Tail}");
+            _endExpected ? "The VM was stopped."
+            : _console.Tail.Contains("Kernel panic", StringComparison.Ordinal) ? $"The guest's kernel panicked:\n{_console.Tail}"
+            : $"The VM ended by itself; QEMU's exit code is {code}.\n{_qemuErrors}\n{_console.Tail}");
     }
 
-    VirtualMachineException GivenUp(string what) =>
-        new($"The guest {what} within {options.BootTimeout.TotalSeconds} s; its console ends with:\n{qemuErrors}\n{console.Tail}");
+    private VirtualMachineException GivenUp(string what) =>
+        new($"The guest {what} within {_options.BootTimeout.TotalSeconds} s; its console ends with:\n{_qemuErrors}\n{_console.Tail}");
 }

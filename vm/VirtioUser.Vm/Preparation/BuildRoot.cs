@@ -5,7 +5,7 @@ namespace VirtioUser.Vm;
 /// The program sees the tree as its root, read-only, with the given folders mounted under /mnt, in a mount namespace
 /// of its own: nothing stays mounted afterwards and nothing of the host can be changed outside of those folders.
 /// </remarks>
-static class BuildRoot
+internal static class BuildRoot
 {
     /// <summary>Folders that the tree must have to be mounted on, here and in the guest.</summary>
     public const string MountPoints = "mnt opt/virtio-user usr/share/dotnet proc sys dev run tmp root";
@@ -13,7 +13,7 @@ static class BuildRoot
     /// <summary>Makes <see cref="MountPoints"/> in a tree that is being made.</summary>
     public static void MakeMountPoints(string tree)
     {
-        foreach (string mountPoint in MountPoints.Split(' '))
+        foreach (var mountPoint in MountPoints.Split(' '))
         {
             Directory.CreateDirectory(Path.Combine(tree, mountPoint));
         }
@@ -24,7 +24,7 @@ static class BuildRoot
     public static async Task ChangeAsync(string tree, IEnumerable<string> arguments, CancellationToken cancellationToken)
     {
         Tail said = new(8);
-        int code = await ChildProcess.RunAsync(
+        var code = await ChildProcess.RunAsync(
             "chroot", [tree, "env", "--ignore-environment", "PATH=/usr/sbin:/usr/bin", "LC_ALL=C", .. arguments],
             new() { Output = said.Add, Error = said.Add }, cancellationToken).ConfigureAwait(false);
         if (code != 0)

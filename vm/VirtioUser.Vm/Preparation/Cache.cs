@@ -8,11 +8,11 @@ namespace VirtioUser.Vm;
 /// Things that take long to make, each a folder named by its kind and by a hash of what defines it. An entry is made
 /// under another name and renamed when complete: what can be found is whole, also after a crash or a full disk.
 /// </summary>
-sealed class Cache(string folder)
+internal sealed class Cache(string folder)
 {
-    const string Partial = ".partial";
-    const int LockedByAnother = 11; // EWOULDBLOCK
-    static readonly TimeSpan KeepSuperseded = TimeSpan.FromDays(1);
+    private const string Partial = ".partial";
+    private const int LockedByAnother = 11; // EWOULDBLOCK
+    private static readonly TimeSpan KeepSuperseded = TimeSpan.FromDays(1);
 
     /// <summary>A short hash over everything that defines an entry.</summary>
     public static string KeyOf(IEnumerable<string> definition) =>
@@ -22,24 +22,24 @@ sealed class Cache(string folder)
     /// <exception cref="SetupException">The cache may not be written.</exception>
     public async Task<string> GetAsync(string kind, string key, Func<string, Task> make, CancellationToken cancellationToken)
     {
-        string entry = Path.Combine(folder, $"{kind}-{key}");
+        var entry = Path.Combine(folder, $"{kind}-{key}");
         if (Directory.Exists(entry))
         {
             return entry;
         }
 
-        using FileStream held = await LockAsync(cancellationToken).ConfigureAwait(false);
+        using var held = await LockAsync(cancellationToken).ConfigureAwait(false);
         if (Directory.Exists(entry))
         {
             return entry; // another process made it while this one waited
         }
 
-        foreach (string left in Directory.EnumerateDirectories(folder, "*" + Partial))
+        foreach (var left in Directory.EnumerateDirectories(folder, "*" + Partial))
         {
             Directory.Delete(left, recursive: true); // of a run that was cut off; nobody else works while the lock is held
         }
 
-        string partial = entry + Partial;
+        var partial = entry + Partial;
         Directory.CreateDirectory(partial);
         try
         {
@@ -54,7 +54,7 @@ sealed class Cache(string folder)
         }
 
         // A VM that was started before the change may still run from what this entry replaces, so that goes a day later.
-        foreach (string old in Directory.EnumerateDirectories(folder, kind + "-????????????").Where(
+        foreach (var old in Directory.EnumerateDirectories(folder, kind + "-????????????").Where(
             old => old != entry && DateTime.UtcNow - Directory.GetLastWriteTimeUtc(old) > KeepSuperseded))
         {
             Directory.Delete(old, recursive: true);
@@ -63,7 +63,7 @@ sealed class Cache(string folder)
         return entry;
     }
 
-    async Task<FileStream> LockAsync(CancellationToken cancellationToken)
+    private async Task<FileStream> LockAsync(CancellationToken cancellationToken)
     {
         try
         {
@@ -91,7 +91,7 @@ sealed class Cache(string folder)
     /// <exception cref="SetupException">There is less room than <paramref name="bytes"/>.</exception>
     public void RequireSpace(long bytes)
     {
-        long free = new DriveInfo(folder).AvailableFreeSpace;
+        var free = new DriveInfo(folder).AvailableFreeSpace;
         if (free < bytes)
         {
             throw new SetupException(string.Create(CultureInfo.InvariantCulture,

@@ -7,15 +7,15 @@ namespace VirtioUser.Vm;
 public sealed class CheckerTree
 {
     /// <summary>The folder, in the tree, that holds checkpatch.pl and the lists it reads.</summary>
-    const string Checkpatch = "opt/checkpatch";
+    private const string Checkpatch = "opt/checkpatch";
 
-    static readonly DebianTree Recipe = new(
+    private static readonly DebianTree Recipe = new(
         ["bookworm"],
         ["clang-format", "shellcheck", "make", "dash", "coreutils", "tar", "xz-utils", "linux-source"],
         ["/usr/share/doc", "/usr/share/man", "/usr/share/locale", "/usr/share/info", "/var/cache", "/var/lib/apt"]);
 
     // Debian has checkpatch only in the kernel's whole source, of which three files are kept.
-    const string KeepCheckpatch =
+    private const string KeepCheckpatch =
         $"""
         cd /{Checkpatch}
         tar --extract --file "$(echo /usr/src/linux-source-*.tar.xz)" --strip-components=2 --wildcards \
@@ -23,12 +23,12 @@ public sealed class CheckerTree
         rm -r /usr/src/linux-*
         """;
 
-    readonly string folder;
+    private readonly string _folder;
 
-    CheckerTree(string folder) => this.folder = folder;
+    private CheckerTree(string folder) => this._folder = folder;
 
     /// <summary>The folder on the host with checkpatch.pl; it runs on the guest's Perl.</summary>
-    public string CheckpatchFolder => Path.Combine(folder, Checkpatch);
+    public string CheckpatchFolder => Path.Combine(_folder, Checkpatch);
 
     /// <summary>Unpacks the programs if they are not in the cache yet.</summary>
     /// <exception cref="SetupException">Something is missing or not permitted; the message says what to do.</exception>
@@ -37,7 +37,7 @@ public sealed class CheckerTree
     {
         HostTools.RequireSupportedHost();
         Cache cache = new(ProjectFolders.Cache);
-        string key = Cache.KeyOf([.. Recipe.Definition, KeepCheckpatch, BuildRoot.MountPoints]);
+        var key = Cache.KeyOf([.. Recipe.Definition, KeepCheckpatch, BuildRoot.MountPoints]);
         return new CheckerTree(await cache.GetAsync("checkers", key, partial => Step.RunAsync(
             "clang-format, shellcheck and checkpatch", progress, async report =>
             {
@@ -56,5 +56,5 @@ public sealed class CheckerTree
     /// <inheritdoc cref="GuestTree.RunAsync"/>
     public Task<int> RunAsync(
         IReadOnlyDictionary<string, string> mounts, IEnumerable<string> arguments, Action<string> output, CancellationToken cancellationToken = default) =>
-        BuildRoot.RunAsync(folder, mounts, arguments, output, cancellationToken);
+        BuildRoot.RunAsync(_folder, mounts, arguments, output, cancellationToken);
 }

@@ -13,7 +13,7 @@ public static class CodecBuild
         MediaTree tree, IProgress<PreparationProgress>? progress = null, CancellationToken cancellationToken = default)
     {
         const string library = "libvirtio_user_codec.so";
-        string folder = Path.Combine(ProjectFolders.Root, "devices", "codec");
+        var folder = Path.Combine(ProjectFolders.Root, "devices", "codec");
         string[] sources = [.. Directory.EnumerateFiles(folder, "*.c").Order(StringComparer.Ordinal)];
         string[] headers =
         [
@@ -21,7 +21,7 @@ public static class CodecBuild
             .. Directory.EnumerateFiles(folder, "*.h").Order(StringComparer.Ordinal),
         ];
 
-        string built = await NativeBuild.GetAsync(
+        var built = await NativeBuild.GetAsync(
             "codec", [.. headers, .. sources],
             new Dictionary<string, string[]> { [library] = [.. Arguments(tree), .. sources.Select(source => Path.GetFileName(source)), "-lavformat", "-lavcodec", "-lavutil"] },
             new Dictionary<string, string> { ["media"] = tree.Folder }, progress, cancellationToken).ConfigureAwait(false);
@@ -30,7 +30,7 @@ public static class CodecBuild
 
     // The library finds FFmpeg, and FFmpeg what it depends on, in the entry of the cache beside its own. That needs the
     // older kind of search path: the newer one does not count for what a dependency depends on.
-    static IEnumerable<string> Arguments(MediaTree tree) =>
+    private static IEnumerable<string> Arguments(MediaTree tree) =>
     [
         "-shared", "-fPIC", "-fvisibility=hidden", "-pthread", "-isystem", "/mnt/media/usr/include/x86_64-linux-gnu", "-L/mnt/media/" + MediaTree.LibraryFolders[0],
         "-Wl,--disable-new-dtags",

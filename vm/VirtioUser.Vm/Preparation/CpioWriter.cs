@@ -7,12 +7,12 @@ namespace VirtioUser.Vm;
 /// Writes the archive that the kernel unpacks as its first file system: cpio, format "newc"
 /// (Documentation/driver-api/early-userspace/buffer-format.rst of the kernel's source).
 /// </summary>
-sealed class CpioWriter(Stream output)
+internal sealed class CpioWriter(Stream output)
 {
-    const uint Folder = 0x4000, RegularFile = 0x8000, CharacterDevice = 0x2000, SymbolicLink = 0xA000;
+    private const uint Folder = 0x4000, RegularFile = 0x8000, CharacterDevice = 0x2000, SymbolicLink = 0xA000;
 
-    uint inode;
-    long written;
+    private uint _inode;
+    private long _written;
 
     public void AddFolder(string path) => Add(path, Folder | 0x1ED, []);
 
@@ -26,17 +26,17 @@ sealed class CpioWriter(Stream output)
     /// <summary>Ends the archive; the stream stays open.</summary>
     public void Finish() => Add("TRAILER!!!", 0, []);
 
-    void Add(string path, uint mode, ReadOnlySpan<byte> content, uint deviceMajor = 0, uint deviceMinor = 0)
+    private void Add(string path, uint mode, ReadOnlySpan<byte> content, uint deviceMajor = 0, uint deviceMinor = 0)
     {
-        inode++;
+        _inode++;
         byte[] name = [.. Encoding.UTF8.GetBytes(path), 0];
         ReadOnlySpan<uint> fields =
         [
-            inode, mode, 0 /* uid */, 0 /* gid */, 1 /* links */, 0 /* mtime */, (uint)content.Length,
+            _inode, mode, 0 /* uid */, 0 /* gid */, 1 /* links */, 0 /* mtime */, (uint)content.Length,
             0, 0 /* device it lies on */, deviceMajor, deviceMinor, (uint)name.Length, 0 /* checksum, unused */,
         ];
         StringBuilder header = new("070701");
-        foreach (uint field in fields)
+        foreach (var field in fields)
         {
             header.Append(field.ToString("X8", CultureInfo.InvariantCulture));
         }
@@ -48,16 +48,16 @@ sealed class CpioWriter(Stream output)
         Pad();
     }
 
-    void Write(ReadOnlySpan<byte> bytes)
+    private void Write(ReadOnlySpan<byte> bytes)
     {
         output.Write(bytes);
-        written += bytes.Length;
+        _written += bytes.Length;
     }
 
     // Headers and contents begin at multiples of four.
-    void Pad()
+    private void Pad()
     {
         ReadOnlySpan<byte> zeros = [0, 0, 0];
-        Write(zeros[..(int)(-written & 3)]);
+        Write(zeros[..(int)(-_written & 3)]);
     }
 }

@@ -7,10 +7,10 @@ namespace VirtioUser.Vm;
 /// <param name="Suites">The suites to take packages from; the last one is preferred.</param>
 /// <param name="Packages">The packages wanted; what they depend on comes along, recommendations do not.</param>
 /// <param name="Unwanted">Paths to delete afterwards; "*" and "?" in the last component stand for any characters and for any one.</param>
-sealed record DebianTree(IReadOnlyList<string> Suites, IReadOnlyList<string> Packages, IReadOnlyList<string> Unwanted)
+internal sealed record DebianTree(IReadOnlyList<string> Suites, IReadOnlyList<string> Packages, IReadOnlyList<string> Unwanted)
 {
     // Debian's merged /usr, which its base packages expect and which nobody else sets up in an unpacked tree.
-    const string MergedUsr =
+    private const string MergedUsr =
         """
         mkdir -p "$1/usr"
         for folder in bin sbin lib lib64; do mkdir -p "$1/usr/$folder"; ln -sT "usr/$folder" "$1/$folder"; done
@@ -29,9 +29,9 @@ sealed record DebianTree(IReadOnlyList<string> Suites, IReadOnlyList<string> Pac
     /// <exception cref="SetupException">It failed; the message holds what the tools said.</exception>
     public async Task UnpackAsync(string folder, Action<string> report, CancellationToken cancellationToken)
     {
-        DebianMirror mirror = await DebianMirror.FindAsync(cancellationToken).ConfigureAwait(false);
+        var mirror = await DebianMirror.FindAsync(cancellationToken).ConfigureAwait(false);
         Tail said = new(12);
-        int code = await ChildProcess.RunAsync(
+        var code = await ChildProcess.RunAsync(
             "mmdebstrap",
             [
                 "--variant=extract", "--mode=root", "--format=directory", "--architectures=amd64",
@@ -49,7 +49,7 @@ sealed record DebianTree(IReadOnlyList<string> Suites, IReadOnlyList<string> Pac
             throw new SetupException($"Debian packages could not be unpacked; check the network and apt's sources.\nmmdebstrap said:\n{said}");
         }
 
-        foreach (string path in Unwanted)
+        foreach (var path in Unwanted)
         {
             Delete(Path.Combine(folder, path.TrimStart('/')));
         }
@@ -64,13 +64,13 @@ sealed record DebianTree(IReadOnlyList<string> Suites, IReadOnlyList<string> Pac
         }
     }
 
-    static void Delete(string path)
+    private static void Delete(string path)
     {
-        string name = Path.GetFileName(path);
+        var name = Path.GetFileName(path);
         if (name.AsSpan().ContainsAny('*', '?'))
         {
-            string folder = Path.GetDirectoryName(path)!;
-            foreach (string child in Directory.Exists(folder) ? Directory.GetFileSystemEntries(folder, name) : [])
+            var folder = Path.GetDirectoryName(path)!;
+            foreach (var child in Directory.Exists(folder) ? Directory.GetFileSystemEntries(folder, name) : [])
             {
                 Delete(child);
             }

@@ -6,7 +6,7 @@ namespace VirtioUser.Vm;
 public static class DriverBuild
 {
     // What a build leaves in the source's folder; a developer may have built there by hand.
-    static readonly string[] Products = [".o", ".ko", ".mod", ".mod.c", ".cmd", ".a", ".symvers", ".order", "_smoke"];
+    private static readonly string[] Products = [".o", ".ko", ".mod", ".mod.c", ".cmd", ".a", ".symvers", ".order", "_smoke"];
 
     /// <summary>Returns the folder with the built driver; builds it first if its source or its kernel changed.</summary>
     /// <exception cref="SetupException">It does not build without a warning; the message holds what the compiler said.</exception>
@@ -14,13 +14,13 @@ public static class DriverBuild
         GuestTree tree, string suite, string source, Cache cache, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
     {
         IReadOnlyList<string> files = SourceFiles(source);
-        string key = Cache.KeyOf([GuestTree.KeyOf(suite), tree.KernelRelease, .. files.Select(file => HashOf(source, file))]);
+        var key = Cache.KeyOf([GuestTree.KeyOf(suite), tree.KernelRelease, .. files.Select(file => HashOf(source, file))]);
         return cache.GetAsync("driver-" + suite, key, partial => Step.RunAsync(
             $"driver for Linux {tree.KernelRelease}", progress, async report =>
             {
                 CopySource(source, partial);
                 List<string> said = [];
-                int code = await tree.RunAsync(
+                var code = await tree.RunAsync(
                     new Dictionary<string, string> { ["driver"] = partial },
                     ["make", "-C", "/mnt/driver", $"KDIR={tree.KernelBuildFolder}", "W=1", "modules", "smoke"],
                     line =>
@@ -43,15 +43,15 @@ public static class DriverBuild
     /// <summary>Copies the source without anything that was built in it.</summary>
     public static void CopySource(string source, string target)
     {
-        foreach (string file in SourceFiles(source))
+        foreach (var file in SourceFiles(source))
         {
-            string copy = Path.Combine(target, file);
+            var copy = Path.Combine(target, file);
             Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
             File.Copy(Path.Combine(source, file), copy);
         }
     }
 
-    static List<string> SourceFiles(string source)
+    private static List<string> SourceFiles(string source)
     {
         if (!Directory.Exists(source))
         {
@@ -63,6 +63,6 @@ public static class DriverBuild
             .Select(file => Path.GetRelativePath(source, file)).Order(StringComparer.Ordinal)];
     }
 
-    static string HashOf(string source, string file) =>
+    private static string HashOf(string source, string file) =>
         file + ' ' + Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(source, file))));
 }

@@ -1,11 +1,11 @@
 namespace VirtioUser.Vm;
 
 /// <summary>The shell scripts in the folder Guest, which are part of this assembly.</summary>
-static class EmbeddedScripts
+internal static class EmbeddedScripts
 {
     public static string Read(string name)
     {
-        using Stream stream = typeof(EmbeddedScripts).Assembly.GetManifestResourceStream(name)
+        using var stream = typeof(EmbeddedScripts).Assembly.GetManifestResourceStream(name)
             ?? throw new InvalidOperationException($"{name} is not part of this assembly.");
         using StreamReader reader = new(stream);
         return reader.ReadToEnd();

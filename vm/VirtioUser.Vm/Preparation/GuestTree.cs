@@ -8,7 +8,7 @@ namespace VirtioUser.Vm;
 /// <param name="KernelRelease">The stock kernel's release, as <c>uname -r</c> says it.</param>
 public sealed record GuestTree(string Folder, string KernelRelease)
 {
-    static readonly string[] CommonPackages =
+    private static readonly string[] CommonPackages =
     [
         "linux-image-amd64", "linux-headers-amd64", // the stock kernel
         "gcc", "libc6-dev", "make", "sparse", "perl", "xz-utils", "zstd", // builds and checks the driver
@@ -16,22 +16,22 @@ public sealed record GuestTree(string Folder, string KernelRelease)
         "libstdc++6", "zlib1g", // .NET's runtime
     ];
 
-    static readonly string[] Unwanted =
+    private static readonly string[] Unwanted =
     [
         "/usr/share/doc", "/usr/share/man", "/usr/share/locale", "/usr/share/info", "/usr/share/lintian", "/usr/lib/udev/hwdb.d",
         "/var/cache", "/var/lib/apt",
     ];
 
     // Modules for hardware that the VM does not have make the tree three times as large.
-    static readonly string[] KeptDrivers = ["block", "char", "misc", "uio", "vfio", "virtio"];
+    private static readonly string[] KeptDrivers = ["block", "char", "misc", "uio", "vfio", "virtio"];
 
     // Of the many drivers for networks, the one that a VM has: the benchmarks compare with it.
-    static readonly string[] KeptNetworkDrivers = ["virtio_net", "net_failover"];
+    private static readonly string[] KeptNetworkDrivers = ["virtio_net", "net_failover"];
 
     /// <summary>The releases that can be booted, the oldest first.</summary>
     public static IReadOnlyList<string> Suites { get; } = ["bookworm", "trixie"];
 
-    static DebianTree Recipe(string suite) => new(
+    private static DebianTree Recipe(string suite) => new(
         [suite],
         [.. CommonPackages, suite == "bookworm" ? "libssl3" : "libssl3t64"],
         Unwanted);
@@ -74,7 +74,7 @@ public sealed record GuestTree(string Folder, string KernelRelease)
 
     internal static async Task<GuestTree> GetAsync(string suite, Cache cache, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
     {
-        string folder = await cache.GetAsync("guest-" + suite, KeyOf(suite), partial => Step.RunAsync(
+        var folder = await cache.GetAsync("guest-" + suite, KeyOf(suite), partial => Step.RunAsync(
             $"guest: Debian {suite} with its stock kernel", progress, async report =>
             {
                 HostTools.RequireRoot("unpack the guest");
@@ -87,7 +87,7 @@ public sealed record GuestTree(string Folder, string KernelRelease)
         return In(folder);
     }
 
-    static GuestTree In(string folder) => new(
+    private static GuestTree In(string folder) => new(
         folder,
         Path.GetFileName(Directory.EnumerateFiles(Path.Combine(folder, "boot"), "vmlinuz-*").Single())["vmlinuz-".Length..]);
 
@@ -97,19 +97,19 @@ public sealed record GuestTree(string Folder, string KernelRelease)
     /// <summary>Where the kernel's headers are in the tree: what out-of-tree builds call KDIR.</summary>
     public string KernelBuildFolder => $"/usr/lib/modules/{KernelRelease}/build";
 
-    string Packed => Path.Combine(Folder, "boot", "vmlinuz-" + KernelRelease);
+    private string Packed => Path.Combine(Folder, "boot", "vmlinuz-" + KernelRelease);
 
-    string Unpacked => Path.Combine(Folder, "boot", "vmlinux-" + KernelRelease);
+    private string Unpacked => Path.Combine(Folder, "boot", "vmlinux-" + KernelRelease);
 
     /// <summary>The stock kernel's modules.</summary>
     internal string Modules => Path.Combine(Folder, "usr/lib/modules", KernelRelease);
 
-    static async Task FinishAsync(GuestTree tree, CancellationToken cancellationToken)
+    private static async Task FinishAsync(GuestTree tree, CancellationToken cancellationToken)
     {
         Directory.Delete(Path.Combine(tree.Modules, "kernel/sound"), recursive: true);
-        foreach (string drivers in Directory.EnumerateDirectories(Path.Combine(tree.Modules, "kernel/drivers")))
+        foreach (var drivers in Directory.EnumerateDirectories(Path.Combine(tree.Modules, "kernel/drivers")))
         {
-            string name = Path.GetFileName(drivers);
+            var name = Path.GetFileName(drivers);
             if (name == "net")
             {
                 KeepNetworkDrivers(drivers);
@@ -123,9 +123,9 @@ public sealed record GuestTree(string Folder, string KernelRelease)
         BuildRoot.MakeMountPoints(tree.Folder);
 
         // Links that some releases make only when a package is configured.
-        foreach ((string link, string target) in (ReadOnlySpan<(string, string)>)[("sh", "dash"), ("awk", "mawk"), ("dotnet", "../share/dotnet/dotnet")])
+        foreach ((var link, var target) in (ReadOnlySpan<(string, string)>)[("sh", "dash"), ("awk", "mawk"), ("dotnet", "../share/dotnet/dotnet")])
         {
-            string path = Path.Combine(tree.Folder, "usr/bin", link);
+            var path = Path.Combine(tree.Folder, "usr/bin", link);
             if (!File.Exists(path))
             {
                 File.CreateSymbolicLink(path, target);
@@ -147,14 +147,14 @@ public sealed record GuestTree(string Folder, string KernelRelease)
         }
     }
 
-    static void KeepNetworkDrivers(string folder)
+    private static void KeepNetworkDrivers(string folder)
     {
-        foreach (string path in Directory.EnumerateDirectories(folder))
+        foreach (var path in Directory.EnumerateDirectories(folder))
         {
             Directory.Delete(path, recursive: true);
         }
 
-        foreach (string path in Directory.EnumerateFiles(folder))
+        foreach (var path in Directory.EnumerateFiles(folder))
         {
             if (!KeptNetworkDrivers.Contains(Path.GetFileName(path).Split('.')[0])) // the file may be packed: .ko.xz
             {

@@ -81,7 +81,7 @@ public static class HostTools
         }).ConfigureAwait(false);
     }
 
-    static Task<int> InstallAsync(string package, Action<string> report, Tail tail, CancellationToken cancellationToken) =>
+    private static Task<int> InstallAsync(string package, Action<string> report, Tail tail, CancellationToken cancellationToken) =>
         ChildProcess.RunAsync(
             "apt-get", ["-q", "-y", "--no-install-recommends", "install", package],
             new() { Output = report, Error = tail.Add, Environment = new Dictionary<string, string?> { ["DEBIAN_FRONTEND"] = "noninteractive" } },

@@ -3,33 +3,33 @@ using System.Text;
 namespace VirtioUser.Vm;
 
 /// <summary>The guest's first file system: a shell, the modules that reach the shared folders, and /init.</summary>
-static class Initramfs
+internal static class Initramfs
 {
     // Reaches PCI, the shared folders and the ports that commands come in by. What they depend on is looked up.
-    static readonly string[] Modules = ["virtio_pci", "9pnet_virtio", "9p", "virtio_console"];
+    private static readonly string[] Modules = ["virtio_pci", "9pnet_virtio", "9p", "virtio_console"];
 
     /// <summary>Returns the archive's path; writes it first if need be.</summary>
     public static async Task<string> GetAsync(GuestTree tree, string suite, Cache cache, CancellationToken cancellationToken)
     {
         string init = EmbeddedScripts.Read("init.sh"), commands = EmbeddedScripts.Read("commands.sh");
-        string key = Cache.KeyOf([GuestTree.KeyOf(suite), .. Modules, init, commands]);
-        string folder = await cache.GetAsync("initramfs-" + suite, key, partial =>
+        var key = Cache.KeyOf([GuestTree.KeyOf(suite), .. Modules, init, commands]);
+        var folder = await cache.GetAsync("initramfs-" + suite, key, partial =>
         {
-            using FileStream file = File.Create(Path.Combine(partial, "initramfs.cpio"));
+            using var file = File.Create(Path.Combine(partial, "initramfs.cpio"));
             Write(new CpioWriter(file), tree, init, commands);
             return Task.CompletedTask;
         }, cancellationToken).ConfigureAwait(false);
         return Path.Combine(folder, "initramfs.cpio");
     }
 
-    static void Write(CpioWriter cpio, GuestTree tree, string init, string commands)
+    private static void Write(CpioWriter cpio, GuestTree tree, string init, string commands)
     {
-        foreach (string name in (string[])["dev", "proc", "sys", "run", "tmp", "mnt", "root", "usr", "etc", "opt", "opt/virtio-user", "tree", "boot", "boot/modules"])
+        foreach (var name in (string[])["dev", "proc", "sys", "run", "tmp", "mnt", "root", "usr", "etc", "opt", "opt/virtio-user", "tree", "boot", "boot/modules"])
         {
             cpio.AddFolder(name);
         }
 
-        foreach (string merged in (string[])["bin", "sbin", "lib", "lib64"])
+        foreach (var merged in (string[])["bin", "sbin", "lib", "lib64"])
         {
             cpio.AddLink(merged, "usr/" + merged);
         }
@@ -39,7 +39,7 @@ static class Initramfs
         cpio.AddFile("boot/commands", Encoding.UTF8.GetBytes(commands));
         cpio.AddFile("boot/busybox", File.ReadAllBytes(Path.Combine(tree.Folder, "usr/bin/busybox")), executable: true);
         StringBuilder order = new();
-        foreach (string module in InLoadOrder(tree.Modules))
+        foreach (var module in InLoadOrder(tree.Modules))
         {
             cpio.AddFile("boot/modules/" + Path.GetFileName(module), File.ReadAllBytes(module));
             order.Append(Path.GetFileName(module)).Append('\n');
@@ -50,17 +50,17 @@ static class Initramfs
     }
 
     /// <summary>The files of the wanted modules, each after those it needs; what the kernel has built in is left out.</summary>
-    static List<string> InLoadOrder(string folder)
+    private static List<string> InLoadOrder(string folder)
     {
         // modules.dep: "path: path path …", the module first, then what it needs, the last one to be loaded first.
-        Dictionary<string, string[]> needs = File.ReadLines(Path.Combine(folder, "modules.dep"))
+        var needs = File.ReadLines(Path.Combine(folder, "modules.dep"))
             .Select(line => line.Split([':', ' '], StringSplitOptions.RemoveEmptyEntries))
             .ToDictionary(paths => Path.GetFileNameWithoutExtension(paths[0]), paths => paths);
         HashSet<string> builtIn = [.. File.ReadLines(Path.Combine(folder, "modules.builtin")).Select(path => Path.GetFileNameWithoutExtension(path)!)];
         List<string> files = [];
-        foreach (string module in Modules.Where(module => !builtIn.Contains(module)))
+        foreach (var module in Modules.Where(module => !builtIn.Contains(module)))
         {
-            if (!needs.TryGetValue(module, out string[]? paths))
+            if (!needs.TryGetValue(module, out var paths))
             {
                 throw new SetupException($"The guest's kernel has no module {module}: choose another guest.");
             }

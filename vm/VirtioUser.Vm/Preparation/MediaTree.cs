@@ -11,13 +11,13 @@ public sealed class MediaTree
     /// <summary>Where a guest sees the tree; see <see cref="Share"/>.</summary>
     public const string FolderInGuest = "/opt/media";
 
-    const string Libraries = "usr/lib/x86_64-linux-gnu";
+    private const string Libraries = "usr/lib/x86_64-linux-gnu";
 
     // The dynamic linker that every x86-64 Linux has here.
-    const string Loader = "/lib64/ld-linux-x86-64.so.2";
+    private const string Loader = "/lib64/ld-linux-x86-64.so.2";
 
     // The tree's own C library would be loaded beside the one that the process has already.
-    static readonly string[] CLibrary =
+    private static readonly string[] CLibrary =
     [
         "ld-linux-x86-64.so.?", "libBrokenLocale.so.?", "libanl.so.?", "libc.so.?", "libc_malloc_debug.so.?", "libdl.so.?", "libm.so.?",
         "libmemusage.so", "libmvec.so.?", "libnsl.so.?", "libnss_*", "libpcprofile.so", "libpthread.so.?", "libresolv.so.?", "librt.so.?",
@@ -25,9 +25,9 @@ public sealed class MediaTree
     ];
 
     // Graphics drivers, which are loaded at run time if there is hardware, and libraries to link statically.
-    static readonly string[] NotNeeded = ["dri", "gallium-pipe", "libLLVM-*", "libz3.*", "libvulkan_*", "mfx", "libmfxhw64*", "libmfx-*", "*.a"];
+    private static readonly string[] NotNeeded = ["dri", "gallium-pipe", "libLLVM-*", "libz3.*", "libvulkan_*", "mfx", "libmfxhw64*", "libmfx-*", "*.a"];
 
-    static readonly DebianTree Recipe = new(
+    private static readonly DebianTree Recipe = new(
         ["bookworm"],
         ["ffmpeg", "libavformat-dev", "mate-backgrounds"],
         [
@@ -37,9 +37,9 @@ public sealed class MediaTree
         ]);
 
     // Some of FFmpeg's dependencies are found by links that Debian makes when a package is configured.
-    static readonly string[] LibraryFolderNames = [Libraries, Libraries + "/blas", Libraries + "/lapack", Libraries + "/pulseaudio"];
+    private static readonly string[] LibraryFolderNames = [Libraries, Libraries + "/blas", Libraries + "/lapack", Libraries + "/pulseaudio"];
 
-    MediaTree(string folder) => Folder = folder;
+    private MediaTree(string folder) => Folder = folder;
 
     /// <summary>The tree, on the host.</summary>
     public string Folder { get; }

@@ -9,7 +9,7 @@ namespace VirtioUser.Vm;
 public static class NativeBuild
 {
     // The name of the folder that is built in.
-    const string Here = "native";
+    private const string Here = "native";
 
     /// <summary>Returns the folder with what was built; builds it first if a source, or how it is built, has changed. Needs root then.</summary>
     /// <param name="kind">What it is, for the cache and for messages.</param>
@@ -24,9 +24,9 @@ public static class NativeBuild
         IReadOnlyDictionary<string, string>? folders = null, IProgress<PreparationProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
-        string suite = GuestTree.Suites[0];
-        GuestTree tree = await GuestTree.PrepareAsync(suite, progress, cancellationToken).ConfigureAwait(false);
-        string key = Cache.KeyOf(
+        var suite = GuestTree.Suites[0];
+        var tree = await GuestTree.PrepareAsync(suite, progress, cancellationToken).ConfigureAwait(false);
+        var key = Cache.KeyOf(
         [
             GuestTree.KeyOf(suite),
             .. sources.Select(source => Path.GetFileName(source) + ' ' + Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(source)))),
@@ -37,13 +37,13 @@ public static class NativeBuild
             kind, key,
             async partial =>
             {
-                foreach (string source in sources)
+                foreach (var source in sources)
                 {
                     File.Copy(source, Path.Combine(partial, Path.GetFileName(source)));
                 }
 
                 Dictionary<string, string> mounts = new(folders ?? new Dictionary<string, string>()) { [Here] = partial };
-                foreach ((string product, string[] arguments) in products)
+                foreach ((var product, var arguments) in products)
                 {
                     await CompileAsync(tree, mounts, kind, product, arguments, cancellationToken).ConfigureAwait(false);
                 }
@@ -51,11 +51,11 @@ public static class NativeBuild
             cancellationToken).ConfigureAwait(false);
     }
 
-    static async Task CompileAsync(
+    private static async Task CompileAsync(
         GuestTree tree, Dictionary<string, string> mounts, string kind, string product, IEnumerable<string> arguments, CancellationToken cancellationToken)
     {
         List<string> said = [];
-        int code = await tree.RunAsync(
+        var code = await tree.RunAsync(
             mounts,
             ["env", "--chdir=/mnt/" + Here, "gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", product, .. arguments],
             line =>

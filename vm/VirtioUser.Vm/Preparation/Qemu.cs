@@ -14,11 +14,11 @@ public sealed partial record Qemu(
     /// <summary>The generic vhost-user device of QEMU, on PCI.</summary>
     public const string DeviceModel = "vhost-user-test-device-pci";
 
-    const string Emulator = "qemu-system-x86_64";
-    static readonly Version Needed = new(11, 1);
+    private const string Emulator = "qemu-system-x86_64";
+    private static readonly Version Needed = new(11, 1);
 
     // Trixie itself has an older QEMU, and its backports build on trixie's libraries.
-    static readonly DebianTree Tree = new(
+    private static readonly DebianTree Tree = new(
         ["trixie", "trixie-backports"],
         ["qemu-system-x86"],
         ["/usr/share/doc", "/usr/share/man", "/usr/share/locale", "/usr/share/icons", "/usr/share/info", "/var/cache"]);
@@ -34,7 +34,7 @@ public sealed partial record Qemu(
             return installed with { Version = version };
         }
 
-        string folder = await cache.GetAsync("qemu", Cache.KeyOf(Tree.Definition), partial => Step.RunAsync(
+        var folder = await cache.GetAsync("qemu", Cache.KeyOf(Tree.Definition), partial => Step.RunAsync(
             $"QEMU {Needed} or newer, from {Tree.Suites[^1]}", progress, async report =>
             {
                 HostTools.RequireRoot("unpack QEMU");
@@ -42,7 +42,7 @@ public sealed partial record Qemu(
                 await HostTools.RequireAsync("mmdebstrap", "mmdebstrap", progress, cancellationToken).ConfigureAwait(false);
                 await Tree.UnpackAsync(partial, report, cancellationToken).ConfigureAwait(false);
             }), cancellationToken).ConfigureAwait(false);
-        Qemu unpacked = In(folder);
+        var unpacked = In(folder);
         return unpacked with
         {
             Version = await unpacked.ReadVersionAsync(cancellationToken).ConfigureAwait(false)
@@ -51,9 +51,9 @@ public sealed partial record Qemu(
     }
 
     /// <summary>A QEMU in a tree, run by the tree's own loader and libraries, whatever the host has.</summary>
-    static Qemu In(string tree)
+    private static Qemu In(string tree)
     {
-        string libraries = Path.Combine(tree, "usr/lib/x86_64-linux-gnu");
+        var libraries = Path.Combine(tree, "usr/lib/x86_64-linux-gnu");
         return new Qemu(
             Path.Combine(tree, "usr/lib64/ld-linux-x86-64.so.2"),
             [
@@ -64,17 +64,17 @@ public sealed partial record Qemu(
             new Version());
     }
 
-    async Task<Version?> ReadVersionAsync(CancellationToken cancellationToken)
+    private async Task<Version?> ReadVersionAsync(CancellationToken cancellationToken)
     {
-        string first = "";
+        var first = "";
         await ChildProcess.RunAsync(
             Program, [.. FirstArguments, "--version"],
             new() { Output = line => first = first.Length == 0 ? line : first, Environment = Environment }, cancellationToken).ConfigureAwait(false);
-        Match match = VersionNumber().Match(first);
+        var match = VersionNumber().Match(first);
         return match.Success ? Version.Parse(match.Value) : null;
     }
 
-    async Task<bool> HasDeviceAsync(CancellationToken cancellationToken) =>
+    private async Task<bool> HasDeviceAsync(CancellationToken cancellationToken) =>
         await ChildProcess.RunAsync(
             Program, [.. FirstArguments, "-device", DeviceModel + ",help"], new() { Environment = Environment }, cancellationToken).ConfigureAwait(false) == 0;
 

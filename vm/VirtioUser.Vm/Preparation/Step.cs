@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace VirtioUser.Vm;
 
 /// <summary>One step of a preparation: reports its beginning, what it is busy with, and its end.</summary>
-static class Step
+internal static class Step
 {
     public static async Task RunAsync(string name, IProgress<PreparationProgress>? progress, Func<Action<string>, Task> work)
     {

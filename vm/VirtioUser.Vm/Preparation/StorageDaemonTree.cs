@@ -6,18 +6,18 @@ namespace VirtioUser.Vm;
 /// </summary>
 public sealed class StorageDaemonTree
 {
-    static readonly DebianTree Recipe = new(
+    private static readonly DebianTree Recipe = new(
         ["trixie", "trixie-backports"],
         ["qemu-utils"],
         ["/usr/share/doc", "/usr/share/man", "/usr/share/locale", "/usr/share/info", "/var/cache", "/var/lib/apt"]);
 
-    readonly string libraries;
+    private readonly string _libraries;
 
-    StorageDaemonTree(string folder)
+    private StorageDaemonTree(string folder)
     {
-        libraries = Path.Combine(folder, "usr/lib/x86_64-linux-gnu");
+        _libraries = Path.Combine(folder, "usr/lib/x86_64-linux-gnu");
         Program = Path.Combine(folder, "usr/lib64/ld-linux-x86-64.so.2");
-        FirstArguments = ["--library-path", libraries, Path.Combine(folder, "usr/bin/qemu-storage-daemon")];
+        FirstArguments = ["--library-path", _libraries, Path.Combine(folder, "usr/bin/qemu-storage-daemon")];
     }
 
     /// <summary>The program to start: the tree's own loader, so that the host's libraries do not matter.</summary>
@@ -28,7 +28,7 @@ public sealed class StorageDaemonTree
 
     /// <summary>Environment variables that it needs.</summary>
     internal IReadOnlyDictionary<string, string?> Environment =>
-        new Dictionary<string, string?> { ["QEMU_MODULE_DIR"] = Path.Combine(libraries, "qemu") };
+        new Dictionary<string, string?> { ["QEMU_MODULE_DIR"] = Path.Combine(_libraries, "qemu") };
 
     /// <summary>Unpacks the storage daemon if it is not in the cache yet.</summary>
     /// <exception cref="SetupException">Something is missing or not permitted; the message says what to do.</exception>

@@ -1,29 +1,29 @@
 namespace VirtioUser.Vm;
 
 /// <summary>The last lines of a text that comes line by line, for error messages. May be used from any thread.</summary>
-sealed class Tail(int capacity)
+internal sealed class Tail(int capacity)
 {
-    readonly Queue<string> lines = new(capacity);
-    readonly Lock gate = new();
+    private readonly Queue<string> _lines = new(capacity);
+    private readonly Lock _gate = new();
 
     public void Add(string line)
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (lines.Count == capacity)
+            if (_lines.Count == capacity)
             {
-                lines.Dequeue();
+                _lines.Dequeue();
             }
 
-            lines.Enqueue(line);
+            _lines.Enqueue(line);
         }
     }
 
     public override string ToString()
     {
-        lock (gate)
+        lock (_gate)
         {
-            return string.Join('\n', lines);
+            return string.Join('\n', _lines);
         }
     }
 }

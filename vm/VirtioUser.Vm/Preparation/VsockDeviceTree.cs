@@ -7,7 +7,7 @@ namespace VirtioUser.Vm;
 public sealed class VsockDeviceTree
 {
     // No stable release has it yet. Mirrors may lag behind unstable, whose index is soon called expired.
-    private static readonly DebianTree s_recipe = new(
+    private static readonly DebianTree Recipe = new(
         ["sid"],
         ["vhost-device-vsock"],
         ["/usr/share/doc", "/usr/share/man", "/usr/share/locale", "/usr/share/lintian", "/var/cache", "/var/lib/apt"])
@@ -37,13 +37,13 @@ public sealed class VsockDeviceTree
     {
         HostTools.RequireSupportedHost();
         Cache cache = new(ProjectFolders.Cache);
-        return new VsockDeviceTree(await cache.GetAsync("vsock-device", Cache.KeyOf(s_recipe.Definition), partial => Step.RunAsync(
-            $"a vsock device, from {s_recipe.Suites[^1]}", progress, async report =>
+        return new VsockDeviceTree(await cache.GetAsync("vsock-device", Cache.KeyOf(Recipe.Definition), partial => Step.RunAsync(
+            $"a vsock device, from {Recipe.Suites[^1]}", progress, async report =>
             {
                 HostTools.RequireRoot("unpack a vsock device");
                 cache.RequireSpace(100L << 20);
                 await HostTools.RequireAsync("mmdebstrap", "mmdebstrap", progress, cancellationToken).ConfigureAwait(false);
-                await s_recipe.UnpackAsync(partial, report, cancellationToken).ConfigureAwait(false);
+                await Recipe.UnpackAsync(partial, report, cancellationToken).ConfigureAwait(false);
             }), cancellationToken).ConfigureAwait(false));
     }
 }

@@ -51,5 +51,5 @@ public sealed record Clip(ClipCodec Codec, int Width, int Height, int Frames)
     /// <summary>The name of the clip's file.</summary>
     public string FileName => Name + (Codec == ClipCodec.H264 ? ".h264" : ".ivf");
 
-    static string SizeName(int width, int height) => string.Create(CultureInfo.InvariantCulture, $"{width}x{height}");
+    private static string SizeName(int width, int height) => string.Create(CultureInfo.InvariantCulture, $"{width}x{height}");
 }

@@ -2,9 +2,9 @@
 namespace VirtioUser.Vm;
 
 /// <summary>The arguments by which ffmpeg compresses a clip.</summary>
-static class ClipEncoding
+internal static class ClipEncoding
 {
-    const int Large = 320; // columns; below, libaom is quick enough, and takes any size
+    private const int Large = 320; // columns; below, libaom is quick enough, and takes any size
 
     /// <summary>Encoder and settings.</summary>
     public static IEnumerable<string> Arguments(Clip clip) =>
@@ -20,11 +20,11 @@ static class ClipEncoding
         .. clip.PixelFormat == "gbrp" ? (string[])[] : ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"],
     ];
 
-    static string[] H264(Clip clip) =>
+    private static string[] H264(Clip clip) =>
     [
         "-c:v", clip.PixelFormat == "gbrp" ? "libx264rgb" : "libx264", "-preset", "medium", "-crf", "23", "-bf", "3",
         .. clip.Interlaced ? (string[])["-flags", "+ildct+ilme"] : [],
     ];
 
-    static string[] Rate(string quality) => ["-crf", quality, "-b:v", "0"];
+    private static string[] Rate(string quality) => ["-crf", quality, "-b:v", "0"];
 }

@@ -2,7 +2,7 @@
 namespace VirtioUser.Vm;
 
 /// <summary>Puts compressed clips of one codec into one file, without compressing them again.</summary>
-static class ClipJoining
+internal static class ClipJoining
 {
     /// <summary>Joins clips.</summary>
     /// <param name="tree">The ffmpeg that does it where it takes more than one file behind the other.</param>
@@ -14,10 +14,10 @@ static class ClipJoining
     {
         if (Path.GetExtension(path) == ".h264")
         {
-            await using FileStream whole = File.Create(path);
-            foreach (string part in parts)
+            await using var whole = File.Create(path);
+            foreach (var part in parts)
             {
-                await using FileStream source = File.OpenRead(part);
+                await using var source = File.OpenRead(part);
                 await source.CopyToAsync(whole, cancellationToken).ConfigureAwait(false);
             }
 
@@ -25,7 +25,7 @@ static class ClipJoining
         }
 
         // IVF has a header, and a timestamp for each packet. The cache may lie in a folder with a quote in its name.
-        string list = path + ".parts";
+        var list = path + ".parts";
         await File.WriteAllLinesAsync(
             list, parts.Select(part => $"file '{part.Replace("'", @"'\''", StringComparison.Ordinal)}'"), cancellationToken).ConfigureAwait(false);
         await Ffmpeg.RunAsync(tree, [.. Ffmpeg.Quietly, "-f", "concat", "-safe", "0", "-i", list, "-c", "copy", path], cancellationToken: cancellationToken).ConfigureAwait(false);

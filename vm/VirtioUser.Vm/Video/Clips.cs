@@ -5,7 +5,7 @@ namespace VirtioUser.Vm;
 public static class Clips
 {
     // What a program does once at its beginning, which takes long under emulation, is a small part of these.
-    const int PicturesToMeasure = 750;
+    private const int PicturesToMeasure = 750;
 
     /// <summary>What the demo decodes: films of ten seconds, and shorter ones where compressing takes long.</summary>
     public static IReadOnlyList<Clip> Films { get; } =
@@ -64,7 +64,7 @@ public static class Clips
                 .ConfigureAwait(false);
     }
 
-    static async Task<string> EncodedAsync(MediaTree tree, Clip clip, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
+    private static async Task<string> EncodedAsync(MediaTree tree, Clip clip, IProgress<PreparationProgress>? progress, CancellationToken cancellationToken)
     {
         // A clip that goes on in another size is two, one behind the other.
         Clip[] parts = clip.ThenSize is { } then
@@ -77,13 +77,13 @@ public static class Clips
                 .. Scenes.Arguments(Photographs(tree), part.Width, part.Height, part.Frames, part.PixelFormat), .. ClipEncoding.Arguments(part),
             ]),
         ];
-        string key = Cache.KeyOf(arguments.SelectMany(words => words).Select(word => word.Replace(tree.Folder, "", StringComparison.Ordinal)));
-        string folder = await new Cache(ProjectFolders.Cache).GetAsync(
+        var key = Cache.KeyOf(arguments.SelectMany(words => words).Select(word => word.Replace(tree.Folder, "", StringComparison.Ordinal)));
+        var folder = await new Cache(ProjectFolders.Cache).GetAsync(
             "clip-" + clip.Name, key,
             partial => Step.RunAsync($"clip {clip.Name}", progress, async _ =>
             {
                 string[] paths = [.. parts.Select((_, number) => Path.Combine(partial, parts.Length == 1 ? clip.FileName : $"{number}{Path.GetExtension(clip.FileName)}"))];
-                for (int number = 0; number < parts.Length; number++)
+                for (var number = 0; number < parts.Length; number++)
                 {
                     await Ffmpeg.RunAsync(tree, [.. Ffmpeg.Quietly, .. arguments[number], paths[number]], cancellationToken: cancellationToken).ConfigureAwait(false);
                 }
@@ -98,9 +98,9 @@ public static class Clips
         return Path.Combine(folder, clip.FileName);
     }
 
-    static async Task<string> RepeatedAsync(MediaTree tree, Clip clip, string once, CancellationToken cancellationToken)
+    private static async Task<string> RepeatedAsync(MediaTree tree, Clip clip, string once, CancellationToken cancellationToken)
     {
-        string folder = await new Cache(ProjectFolders.Cache).GetAsync(
+        var folder = await new Cache(ProjectFolders.Cache).GetAsync(
             "clip-" + clip.Name, Cache.KeyOf([Path.GetDirectoryName(once)!.Split(Path.DirectorySeparatorChar)[^1]]),
             partial => ClipJoining.JoinAsync(tree, [.. Enumerable.Repeat(once, clip.Times)], Path.Combine(partial, clip.FileName), cancellationToken),
             cancellationToken).ConfigureAwait(false);
@@ -108,7 +108,7 @@ public static class Clips
     }
 
     // Those with much to see first; their order decides what the first scenes are.
-    static List<string> Photographs(MediaTree tree)
+    private static List<string> Photographs(MediaTree tree)
     {
         string[] first = ["LadyBird.jpg", "Dune.jpg", "TwoWings.jpg", "Garden.jpg"];
         return [.. tree.Photographs.OrderBy(path => Array.IndexOf(first, Path.GetFileName(path)) is >= 0 and var place ? place : first.Length)];

@@ -20,8 +20,8 @@ public static class Ffmpeg
         MediaTree tree, IEnumerable<string> arguments, Action<string>? output = null, Action<string>? error = null, CancellationToken cancellationToken = default)
     {
         Tail said = new(8);
-        IReadOnlyList<string> command = MediaTree.FfmpegIn(tree.Folder);
-        int code = await ChildProcess.RunAsync(
+        var command = MediaTree.FfmpegIn(tree.Folder);
+        var code = await ChildProcess.RunAsync(
             command[0], [.. command.Skip(1), .. arguments],
             new ChildProcess.Options
             {

@@ -9,17 +9,17 @@ public sealed partial class FfmpegDecoding
 {
     // How long a guest tries, in seconds, the program's start included; its processor is emulated where there is no KVM. On a busy
     // machine the start alone can take longer, then it gets twice the time.
-    const int GuestSeconds = 8, MostGuestSeconds = 64;
+    private const int GuestSeconds = 8, MostGuestSeconds = 64;
 
-    int? frames;
-    double? seconds;
+    private int? _frames;
+    private double? _seconds;
 
     /// <summary>Its arguments. Pictures of another size than the first are not scaled, as nobody else does that either.</summary>
     /// <param name="clip">The clip's path.</param>
     public static IReadOnlyList<string> Arguments(string clip) => ["-hide_banner", "-nostdin", "-nostats", "-benchmark", "-i", clip, "-autoscale", "0", "-f", "null", "-"];
 
     /// <summary>What came of it; null if it did not say so.</summary>
-    public Decoding? Result => frames is { } count && seconds is > 0 and var time ? new Decoding(count, time) : null;
+    public Decoding? Result => _frames is { } count && _seconds is > 0 and var time ? new Decoding(count, time) : null;
 
     /// <summary>Measures ffmpeg in a guest, for as many pictures as there is time for: eight seconds, or a minute if need be.</summary>
     /// <param name="tree">The media tree, as the guest sees it.</param>
@@ -30,7 +30,7 @@ public sealed partial class FfmpegDecoding
     {
         ArgumentNullException.ThrowIfNull(run);
         Tail said = new(5);
-        for (int patience = GuestSeconds; patience <= MostGuestSeconds; patience *= 2)
+        for (var patience = GuestSeconds; patience <= MostGuestSeconds; patience *= 2)
         {
             FfmpegDecoding decoding = new();
 
@@ -57,12 +57,12 @@ public sealed partial class FfmpegDecoding
     {
         if (FrameCount().Match(line) is { Success: true } count)
         {
-            frames = int.Parse(count.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+            _frames = int.Parse(count.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
         }
 
         if (RealTime().Match(line) is { Success: true } time)
         {
-            seconds = double.Parse(time.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+            _seconds = double.Parse(time.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
         }
     }
 

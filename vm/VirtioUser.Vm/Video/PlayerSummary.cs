@@ -12,7 +12,7 @@ namespace VirtioUser.Vm;
 /// <param name="Events">Events received.</param>
 public sealed record PlayerSummary(int Frames, int Width, int Height, double Seconds, long Pings, long Events)
 {
-    static readonly JsonSerializerOptions Format = new(JsonSerializerDefaults.Web);
+    private static readonly JsonSerializerOptions Format = new(JsonSerializerDefaults.Web);
 
     /// <summary>How fast it was.</summary>
     public Decoding Decoding => new(Frames, Seconds);

@@ -13,11 +13,17 @@ internal static class PictureConverter
         var converter = RowConverter.For(frame);
         var rows = new ushort[3][];
         for (var plane = 0; plane < rows.Length; plane++)
+        {
             rows[plane] = new ushort[frame.Width];
+        }
+
         for (var y = 0; y < frame.Height; y++)
         {
             for (var plane = 0; plane < Colours(frame); plane++)
+            {
                 Spread(frame, plane, y, rows[plane]);
+            }
+
             converter.Convert(rows[0], rows[1], rows[2], image.Row(y));
         }
 
@@ -34,9 +40,15 @@ internal static class PictureConverter
         var converter = RowConverter.For(frame);
         var planes = new ushort[3][];
         for (var plane = 0; plane < planes.Length; plane++)
+        {
             planes[plane] = plane < Colours(frame) ? Average(frame, plane, width, height) : new ushort[width * height];
+        }
+
         for (var y = 0; y < height; y++)
+        {
             converter.Convert(Row(0, y), Row(1, y), Row(2, y), image.Row(y));
+        }
+
         return image;
 
         ReadOnlySpan<ushort> Row(int plane, int y) => planes[plane].AsSpan(y * width, width);
@@ -53,13 +65,18 @@ internal static class PictureConverter
         if (frame.BytesPerSample == 1)
         {
             for (var x = 0; x < row.Length; x++)
+            {
                 row[x] = source[x >> shiftX];
+            }
+
             return;
         }
 
         var samples = MemoryMarshal.Cast<byte, ushort>(source);
         for (var x = 0; x < row.Length; x++)
+        {
             row[x] = samples[x >> shiftX];
+        }
     }
 
     /// <summary>A plane in another size.</summary>
@@ -75,13 +92,19 @@ internal static class PictureConverter
             var (top, bottom) = Covered(y, height, fromHeight);
             Array.Clear(sums);
             for (var row = top; row < bottom; row++)
+            {
                 Add(frame.GetRow(plane, row), frame.BytesPerSample, sums);
+            }
+
             for (var x = 0; x < width; x++)
             {
                 var (left, right) = Covered(x, width, fromWidth);
                 ulong sum = 0;
                 for (var column = left; column < right; column++)
+                {
                     sum += sums[column];
+                }
+
                 result[(y * width) + x] = (ushort)(sum / ((ulong)(right - left) * (ulong)(bottom - top)));
             }
         }
@@ -101,12 +124,17 @@ internal static class PictureConverter
         if (bytesPerSample == 1)
         {
             for (var x = 0; x < sums.Length; x++)
+            {
                 sums[x] += row[x];
+            }
+
             return;
         }
 
         var samples = MemoryMarshal.Cast<byte, ushort>(row);
         for (var x = 0; x < sums.Length; x++)
+        {
             sums[x] += samples[x];
+        }
     }
 }

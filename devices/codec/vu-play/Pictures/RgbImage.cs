@@ -25,7 +25,9 @@ internal sealed class RgbImage(int width, int height)
     public void Put(RgbImage image, int left, int top)
     {
         for (var y = 0; y < image.Height; y++)
+        {
             image.Row(y).CopyTo(Row(top + y)[(left * PixelLength)..]);
+        }
     }
 
     /// <summary>Writes a PNG file.</summary>

@@ -26,7 +26,9 @@ internal sealed class ContactSheet(string path) : IFrameWriter
         }
 
         if (_pictures.Wants(number))
+        {
             _pictures.Add(number, PictureConverter.Shrink(frame, _width, _height));
+        }
     }
 
     /// <inheritdoc/>
@@ -34,13 +36,19 @@ internal sealed class ContactSheet(string path) : IFrameWriter
     {
         var chosen = _pictures.Choose();
         if (chosen.Count == 0)
+        {
             return;
+        }
+
         var columns = Math.Min(Columns, chosen.Count);
         var rows = (chosen.Count + Columns - 1) / Columns;
         RgbImage sheet = new(Gap + (columns * (_width + Gap)), Gap + (rows * (_height + Gap)));
         Array.Fill(sheet.Bytes, Background);
         for (var i = 0; i < chosen.Count; i++)
+        {
             sheet.Put(chosen[i], Gap + (i % Columns * (_width + Gap)), Gap + (i / Columns * (_height + Gap)));
+        }
+
         sheet.Save(path);
     }
 

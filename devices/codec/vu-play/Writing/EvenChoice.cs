@@ -25,9 +25,14 @@ internal sealed class EvenChoice<T>(int count)
 
             // The one after each that stays.
             for (var i = 1; i < _kept.Count; i++)
+            {
                 _kept.RemoveAt(i);
+            }
+
             if (!Wants(number))
+            {
                 return;
+            }
         }
 
         _kept.Add(thing);

@@ -10,7 +10,7 @@ namespace VirtioUser.Codec.Play.Writing;
 /// </summary>
 internal sealed class FrameClock
 {
-    private static readonly (uint Numerator, uint Denominator) s_usualRate = (25, 1);
+    private static readonly (uint Numerator, uint Denominator) UsualRate = (25, 1);
 
     private readonly double _unit;
     private readonly (uint Numerator, uint Denominator) _rate;
@@ -20,7 +20,7 @@ internal sealed class FrameClock
     /// <param name="stream">The stream of the first picture.</param>
     public FrameClock(VideoStream stream)
     {
-        _rate = stream.FrameRate.Numerator == 0 ? s_usualRate : stream.FrameRate;
+        _rate = stream.FrameRate.Numerator == 0 ? UsualRate : stream.FrameRate;
         var divisor = (uint)BigInteger.GreatestCommonDivisor(_rate.Numerator, _rate.Denominator);
         TimeBase = (_rate.Denominator / divisor, _rate.Numerator / divisor);
         _unit = Value((_rate.Denominator, _rate.Numerator));

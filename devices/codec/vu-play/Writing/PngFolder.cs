@@ -13,9 +13,14 @@ internal sealed class PngFolder(string folder, int every) : IFrameWriter
     public void Write(DecodedFrame frame, long number)
     {
         if (number == 0)
+        {
             Directory.CreateDirectory(folder);
+        }
+
         if (number % every == 0)
+        {
             PictureConverter.Convert(frame).Save(Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"frame-{number:d6}.png")));
+        }
     }
 
     /// <inheritdoc/>

@@ -4,7 +4,7 @@ namespace VirtioUser.Codec.Tests.Corpus.Cases;
 /// <summary>Sizes, kinds of samples, layers of pictures, film grain, units of several parts.</summary>
 internal static class Av1Cases
 {
-    private static readonly byte[] s_delimiter = [0x12, 0];
+    private static readonly byte[] Delimiter = [0x12, 0];
 
     private static Recipe Simple => Recipe.Av1("-lag-in-frames 0 -usage realtime");
 
@@ -33,8 +33,8 @@ internal static class Av1Cases
         new("av1-rate-60", Recipe.Av1(rate: "60")),
         new("av1-padding-parts", Recipe.Av1().Packets(ivf => ivf.WithPackets((packet, _) => [packet with { Data = [.. packet.Data, 0x7a, 3, 1, 2, 0x80] }]))),
         new("av1-message-parts", Recipe.Av1().Packets(ivf => ivf.WithPackets((packet, _) => [packet with { Data = [.. packet.Data[..2], 0x2a, 5, 4, 0xb5, 1, 2, 0x80, .. packet.Data[2..]] }])), Errors.Any),
-        new("av1-no-delimiters", Recipe.Av1().Packets(ivf => ivf.WithPackets((packet, _) => [packet.Data.AsSpan().StartsWith(s_delimiter) ? packet with { Data = packet.Data[2..] } : packet]))),
-        new("av1-two-delimiters", Recipe.Av1().Packets(ivf => ivf.WithPackets((packet, _) => [packet with { Data = [.. s_delimiter, .. packet.Data] }])), Errors.Any),
+        new("av1-no-delimiters", Recipe.Av1().Packets(ivf => ivf.WithPackets((packet, _) => [packet.Data.AsSpan().StartsWith(Delimiter) ? packet with { Data = packet.Data[2..] } : packet]))),
+        new("av1-two-delimiters", Recipe.Av1().Packets(ivf => ivf.WithPackets((packet, _) => [packet with { Data = [.. Delimiter, .. packet.Data] }])), Errors.Any),
         new("av1-two-units-in-a-packet", Simple.Packets(ivf => ivf.WithPackets((packet, i) => i is < 4 or > 5 ? [packet] : i == 4 ? [packet with { Data = [.. packet.Data, .. ivf.Packets[5].Data] }] : [])), Errors.Any),
         new("av1-joined-same", Recipe.Av1().Then(Recipe.Av1())),
         new("av1-joined-up", Recipe.Av1().Then(Recipe.Av1(size: "177x97"))),

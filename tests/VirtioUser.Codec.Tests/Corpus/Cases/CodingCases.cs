@@ -6,7 +6,7 @@ namespace VirtioUser.Codec.Tests.Corpus.Cases;
 /// <summary>Profiles, kinds of samples, slices, fields.</summary>
 internal static class CodingCases
 {
-    private static readonly string[] s_formats = ["gray", "gray10le", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "yuvj420p", "nv12"];
+    private static readonly string[] Formats = ["gray", "gray10le", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "yuvj420p", "nv12"];
 
     public static IReadOnlyList<CorpusCase> All { get; } =
     [
@@ -15,7 +15,7 @@ internal static class CodingCases
         new("slices-threads", Recipe.H264("sliced-threads=1:threads=4", size: "64x128")),
         new("slices-of-100-bytes", Recipe.H264("slice-max-size=100", size: "96x80")),
         new("slices-without-compression", Recipe.Plain(new() { Slices = 2 }, [.. Frames(10)])),
-        .. s_formats.Select(format => new CorpusCase("samples-" + format, Recipe.H264(options: "-pix_fmt " + format))),
+        .. Formats.Select(format => new CorpusCase("samples-" + format, Recipe.H264(options: "-pix_fmt " + format))),
         new("samples-gbrp", Recipe.H264(options: "-pix_fmt gbrp -c:v libx264rgb")),
         .. new[] { "baseline", "main", "high", "high10", "high422", "high444" }.Select(profile => new CorpusCase(
             "profile-" + profile, Recipe.H264(options: $"-pix_fmt yuv420p -profile:v {profile}"))),

@@ -7,7 +7,7 @@ namespace VirtioUser.Codec.Tests.Corpus.Cases;
 /// <summary>What is in the container may be odd, but is what the timestamps of the listing are made of.</summary>
 internal static class IvfCases
 {
-    private static readonly (uint Numerator, uint Denominator)[] s_timeBases =
+    private static readonly (uint Numerator, uint Denominator)[] TimeBases =
     [
         (1, 25), (1, 30), (1001, 30000), (1001, 24000), (1, 60), (1, 120), (1, 1000), (1, 12800), (1, 90000), (1, 1000000), (30, 1), (1, 1), (3, 7), (2, 50),
         (0, 0), (1, 0), (0, 1), (uint.MaxValue, uint.MaxValue), (1, uint.MaxValue), (uint.MaxValue, 1), (1, 0x7fffffff),
@@ -17,7 +17,7 @@ internal static class IvfCases
 
     public static IReadOnlyList<CorpusCase> All { get; } =
     [
-        .. s_timeBases.Select(unit => new CorpusCase(
+        .. TimeBases.Select(unit => new CorpusCase(
             $"ivf-base-{unit.Numerator}-{unit.Denominator}",
             Usual.Packets(ivf => ivf.WithTimeBase(unit.Numerator, unit.Denominator)), unit.Numerator is 0 or uint.MaxValue || unit.Denominator is 0 or uint.MaxValue ? Errors.Any : Errors.None)),
         .. new[] { "24000/1001", "30000/1001", "50", "60", "120" }.Select(rate => new CorpusCase("ivf-rate-" + rate.Replace('/', '-'), Recipe.Vp9(rate: rate))),

@@ -4,7 +4,7 @@ namespace VirtioUser.Codec.Tests.Corpus.Cases;
 /// <summary>The time base of the listing and its timestamps come from the stream's rate.</summary>
 internal static class RateCases
 {
-    private static readonly string[] s_rates =
+    private static readonly string[] Rates =
     [
         "24000/1001", "24", "25", "30000/1001", "30", "48", "50", "60000/1001", "60", "100", "120", "120000/1001", "1", "5", "7/3", "25/2", "15", "2997/100",
         "19001/317", "90", "240", "1000",
@@ -12,7 +12,7 @@ internal static class RateCases
 
     public static IReadOnlyList<CorpusCase> All { get; } =
     [
-        .. s_rates.Select(rate => new CorpusCase("rate-" + rate.Replace('/', '-'), Recipe.H264(rate: rate)) { ByThreads = rate == "1000" }),
+        .. Rates.Select(rate => new CorpusCase("rate-" + rate.Replace('/', '-'), Recipe.H264(rate: rate)) { ByThreads = rate == "1000" }),
         new("rate-not-said", Recipe.H264(rate: "30").Vui(vui => vui! with { Timing = null })),
         new("rate-no-vui", Recipe.H264(rate: "30").Vui(_ => null)),
         new("rate-units-0", Timing(0, 60, true)),
