@@ -19,7 +19,6 @@ public sealed class LeakTests : IDisposable
         for (var i = 0; i < 20; i++)
         {
             UseOnce();
-            using var silent = UnixSocket.Connect(_folder.SocketPath);
         }
 
         DaemonMemory.WaitForArenas(daemon.Id, 0);
@@ -55,15 +54,23 @@ public sealed class LeakTests : IDisposable
     /// <summary>How many descriptors a daemon has that was used; the runtime opens some at the first use of this and that.</summary>
     private int Rest(DaemonProcess daemon)
     {
-        UseOnce();
+        for (var i = 0; i < 3; i++)
+        {
+            UseOnce();
+        }
+
         DaemonMemory.WaitForArenas(daemon.Id, 0); // the last thing that is given back
         return DaemonMemory.OpenDescriptors(daemon.Id);
     }
 
     private void UseOnce()
     {
-        using var driver = TestDriver.Boot(_folder.SocketPath);
-        var instance = driver.Create();
-        driver.Call(instance, TestOperation.Fill, 1, driver.Allocate(instance, 4096));
+        using (var driver = TestDriver.Boot(_folder.SocketPath))
+        {
+            var instance = driver.Create();
+            driver.Call(instance, TestOperation.Fill, 1, driver.Allocate(instance, 4096));
+        }
+
+        using var silent = UnixSocket.Connect(_folder.SocketPath);
     }
 }

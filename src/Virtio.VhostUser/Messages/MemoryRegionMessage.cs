@@ -1,5 +1,6 @@
 // One region of the memory table, as it goes over the wire.
 using System.Runtime.InteropServices;
+using Virtio.Linux;
 
 namespace Virtio.VhostUser.Messages;
 
@@ -11,9 +12,6 @@ internal readonly record struct MemoryRegionMessage(ulong GuestAddress, ulong Le
 
     private const ulong Page = 4096;
 
-    // No guest's memory lies that far behind in a file; one that is sparse can be made as long all the same.
-    private const ulong MaximumFileEnd = 1UL << 62;
-
     /// <summary>Checks that no range overflows and that everything is whole pages, so that alignment here is alignment in the guest.</summary>
     /// <exception cref="VhostUserException">Something is wrong; the message names the region.</exception>
     internal void Validate(int index)
@@ -24,7 +22,7 @@ internal readonly record struct MemoryRegionMessage(ulong GuestAddress, ulong Le
         }
 
         if (!Bounds.Contains(ulong.MaxValue, GuestAddress, Length) || !Bounds.Contains(ulong.MaxValue, UserAddress, Length) ||
-            !Bounds.Contains(MaximumFileEnd, FileOffset, Length))
+            !Bounds.Contains(Mapping.MaximumEnd, FileOffset, Length))
         {
             throw new VhostUserException($"Memory region {index} goes beyond the end of an address space.");
         }

@@ -23,7 +23,7 @@ internal sealed class FormatGroup : CheckingGroup
             new Dictionary<string, string> { ["driver"] = ProjectFolders.Driver }, ["make", "--directory=/mnt/driver", "checkformat"], hear, cancellationToken));
         await CheckAsync("shellcheck finds nothing in the shell scripts", report, busyWith, hear => checkers.RunAsync(
             new Dictionary<string, string> { ["project"] = ProjectFolders.Root },
-            ["shellcheck", .. ShellScripts(new DirectoryInfo(ProjectFolders.Root)).Select(script => "/mnt/project/" + Path.GetRelativePath(ProjectFolders.Root, script))],
+            ["shellcheck", "--external-sources", "--source-path=SCRIPTDIR", .. ShellScripts(new DirectoryInfo(ProjectFolders.Root)).Select(script => "/mnt/project/" + Path.GetRelativePath(ProjectFolders.Root, script))],
             hear, cancellationToken));
     }
 
