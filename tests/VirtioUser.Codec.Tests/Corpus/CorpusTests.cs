@@ -13,7 +13,7 @@ namespace VirtioUser.Codec.Tests.Corpus;
 /// <param name="daemon">One daemon for all.</param>
 public abstract class CorpusTests(CodecDaemon daemon)
 {
-    private const int RepeatsOfFfmpeg = 5;
+    private const int Repeats = 5;
 
     private static readonly string? Choice = Environment.GetEnvironmentVariable("VIRTIO_USER_CORPUS");
 
@@ -41,17 +41,26 @@ public abstract class CorpusTests(CodecDaemon daemon)
     private static int[] ThreadsOf(CorpusCase one) =>
         one.ByThreads || !string.IsNullOrEmpty(Choice) ? [0, 1, 5] : one.Name.Length % 2 == 0 ? [0, 1] : [1, 5];
 
-    private static async Task<List<string>> FaultsAsync(Workshop workshop, CorpusCase one, string file, int threads, PlayerRun played)
+    private async Task<List<string>> FaultsAsync(Workshop workshop, CorpusCase one, string file, int threads, PlayerRun played)
     {
         List<string> faults = [];
         int? asked = one.ByThreads ? threads : null;
         var expected = await workshop.ListAsync(file, asked);
         var countOnly = one.CountOnly && threads != 1;
 
-        // What is damaged may come out of several threads in more than one way; ffmpeg's is one of them.
-        for (var repeat = 0; one.ByThreads && threads != 1 && !countOnly && repeat < RepeatsOfFfmpeg && Difference(expected, played.Listing) is not null; repeat++)
+        // libavcodec conceals what is missing in more than one way when several threads race, in ffmpeg as here: seldom, and
+        // more often on a loaded machine. So both are asked again; a fault of ours differs each time.
+        HashSet<string> known = [string.Join('\n', expected)];
+        var mayVary = threads != 1 && !countOnly && (one.ByThreads || played.Code != 0);
+        for (var repeat = 0; mayVary && repeat < Repeats && !known.Contains(string.Join('\n', played.Listing)); repeat++)
         {
-            expected = await workshop.ListAsync(file, asked, again: true);
+            known.Add(string.Join('\n', await workshop.ListAsync(file, threads, again: true)));
+            played = await PlayerRun.RunAsync(daemon.SocketPath, file, threads, byPipe: false);
+        }
+
+        if (known.Contains(string.Join('\n', played.Listing)))
+        {
+            expected = played.Listing;
         }
 
         if (countOnly && Sample.PicturesOf(expected).Count != Sample.PicturesOf(played.Listing).Count)
