@@ -4,47 +4,70 @@ namespace Virtio.Linux;
 /// <summary>
 /// Closes descriptors that an untrusted process has sent. A plain close of the last descriptor can wait for hours: a TCP socket
 /// can be told to linger until what it has to send is read, which may be never; and a Unix socket takes what is in flight in it
-/// along.
+/// along. So sockets are closed on other threads (<see cref="SocketCloser"/>), and what makes them wait is undone first.
 /// </summary>
 internal static unsafe class ForeignDescriptor
 {
-    // Sockets in sockets in sockets: few kernels let more be nested.
-    private const int MaximumDepth = 8;
+    // Sockets in sockets in sockets.
+    private const int MaximumDepth = 32;
+
+    // Of a socket that is shut down: how often it may fail or have nothing before it counts as empty. Empty datagrams are nothing, too.
+    private const int MaximumFailures = 1000;
 
     private const int BufferSize = 4096;
 
-    /// <summary>Closes a descriptor. A Unix socket is shut down for all who have it.</summary>
+    /// <summary>Closes a descriptor; a socket soon, a Unix socket for all who have it. Does not wait for sockets.</summary>
+    /// <param name="descriptor">The descriptor; owned.</param>
+    internal static void Close(FileDescriptor descriptor)
+    {
+        if (IsSocket(descriptor))
+        {
+            SocketCloser.Post(descriptor);
+        }
+        else
+        {
+            descriptor.Dispose();
+        }
+    }
+
+    /// <summary>Whether closing it may wait.</summary>
+    internal static bool IsSocket(FileDescriptor descriptor) => !descriptor.IsClosed && GetDomain(descriptor) is not null;
+
+    /// <summary>Closes a descriptor on the calling thread, which nobody waits for.</summary>
     /// <param name="descriptor">The descriptor; owned.</param>
     /// <param name="depth">In how many sockets it was found, one in another.</param>
-    internal static void Close(FileDescriptor descriptor, int depth = 0)
+    internal static void CloseNow(FileDescriptor descriptor, int depth)
     {
         if (descriptor.IsClosed)
         {
             return;
         }
 
-        if (!IsUnixSocket(descriptor))
+        if (GetDomain(descriptor) is { } domain)
         {
-            DropLinger(descriptor);
-        }
-        else if (depth < MaximumDepth)
-        {
-            Empty(descriptor, depth);
+            if (domain != Native.AF_UNIX)
+            {
+                DropLinger(descriptor);
+            }
+            else if (depth < MaximumDepth)
+            {
+                Empty(descriptor, depth);
+            }
         }
 
         descriptor.Dispose();
     }
 
-    private static bool IsUnixSocket(FileDescriptor descriptor)
+    private static int? GetDomain(FileDescriptor descriptor)
     {
         int domain;
         var length = sizeof(int);
-        return Native.GetSocketOption(descriptor, Native.SOL_SOCKET, Native.SO_DOMAIN, &domain, &length) == 0 && domain == Native.AF_UNIX;
+        return Native.GetSocketOption(descriptor, Native.SOL_SOCKET, Native.SO_DOMAIN, &domain, &length) == 0 ? domain : null;
     }
 
     private static void DropLinger(FileDescriptor descriptor)
     {
-        // struct linger: off. What is no socket has nothing to switch off.
+        // struct linger: off.
         long off = 0;
         _ = Native.SetSocketOption(descriptor, Native.SOL_SOCKET, Native.SO_LINGER, &off, sizeof(long));
     }
@@ -55,6 +78,7 @@ internal static unsafe class ForeignDescriptor
         try
         {
             _ = Native.Shutdown(descriptor, Native.SHUT_RDWR);
+            UnixSocket.ReceiveOutOfBandToo(descriptor);
             var socket = UnixSocket.Borrow(descriptor);
             if (socket.IsListening)
             {
@@ -75,20 +99,31 @@ internal static unsafe class ForeignDescriptor
     {
         var buffer = new byte[BufferSize];
         using var found = new ReceivedDescriptors(UnixSocket.MaximumDescriptors, depth + 1);
-        int count;
-        do
+        var failures = 0;
+        while (failures < MaximumFailures)
         {
-            count = 1;
             try
             {
-                count = socket.Receive(buffer, found, Deadline.After(TimeSpan.Zero));
+                if (socket.Receive(buffer, found, Deadline.After(TimeSpan.Zero)) > 0)
+                {
+                    continue;
+                }
             }
             catch (InvalidDataException)
             {
                 // This process has no descriptor left, so that the kernel has closed some.
             }
+            catch (LinuxException e) when (e.Errno == Errno.EAGAIN)
+            {
+                return;
+            }
+            catch (LinuxException)
+            {
+                // The socket tells once that its peer has gone; what lies in it is still there.
+            }
+
+            failures++;
         }
-        while (count > 0);
     }
 
     /// <summary>Closes the connections that nobody has accepted.</summary>
@@ -97,7 +132,7 @@ internal static unsafe class ForeignDescriptor
         socket.Descriptor.SetNonBlocking(true);
         while (socket.TryAccept(out _) is { } connection)
         {
-            Close(connection.Descriptor, depth + 1);
+            CloseNow(connection.Descriptor, depth + 1);
         }
     }
 }

@@ -7,6 +7,9 @@ namespace Virtio.Linux;
 /// </summary>
 public sealed class ReceivedDescriptors : IDisposable
 {
+    // How long a socket may take to be closed before whoever waits for that goes on.
+    private static readonly TimeSpan ClosePatience = TimeSpan.FromMilliseconds(100);
+
     private readonly FileDescriptor?[] _descriptors;
     private readonly int _depth;
 
@@ -46,18 +49,42 @@ public sealed class ReceivedDescriptors : IDisposable
         return descriptor;
     }
 
-    /// <summary>Closes what was not taken and makes the collection empty.</summary>
+    /// <summary>
+    /// Closes what was not taken and makes the collection empty. A socket whose closing takes long is left to another thread.
+    /// </summary>
     public void Clear()
     {
+        CountdownEvent? sockets = null;
         for (var i = 0; i < Count; i++)
         {
-            if (_descriptors[i] is { } descriptor)
+            if (_descriptors[i] is not { } descriptor)
             {
-                _descriptors[i] = null;
-                ForeignDescriptor.Close(descriptor, _depth);
+                continue;
+            }
+
+            _descriptors[i] = null;
+            if (_depth > 0)
+            {
+                ForeignDescriptor.CloseNow(descriptor, _depth); // this is that other thread
+            }
+            else if (ForeignDescriptor.IsSocket(descriptor))
+            {
+                sockets ??= new CountdownEvent(1);
+                sockets.AddCount();
+                SocketCloser.Post(descriptor, sockets);
+            }
+            else
+            {
+                descriptor.Dispose();
             }
         }
+
         Count = 0;
+        if (sockets is not null)
+        {
+            sockets.Signal();
+            sockets.Wait(ClosePatience); // not disposed: who closes may signal later
+        }
     }
 
     /// <summary>Closes what was not taken.</summary>

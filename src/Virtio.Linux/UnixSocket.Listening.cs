@@ -79,7 +79,9 @@ public sealed unsafe partial class UnixSocket
         var number = Native.Accept(Descriptor, null, null, Native.SOCK_CLOEXEC);
         if (number >= 0)
         {
-            return new UnixSocket(new FileDescriptor(number));
+            var connection = new UnixSocket(new FileDescriptor(number));
+            ReceiveOutOfBandToo(connection.Descriptor);
+            return connection;
         }
 
         var errno = LinuxException.LastErrno;

@@ -104,41 +104,49 @@ public sealed unsafe partial class UnixSocket
     /// <summary>Looks at what could be received now, and leaves it there. Does not wait.</summary>
     /// <param name="buffer">Room for bytes; more are not looked at.</param>
     /// <returns>How many bytes are there and fit; null if there are none; 0 if the other side has closed the connection. Whether
-    /// descriptors came with them: their number is not told.</returns>
+    /// descriptors came with them, of which none is opened here.</returns>
     /// <exception cref="LinuxException">The connection failed.</exception>
     public (int? Count, bool HasDescriptors) Peek(Span<byte> buffer)
     {
-        var control = stackalloc byte[ControlSize];
         fixed (byte* bytes = buffer)
         {
-            return Peek(new Native.IoVec { Base = bytes, Length = (nuint)buffer.Length }, control);
+            var vector = new Native.IoVec { Base = bytes, Length = (nuint)buffer.Length };
+            Native.MessageHeader message = default;
+            message.Vectors = &vector;
+            message.VectorCount = 1;
+            nint received;
+            while ((received = Native.ReceiveMessage(Descriptor, &message, Native.MSG_PEEK | Native.MSG_DONTWAIT)) < 0)
+            {
+                if (LinuxException.LastErrno == Errno.EAGAIN)
+                {
+                    return (null, false);
+                }
+
+                if (LinuxException.LastErrno != Errno.EINTR)
+                {
+                    LinuxException.ThrowLast("recvmsg");
+                }
+            }
+
+            // There was no room for them.
+            return ((int)received, (message.Flags & Native.MSG_CTRUNC) != 0);
         }
     }
 
-    private (int? Count, bool HasDescriptors) Peek(Native.IoVec vector, byte* control)
+    /// <summary>How many bytes are there to be received, those that <see cref="Peek(Span{byte})"/> does not show too: out-of-band ones.</summary>
+    /// <exception cref="LinuxException">The socket cannot be asked.</exception>
+    public int Pending
     {
-        Native.MessageHeader message = default;
-        message.Vectors = &vector;
-        message.VectorCount = 1;
-        message.Control = control;
-        message.ControlLength = ControlSize;
-        nint received;
-        while ((received = Native.ReceiveMessage(Descriptor, &message, Native.MSG_PEEK | Native.MSG_CMSG_CLOEXEC | Native.MSG_DONTWAIT)) < 0)
+        get
         {
-            if (LinuxException.LastErrno == Errno.EAGAIN)
+            int count;
+            if (Native.IoCtl(Descriptor, Native.FIONREAD, &count) < 0)
             {
-                return (null, false);
+                LinuxException.ThrowLast("ioctl FIONREAD");
             }
 
-            if (LinuxException.LastErrno != Errno.EINTR)
-            {
-                LinuxException.ThrowLast("recvmsg");
-            }
+            return count;
         }
-
-        using var none = new ReceivedDescriptors(0); // the kernel makes duplicates, which are closed
-        var noneCame = TakeDescriptors(message, none) && (message.Flags & Native.MSG_CTRUNC) == 0;
-        return ((int)received, !noneCame);
     }
 
     private void SendHeld(ReadOnlySpan<byte> bytes, byte* control, int descriptorCount, Deadline deadline)

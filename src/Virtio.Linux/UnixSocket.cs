@@ -19,6 +19,8 @@ public sealed unsafe partial class UnixSocket : IDisposable
 
     private TimeSpan _sendTimeout = Timeout.InfiniteTimeSpan, _receiveTimeout = Timeout.InfiniteTimeSpan;
 
+    private int _discarded;
+
     private UnixSocket(FileDescriptor descriptor, SocketPath? path = null)
     {
         Descriptor = descriptor;
@@ -46,6 +48,7 @@ public sealed unsafe partial class UnixSocket : IDisposable
             }
 
             descriptor.SetCloseOnExec();
+            ReceiveOutOfBandToo(descriptor);
             var socket = new UnixSocket(descriptor);
             // Another process that shares a listening socket may take the connection for which this one woke up.
             descriptor.SetNonBlocking(socket.IsListening);
@@ -167,14 +170,31 @@ public sealed unsafe partial class UnixSocket : IDisposable
     public PollEvents WaitForInput(EventFd? cancel = null) => DescriptorPoll.Wait(Descriptor, PollEvents.In, -1, cancel);
 
     /// <summary>
-    /// Ends the connection for all who have this end, throws away what lies in it, and closes it. Does not wait, whatever the
+    /// Whether all sockets of untrusted origin that this process gave up are closed: for who counts what is open. Any thread.
+    /// </summary>
+    public static bool AreDiscardedClosed => SocketCloser.IsIdle;
+
+    /// <summary>
+    /// Ends the connection for all who have this end, throws away what lies in it, and closes it soon. Does not wait, whatever the
     /// other side has put in there.
     /// </summary>
-    public void Discard() => ForeignDescriptor.Close(Descriptor);
+    public void Discard()
+    {
+        if (Interlocked.Exchange(ref _discarded, 1) == 0 && !Descriptor.IsClosed)
+        {
+            _ = Native.Shutdown(Descriptor, Native.SHUT_RDWR); // so that the other side sees the end now
+            ForeignDescriptor.Close(Descriptor);
+        }
+    }
 
     /// <summary>Closes the socket; a listening one also removes its path, if that is still its own.</summary>
     public void Dispose()
     {
+        if (_discarded != 0)
+        {
+            return;
+        }
+
         // Before the socket is closed: as long as it listens nobody else takes the path.
         if (!Descriptor.IsClosed)
         {
@@ -182,6 +202,16 @@ public sealed unsafe partial class UnixSocket : IDisposable
         }
 
         Descriptor.Dispose();
+    }
+
+    /// <summary>
+    /// Has out-of-band bytes received as the others are. The kernel skips them else, and closes what came with them on the
+    /// receiving thread.
+    /// </summary>
+    internal static void ReceiveOutOfBandToo(FileDescriptor descriptor)
+    {
+        var on = 1;
+        _ = Native.SetSocketOption(descriptor, Native.SOL_SOCKET, Native.SO_OOBINLINE, &on, sizeof(int));
     }
 
     /// <summary>A socket for a moment; its descriptor stays the caller's.</summary>

@@ -73,7 +73,7 @@ public sealed partial class BackEnd
         }
         catch (Exception failure) when (failure is ArgumentException or LinuxException or VhostUserException)
         {
-            socket?.Dispose();
+            socket?.Discard();
             throw new VhostUserException($"SET_BACKEND_REQ_FD: {failure.Message}", failure);
         }
     }
@@ -85,7 +85,6 @@ public sealed partial class BackEnd
     {
         if (socket.IsListening)
         {
-            socket.Discard();
             throw new VhostUserException("the socket listens; it must be connected.");
         }
 
@@ -93,6 +92,7 @@ public sealed partial class BackEnd
         // the end of another connection to the same listener, that one. All of them have a peer of the same name.
         if (socket.PeerName is { Length: > 0 } peer && peer.AsSpan().SequenceEqual(_channel.Socket.Name))
         {
+            socket.Dispose(); // not Discard, which would end that connection; nothing but what was sent from here lies in it
             throw new VhostUserException("the socket is the end of a connection to this back-end.");
         }
     }

@@ -30,12 +30,18 @@ internal interface IRequestSource
 /// <remarks>When the other end of the channel is closed the channel is given up, with all that it holds; the connection goes on.</remarks>
 internal sealed class RequestChannel : IDisposable
 {
+    // How long the thread may take to end, which nothing but the kernel can hold then.
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(1);
+
     private readonly MessageChannel _messages;
     private readonly IRequestSource _source;
     private readonly EventFd _wake;
     private readonly Thread _thread;
     private readonly TimeSpan _patience;
     private volatile bool _closing;
+
+    // Set by the thread when it ends, and by who gives up waiting for that: the second one closes the channel.
+    private int _left;
 
     /// <summary>Takes over a socket and starts the thread.</summary>
     /// <param name="socket">The socket; owned from now on, also if this throws.</param>
@@ -88,14 +94,24 @@ internal sealed class RequestChannel : IDisposable
         return IsAcknowledged ? ReceiveAnswer(request) : 0;
     }
 
-    /// <summary>Ends the thread and closes the channel. Not on its thread.</summary>
+    /// <summary>
+    /// Ends the thread and closes the channel. Not on its thread. The front-end, which may share this end, can have the kernel
+    /// hold the thread: then it closes the channel when it comes back, and nobody waits for that.
+    /// </summary>
     public void Dispose()
     {
         _closing = true;
         _wake.Signal();
         // Wakes the thread if it waits for an answer.
         _messages.Socket.Shutdown();
-        _thread.Join();
+        if (_thread.Join(EndPatience) || Interlocked.Exchange(ref _left, 1) == 1)
+        {
+            Close();
+        }
+    }
+
+    private void Close()
+    {
         _messages.Dispose();
         _wake.Dispose();
     }
@@ -154,8 +170,11 @@ internal sealed class RequestChannel : IDisposable
         if (_source.TryGiveUp(this, lastFailure))
         {
             // What lies in the channel goes now, not when the connection ends.
-            _messages.Dispose();
-            _wake.Dispose();
+            Close();
+        }
+        else if (Interlocked.Exchange(ref _left, 1) == 1)
+        {
+            Close();
         }
     }
 

@@ -12,6 +12,8 @@ internal sealed class BackEndService(
     ServerSocket socket, VmServices services, HostMetrics metrics, IHostApplicationLifetime lifetime, ILogger<BackEndService> logger)
     : IHostedService
 {
+    private const int MaximumLeftBehind = 16;
+
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _lock = new();
     private readonly ILogger _listenerLog = services.LogBudgets.Listener.For(logger);
@@ -76,7 +78,7 @@ internal sealed class BackEndService(
             // Who waits is left where it is until it is its turn: there it is watched.
             while (socket.WaitForNext())
             {
-                if (_current?.WaitForTurn(services.Options.YieldAfter, () => socket.HasNext) == false)
+                if (_current?.WaitForTurn(services.Options.YieldAfter, MayLeave(), () => socket.HasNext) == false)
                 {
                     continue;
                 }
@@ -125,6 +127,9 @@ internal sealed class BackEndService(
             Log.TurnedAway(_listenerLog, "the system has no thread left");
         }
     }
+
+    /// <summary>Each connection that is left behind keeps a thread, what it has sent and its arena.</summary>
+    private bool MayLeave() => _connections.Count(one => !one.Key.IsOver) <= MaximumLeftBehind;
 
     private void NoteGone(VmConnection connection) => _connections.TryRemove(connection, out _);
 }

@@ -69,4 +69,7 @@ internal static partial class Log
 
     [LoggerMessage(120, LogLevel.Warning, "A front-end that waited for its turn was turned away: {Reason}")]
     public static partial void TurnedAway(ILogger logger, string reason);
+
+    [LoggerMessage(121, LogLevel.Warning, "A connection has not ended within {Seconds} s: its front-end has the system hold its thread. It is left behind, and the next front-end is served")]
+    public static partial void LeftBehind(ILogger logger, double seconds);
 }

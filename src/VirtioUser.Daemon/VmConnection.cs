@@ -13,6 +13,12 @@ namespace VirtioUser.Daemon;
 /// <param name="gone">Called when nothing is left of the connection, on any thread.</param>
 internal sealed class VmConnection(VmServices services, UnixSocket socket, Action<VmConnection> gone)
 {
+    // How long a connection may take to end; what it waits for itself takes less.
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(10);
+
+    // How often it is looked whether the connection of a running driver has ended while somebody waits.
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
+
     private readonly object _gate = new(); // not a Lock: it is waited on
     private readonly ILogger _logger = services.Loggers.CreateLogger<VmConnection>();
     private readonly TaskCompletionSource _instancesEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -22,10 +28,23 @@ internal sealed class VmConnection(VmServices services, UnixSocket socket, Actio
     private long _noDriverSince = Stopwatch.GetTimestamp();
     private bool _driverRuns;
     private bool _stopping;
+    private long _stoppingSince;
     private bool _over;
 
     /// <summary>Complete when the connection is over and all instances of its drivers have ended.</summary>
     public Task InstancesEnded => _instancesEnded.Task;
+
+    /// <summary>Whether the connection is over.</summary>
+    public bool IsOver
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _over;
+            }
+        }
+    }
 
     /// <summary>Begins to serve.</summary>
     /// <exception cref="OutOfMemoryException">The system has no thread left; the connection is closed then.</exception>
@@ -49,28 +68,50 @@ internal sealed class VmConnection(VmServices services, UnixSocket socket, Actio
     {
         lock (_gate)
         {
-            _stopping = true;
+            if (!_stopping)
+            {
+                (_stopping, _stoppingSince) = (true, Stopwatch.GetTimestamp());
+                Monitor.PulseAll(_gate);
+            }
+
             _backEnd?.Stop();
         }
     }
 
     /// <summary>
     /// Waits until the connection is over, for somebody who wants to be served. One that has no running driver yields after a time:
-    /// what only connects, stands still or is half set up must not keep others waiting for good.
+    /// what only connects, stands still or is half set up must not keep others waiting for good. Nor does one whose thread the
+    /// front-end has the kernel hold: after a time it is left to itself.
     /// </summary>
     /// <param name="patience">How long it may be without a running driver.</param>
+    /// <param name="mayLeave">Whether a connection that does not end may be left behind.</param>
     /// <param name="stillWaits">Whether the other one is still there, asked before the connection is ended.</param>
     /// <returns>False if the other one is not there any more.</returns>
-    public bool WaitForTurn(TimeSpan patience, Func<bool> stillWaits)
+    public bool WaitForTurn(TimeSpan patience, bool mayLeave, Func<bool> stillWaits)
     {
         lock (_gate)
         {
             while (!_over)
             {
                 var left = patience - Stopwatch.GetElapsedTime(_noDriverSince);
-                if (_driverRuns || _stopping)
+                if (_stopping)
                 {
-                    Monitor.Wait(_gate);
+                    var leftToEnd = EndPatience - Stopwatch.GetElapsedTime(_stoppingSince);
+                    if (mayLeave && leftToEnd <= TimeSpan.Zero)
+                    {
+                        Log.LeftBehind(services.LogBudgets.Listener.For(_logger), EndPatience.TotalSeconds);
+                        return true;
+                    }
+
+                    Monitor.Wait(_gate, mayLeave ? leftToEnd : Timeout.InfiniteTimeSpan);
+                }
+                else if (_driverRuns)
+                {
+                    // Its thread notices the end of the connection by itself, unless it is held.
+                    if (!Monitor.Wait(_gate, LookInterval) && !_over && HasEnded())
+                    {
+                        Stop();
+                    }
                 }
                 else if (left > TimeSpan.Zero)
                 {
@@ -87,6 +128,18 @@ internal sealed class VmConnection(VmServices services, UnixSocket socket, Actio
                 }
             }
 
+            return true;
+        }
+    }
+
+    private bool HasEnded()
+    {
+        try
+        {
+            return socket.HasEnded;
+        }
+        catch (Exception e) when (e is LinuxException or ObjectDisposedException)
+        {
             return true;
         }
     }
@@ -136,7 +189,7 @@ internal sealed class VmConnection(VmServices services, UnixSocket socket, Actio
         }
         finally
         {
-            socket.Dispose();
+            socket.Discard();
             lock (_gate)
             {
                 _over = true;

@@ -269,8 +269,12 @@ internal sealed class WaitingRoom : IDisposable
 
         try
         {
+            var pending = socket.Pending;
             var (count, hasDescriptors) = socket.Peek(_scratch);
-            reason = hasDescriptors ? "it sent descriptors before its turn" : count > MaximumBytes ? "it sent too much before its turn" : null;
+            reason = hasDescriptors ? "it sent descriptors before its turn"
+                : count > MaximumBytes ? "it sent too much before its turn"
+                : pending > (count ?? 0) ? "it sent out-of-band bytes before its turn" // which may have descriptors that nobody sees
+                : null;
             return reason is not null || count == 0;
         }
         catch (LinuxException)
