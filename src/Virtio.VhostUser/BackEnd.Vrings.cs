@@ -92,7 +92,15 @@ public sealed partial class BackEnd
         }
 
         vring.ReplaceKick(kick);
-        StartIfReady(vring);
+        try
+        {
+            StartIfReady(vring);
+        }
+        finally
+        {
+            // A ring whose memory is gone by now does not start again, and may have been the last one.
+            StopDeviceIfIdle();
+        }
     }
 
     private void SetVringCall(ReadOnlySpan<byte> payload)
@@ -216,8 +224,15 @@ public sealed partial class BackEnd
         // From the first ring that stops, the front-end may be about to take the device down.
         _mapper.DeviceStopping();
         StopQueue(vring, started);
-        if (_state.Vrings.All(other => other.Started is null))
+        StopDeviceIfIdle();
+    }
+
+    /// <summary>Stops the device if it is started and no ring runs any more. Every path that stops a ring ends here.</summary>
+    private void StopDeviceIfIdle()
+    {
+        if (_state.Started && _state.Vrings.All(vring => vring.Started is null))
         {
+            _mapper.DeviceStopping();
             _state.Started = false;
             _device.Stopped();
         }

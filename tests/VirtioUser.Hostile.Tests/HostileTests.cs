@@ -85,6 +85,15 @@ public sealed class AdvisoryTests(HostileDaemon daemon) : IClassFixture<HostileD
     public void Has_the_right_verdict(string name) => daemon.Judge(CaseList.Find(name));
 }
 
+public sealed class InFlightTests(HostileDaemon daemon) : IClassFixture<HostileDaemon>
+{
+    public static IEnumerable<TheoryDataRow<string>> Names => CaseList.Rows(OutOfBandCases.All.Concat(InFlightCases.All));
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Has_the_right_verdict(string name) => daemon.Judge(CaseList.Find(name));
+}
+
 /// <summary>Cases that wait for a bound of the daemon: each has a daemon of its own, and all begin when the first is asked for.</summary>
 public sealed class OwnEndTests
 {

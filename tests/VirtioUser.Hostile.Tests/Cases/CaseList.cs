@@ -10,7 +10,7 @@ internal static class CaseList
     public static IEnumerable<HostileCase> All =>
         MessageCases.All.Concat(MemoryCases.All).Concat(RingCases.All).Concat(IndexCases.All).Concat(ChainCases.All).Concat(SignalCases.All)
             .Concat(ConfigCases.All).Concat(DeviceCases.All).Concat(NextPeerCases.All).Concat(FloodCases.All).Concat(StopCases.All)
-            .Concat(AdvisoryCases.All).Concat(OwnEndCases.All);
+            .Concat(AdvisoryCases.All).Concat(OwnEndCases.All).Concat(OutOfBandCases.All).Concat(InFlightCases.All);
 
     public static HostileCase Find(string name) => ByName.Value[name];
 

@@ -52,6 +52,40 @@ internal static class RingCases
             HostileCase.Refused($"SET_VRING_ENABLE of ring {index}", Messages, a => a.Negotiate().Ask(Request.SetVringEnable, Wire.U32(index, 1))),
         }),
         .. Addresses.Select(each => HostileCase.Refused($"ring addresses: {each.What}", Layout, a => StartAt(a, each.Table, each.Used, each.Available))),
+        HostileCase.Refused("a new kick for the last ring that runs, whose memory is gone, and then no ring at all", States, a =>
+        {
+            var guest = a.Boot();
+            guest.Create();
+            StopAllBut(guest, guest.Pings);
+            guest.Connection.Must(Request.SetMemTable, Wire.Table(new Region(1UL << 33, 1 << 20, 1UL << 33)), a.SealedMemory());
+            guest.Connection.Ask(Request.SetVringKick, Wire.U64((ulong)guest.Pings.Index), guest.Pings.Kick.Descriptor);
+            a.Saw = guest.Connection.LastAnswer == Answer.Refused ? Verdict.Refused : Verdict.Ignored;
+        }) with { StaysConnected = true },
+        HostileCase.Refused("a new kick for the last ring that runs, whose memory is gone, and then another driver with other features", States, a =>
+        {
+            var guest = a.Boot();
+            var old = guest.Create();
+            StopAllBut(guest, guest.Pings);
+            guest.Connection.Must(Request.SetMemTable, Wire.Table(new Region(1UL << 33, 1 << 20, 1UL << 33)), a.SealedMemory());
+            var answer = guest.Connection.Ask(Request.SetVringKick, Wire.U64((ulong)guest.Pings.Index), guest.Pings.Kick.Descriptor);
+            guest.Connection.Question(Request.GetVringBase, Wire.U32((uint)guest.Pings.Index, 0));
+            foreach (var ring in guest.Rings)
+            {
+                // Else each would start as soon as it is told, before the others are.
+                guest.Connection.Must(Request.SetVringEnable, Wire.U32((uint)ring.Index, 0));
+            }
+
+            guest.Connection.Must(Request.SetFeatures, Wire.U64(Wire.Sound | Wire.Indirect));
+            guest.Connection.Must(Request.SetFeatures, Wire.U64(Wire.Sound));
+            guest.Start();
+            if (guest.Ping(RawGuest.Echo(old)) == 7)
+            {
+                throw new HarmException("An instance of the driver before answers.");
+            }
+
+            guest.AssertGoesOn(guest.Create());
+            a.Saw = answer == Answer.Refused ? Verdict.Refused : Verdict.Ignored;
+        }),
         HostileCase.Refused("ring addresses: logging, which was not offered", "vhost-user: Migration", a =>
         {
             var guest = a.Boot(arena: false);
@@ -190,5 +224,13 @@ internal static class RingCases
         a.Own(read);
         NativeMethods.Write(write, new byte[65536]);
         return write;
+    }
+
+    private static void StopAllBut(RawGuest guest, RawRing last)
+    {
+        foreach (var ring in guest.Rings.Where(ring => ring != last))
+        {
+            guest.Connection.Question(Request.GetVringBase, Wire.U32((uint)ring.Index, 0));
+        }
     }
 }

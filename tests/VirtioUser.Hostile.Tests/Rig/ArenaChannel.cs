@@ -25,6 +25,9 @@ internal sealed class ArenaChannel : IDisposable
         _thread.Start();
     }
 
+    /// <summary>The front-end's end.</summary>
+    public FileDescriptor Descriptor => _own.Descriptor;
+
     public FileDescriptor File => _file!;
 
     /// <summary>Waits until the daemon has asked.</summary>

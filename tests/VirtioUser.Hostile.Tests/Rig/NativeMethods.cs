@@ -39,6 +39,41 @@ internal static class NativeMethods
 
     public static FileDescriptor Socket(int family, int type) => new(Check(socket(family, type | 0x80000, 0), "socket"));
 
+    /// <summary>A pair of Unix sockets: 1 = stream, 2 = datagram, 5 = sequenced packets.</summary>
+    public static (FileDescriptor First, FileDescriptor Second) SocketPair(int type)
+    {
+        var pair = new int[2];
+        Check(socketpair(1, type | 0x80000, 0, pair), "socketpair");
+        return (new FileDescriptor(pair[0]), new FileDescriptor(pair[1]));
+    }
+
+    /// <summary>Sends a byte with descriptors, as the out-of-band byte of a stream if wanted.</summary>
+    public static void SendDescriptors(FileDescriptor socket, bool outOfBand, params FileDescriptor[] descriptors)
+    {
+        // struct cmsghdr with its numbers, padded; then struct iovec and struct msghdr.
+        var numbers = descriptors.Select(each => (int)each.DangerousGetHandle()).ToArray();
+        var length = 16 + (4 * numbers.Length);
+        byte[] control = [.. Wire.U64((ulong)length), .. Wire.U32(1, 1), .. MemoryMarshal.AsBytes<int>(numbers), .. new byte[-length & 7]];
+        byte[] data = [1];
+        var (pinnedControl, pinnedData) = (GCHandle.Alloc(control, GCHandleType.Pinned), GCHandle.Alloc(data, GCHandleType.Pinned));
+        nint[] vector = [pinnedData.AddrOfPinnedObject(), data.Length];
+        var pinnedVector = GCHandle.Alloc(vector, GCHandleType.Pinned);
+        try
+        {
+            nint[] message = [0, 0, pinnedVector.AddrOfPinnedObject(), 1, pinnedControl.AddrOfPinnedObject(), control.Length, 0];
+            Check((int)sendmsg(socket, message, 0x4000 | (outOfBand ? 1 : 0)), "sendmsg");
+        }
+        finally
+        {
+            pinnedVector.Free();
+            pinnedData.Free();
+            pinnedControl.Free();
+        }
+    }
+
+    /// <summary>Sends a datagram or a packet without descriptors.</summary>
+    public static void SendPacket(FileDescriptor socket, byte[] bytes) => Check((int)send(socket, bytes, bytes.Length, 0x4000), "send");
+
     public static (FileDescriptor Read, FileDescriptor Write) Pipe()
     {
         var pair = new int[2];
@@ -112,6 +147,18 @@ internal static class NativeMethods
     [DllImport("libc", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static extern int socket(int family, int type, int protocol);
+
+    [DllImport("libc", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int socketpair(int family, int type, int protocol, int[] pair);
+
+    [DllImport("libc", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern nint sendmsg(SafeHandle socket, nint[] message, int flags);
+
+    [DllImport("libc", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern nint send(SafeHandle socket, byte[] bytes, nint count, int flags);
 
     [DllImport("libc", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -52,6 +52,9 @@ internal sealed class RawGuest : IDisposable
     /// <summary>The arena as this front-end maps it.</summary>
     public Mapping Arena => _arena!.Await();
 
+    /// <summary>The front-end's end of the back-end channel.</summary>
+    public FileDescriptor Channel => _arena!.Descriptor;
+
     public FileDescriptor ArenaFile => _arena!.File;
 
     /// <summary>The guest's memory as the daemon is told it.</summary>
