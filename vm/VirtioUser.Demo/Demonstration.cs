@@ -21,7 +21,7 @@ internal sealed class Demonstration(IAnsiConsole console)
     /// <exception cref="VirtualMachineException">The VM did not boot, or ended by itself.</exception>
     public async Task<int> RunAsync(IReadOnlyCollection<string> files, bool withoutVm, CancellationToken cancellationToken)
     {
-        using var inputs = Inputs.Copy(files.Count > 0 ? files : Inputs.Defaults);
+        using var inputs = await Inputs.CopyAsync(files.Count > 0 ? files : Inputs.Defaults, cancellationToken);
         Share program = new(BuildOutput.FolderOf("VirtioUser.Demo.Guest"), "/opt/demo");
         IPlace place = withoutVm ? new HostPlace() : new VmPlace(console, Done, new VirtualMachineOptions());
         await place.PrepareAsync(cancellationToken);

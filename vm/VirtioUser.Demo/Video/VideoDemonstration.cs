@@ -26,7 +26,7 @@ internal sealed class VideoDemonstration(IAnsiConsole console)
     /// <exception cref="VirtualMachineException">The VM did not boot, or ended by itself.</exception>
     public async Task<int> RunAsync(IReadOnlyCollection<string> files, bool withoutVm, CancellationToken cancellationToken)
     {
-        using var inputs = Inputs.Copy(files);
+        using var inputs = await Inputs.CopyAsync(files, cancellationToken);
         IPlace place = withoutVm ? new HostPlace() : new VmPlace(console, Done, Size);
         await place.PrepareAsync(cancellationToken);
         (var tree, var library) = await ConsoleProgress.ShowAsync(console, progress => PrepareAsync(inputs, progress, cancellationToken));
@@ -69,7 +69,7 @@ internal sealed class VideoDemonstration(IAnsiConsole console)
         var library = await CodecBuild.GetAsync(tree, progress, cancellationToken);
         foreach (var clip in inputs.Names.Count == 0 ? Clips.Films.Concat(Clips.Films.Select(Clips.ToMeasure)) : [])
         {
-            inputs.Add(await Clips.GetAsync(tree, clip, progress, cancellationToken));
+            await inputs.AddAsync(await Clips.GetAsync(tree, clip, progress, cancellationToken), cancellationToken);
         }
 
         return (tree, library);
