@@ -8,9 +8,18 @@
 # must be there as it was written. Anything else than equality calls MSBuild.
 
 # What is built and run puts files and sockets there; a socket's path has at most 107 bytes.
-if [[ ! -d ${TMPDIR:=/tmp} || ! -w $TMPDIR || ${#TMPDIR} -gt 48 ]]; then
+# To root, a folder looks as if it could be written where it cannot, such as /proc.
+if [[ ! -d ${TMPDIR:=/tmp} || ${#TMPDIR} -gt 48 ]] || ! rmdir "$(mktemp -d "$TMPDIR/virtio-user-XXXXXX" 2>/dev/null)" 2>/dev/null; then
 	export TMPDIR=/tmp
 fi
+
+# Ends the script if nobody could see what comes of it.
+require_output() {
+	if ! { : 9>&1; } 2>/dev/null; then
+		echo "Standard output is closed." >&2
+		exit 1
+	fi
+}
 
 # Where the project is; the script that sources this may have said so.
 root=${root:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}

@@ -15,6 +15,8 @@ internal sealed unsafe class PathLock : IDisposable
     // O_NOFOLLOW is one of the few flags that differ.
     private static readonly int NoFollow = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 0x20000 : 0x8000;
 
+    private const Errno LinkInTheWay = (Errno)40; // ELOOP
+
     private readonly FileDescriptor _file;
     private readonly string _name;
 
@@ -36,6 +38,11 @@ internal sealed unsafe class PathLock : IDisposable
                 if (errno == Errno.EINTR)
                 {
                     continue;
+                }
+
+                if (errno is LinkInTheWay or Errno.EISDIR)
+                {
+                    throw new LinuxException($"open {name} (it must be a file of its own, and is a {(errno == LinkInTheWay ? "symbolic link" : "folder")}: remove it)", errno);
                 }
 
                 // Where it is the folder that is wrong, the reader knows nothing of this file.

@@ -21,7 +21,7 @@ internal sealed class Demonstration(IAnsiConsole console)
     /// <exception cref="VirtualMachineException">The VM did not boot, or ended by itself.</exception>
     public async Task<int> RunAsync(IReadOnlyCollection<string> files, bool withoutVm, CancellationToken cancellationToken)
     {
-        using var inputs = Inputs.Copy(files.Count > 0 ? files : Inputs.Defaults);
+        using var inputs = await Inputs.CopyAsync(files.Count > 0 ? files : Inputs.Defaults, cancellationToken);
         Share program = new(BuildOutput.FolderOf("VirtioUser.Demo.Guest"), "/opt/demo");
         IPlace place = withoutVm ? new HostPlace() : new VmPlace(console, Done, new VirtualMachineOptions());
         await place.PrepareAsync(cancellationToken);
@@ -61,9 +61,20 @@ internal sealed class Demonstration(IAnsiConsole console)
     // The program's figures are its own; what crossed the queues is also known on the other side.
     private async Task<bool> DaemonCountedTheSameAsync(DaemonProcess daemon, IEnumerable<GuestStep> steps, CancellationToken cancellationToken)
     {
-        var pings = await daemon.ReadMetricAsync("virtio_user_pings_total", cancellationToken);
-        var events = await daemon.ReadMetricAsync("virtio_user_events_total", cancellationToken);
-        var bytes = await daemon.ReadMetricAsync("virtio_user_pings_bytes_total", cancellationToken);
+        long pings, events, bytes;
+        try
+        {
+            pings = await daemon.ReadMetricAsync("virtio_user_pings_total", cancellationToken);
+            events = await daemon.ReadMetricAsync("virtio_user_events_total", cancellationToken);
+            bytes = await daemon.ReadMetricAsync("virtio_user_pings_bytes_total", cancellationToken);
+        }
+        catch (HttpRequestException e)
+        {
+            // What the demo shows does not depend on a network.
+            Done($"virtio-userd's own counts are not compared, as its metrics cannot be read: {e.Message}");
+            return true;
+        }
+
         var expected = steps.Where(step => step.Device is not null).Sum(step => (long)step.RoundTrips);
         if (pings != expected || events != expected)
         {

@@ -26,15 +26,16 @@ internal sealed class Inputs : IDisposable
 
     /// <summary>Copies files.</summary>
     /// <param name="files">Their paths.</param>
-    /// <exception cref="SetupException">A file is not there or can not be read.</exception>
-    public static Inputs Copy(IEnumerable<string> files)
+    /// <param name="cancellationToken">Ends it early; then nothing is left of it.</param>
+    /// <exception cref="SetupException">A file is not there, is none of the regular kind or can not be read.</exception>
+    public static async Task<Inputs> CopyAsync(IEnumerable<string> files, CancellationToken cancellationToken)
     {
         Inputs inputs = new();
         try
         {
             foreach (var file in files)
             {
-                inputs.Add(file);
+                await inputs.AddAsync(file, cancellationToken);
             }
 
             return inputs;
@@ -48,12 +49,20 @@ internal sealed class Inputs : IDisposable
 
     /// <summary>Copies one more.</summary>
     /// <param name="file">Its path.</param>
-    /// <exception cref="SetupException">It is not there or can not be read.</exception>
-    public void Add(string file)
+    /// <param name="cancellationToken">Ends it early.</param>
+    /// <exception cref="SetupException">It is not there, is none of the regular kind or can not be read.</exception>
+    public async Task AddAsync(string file, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         if (!File.Exists(file))
         {
             throw new SetupException($"{file} is not a file. Name files that can be read.");
+        }
+
+        // Of a device there is no end, and a FIFO may wait for ever for somebody who writes.
+        if (!FileKind.IsRegular(file))
+        {
+            throw new SetupException($"{file} is not a regular file. Name files that can be read.");
         }
 
         // Each in a folder of its own: two files may have the same name.
@@ -62,7 +71,10 @@ internal sealed class Inputs : IDisposable
         try
         {
             _folder.CreateSubdirectory(number);
-            File.Copy(file, Path.Combine(_folder.FullName, name));
+            var target = Path.Combine(_folder.FullName, name);
+
+            // Some files of /proc keep their reader waiting.
+            await Task.Run(() => CopyAsync(file, target, cancellationToken), cancellationToken).WaitAsync(cancellationToken);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -72,5 +84,22 @@ internal sealed class Inputs : IDisposable
         _names.Add(name);
     }
 
-    public void Dispose() => _folder.Delete(recursive: true);
+    public void Dispose()
+    {
+        try
+        {
+            _folder.Delete(recursive: true);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Somebody else has removed it.
+        }
+    }
+
+    private static async Task CopyAsync(string file, string target, CancellationToken cancellationToken)
+    {
+        await using var source = File.OpenRead(file);
+        await using var copy = new FileStream(target, FileMode.CreateNew, FileAccess.Write);
+        await source.CopyToAsync(copy, cancellationToken);
+    }
 }

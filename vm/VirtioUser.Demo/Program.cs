@@ -1,7 +1,9 @@
 // ./demo [--video] [--no-vm] [FILE...]: sends files from a program inside a stock VM through two devices of the host, or has it
 // play video that the host decodes.
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Spectre.Console;
+using Virtio;
 using VirtioUser.Demo;
 using VirtioUser.Demo.Video;
 using VirtioUser.Vm;
@@ -16,6 +18,11 @@ Option<bool> video = new("--video") { Description = "Decode video on the host fo
 RootCommand command = new("Boots a stock VM and sends files from a program inside it through two devices of the host.") { video, noVm, files };
 command.SetAction(async (parsed, cancellation) =>
 {
+    if (UnknownOption(parsed) is { } unknown)
+    {
+        return Fail(2, $"{unknown} is no option: see --help. A file of such a name goes behind --.");
+    }
+
     try
     {
         var inputs = parsed.GetValue(files) ?? [];
@@ -25,11 +32,41 @@ command.SetAction(async (parsed, cancellation) =>
     }
     catch (Exception e) when (e is SetupException or VirtualMachineException or UnauthorizedAccessException) // artifacts/ may be root's by now
     {
-        await Console.Error.WriteLineAsync(e.Message);
-        return 2;
+        return Fail(2, e.Message);
     }
 });
-return await command.Parse(args).InvokeAsync();
+using EndSignals signals = new();
+try
+{
+    return await command.Parse(args).InvokeAsync(new() { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false }, signals.Token);
+}
+catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
+{
+    return signals.ExitCode;
+}
+catch (IOException e)
+{
+    return Fail(1, $"The output or another file could not be written or read: {e.Message}");
+}
+
+static int Fail(int code, string message)
+{
+    try
+    {
+        Console.Error.WriteLine(message);
+    }
+    catch (IOException)
+    {
+        // Nobody can be told; the code stands.
+    }
+
+    return code;
+}
+
+// What looks like an option is taken as a file otherwise.
+static string? UnknownOption(ParseResult parsed) => parsed.Tokens
+    .TakeWhile(token => token.Type != TokenType.DoubleDash)
+    .FirstOrDefault(token => token.Type == TokenType.Argument && token.Value is ['-', _, ..])?.Value;
 
 // Into a file or a pipe go plain lines that nobody wraps.
 static IAnsiConsole OpenConsole()

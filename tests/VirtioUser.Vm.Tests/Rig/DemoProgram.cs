@@ -24,4 +24,11 @@ internal static class DemoProgram
             TestContext.Current.CancellationToken);
         return (code, string.Join('\n', lines));
     }
+
+    /// <summary>Starts it.</summary>
+    /// <param name="temporary">Where it is to put temporary files.</param>
+    /// <param name="arguments">Its arguments.</param>
+    public static Task<ChildProcess> StartAsync(string temporary, params string[] arguments) => ChildProcess.StartAsync(
+        "dotnet", [BuildOutput.PathOf("VirtioUser.Demo", "VirtioUser.Demo.dll"), .. arguments],
+        new() { Environment = new Dictionary<string, string?> { ["TMPDIR"] = temporary } });
 }

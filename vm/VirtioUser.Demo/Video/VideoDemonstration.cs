@@ -26,7 +26,8 @@ internal sealed class VideoDemonstration(IAnsiConsole console)
     /// <exception cref="VirtualMachineException">The VM did not boot, or ended by itself.</exception>
     public async Task<int> RunAsync(IReadOnlyCollection<string> files, bool withoutVm, CancellationToken cancellationToken)
     {
-        using var inputs = Inputs.Copy(files);
+        var sheets = MakeSheetFolder(); // before anything that takes long
+        using var inputs = await Inputs.CopyAsync(files, cancellationToken);
         IPlace place = withoutVm ? new HostPlace() : new VmPlace(console, Done, Size);
         await place.PrepareAsync(cancellationToken);
         (var tree, var library) = await ConsoleProgress.ShowAsync(console, progress => PrepareAsync(inputs, progress, cancellationToken));
@@ -41,7 +42,7 @@ internal sealed class VideoDemonstration(IAnsiConsole console)
             await using var started = place; // ends before the daemon does
             await place.StartAsync(daemon, [program, tree.Share, inputs.Folder, outputs], cancellationToken);
             FilmRun run = new(place, new Player(place, program), tree, withoutVm ? null : tree.Share, outputs);
-            await ShowAsync(FilmsOf(inputs, files.Count > 0 ? files.Count : Clips.Films.Count, place), run, place.Title, cancellationToken);
+            await ShowAsync(FilmsOf(inputs, files.Count > 0 ? files.Count : Clips.Films.Count, place), run, sheets, place.Title, cancellationToken);
             await place.StopAsync();
         }
         catch (DemonstrationException e)
@@ -61,6 +62,19 @@ internal sealed class VideoDemonstration(IAnsiConsole console)
         return code;
     }
 
+    private static string MakeSheetFolder()
+    {
+        var path = Path.Combine(ProjectFolders.Root, "artifacts", "video");
+        try
+        {
+            return Directory.CreateDirectory(path).FullName;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SetupException($"{path} cannot be made, where the contact sheets are to go: {e.Message} Remove what is in its place.", e);
+        }
+    }
+
     // Without files of the user's: first the films, then those to measure with.
     private static async Task<(MediaTree Tree, string Library)> PrepareAsync(
         Inputs inputs, IProgress<PreparationProgress> progress, CancellationToken cancellationToken)
@@ -69,7 +83,7 @@ internal sealed class VideoDemonstration(IAnsiConsole console)
         var library = await CodecBuild.GetAsync(tree, progress, cancellationToken);
         foreach (var clip in inputs.Names.Count == 0 ? Clips.Films.Concat(Clips.Films.Select(Clips.ToMeasure)) : [])
         {
-            inputs.Add(await Clips.GetAsync(tree, clip, progress, cancellationToken));
+            await inputs.AddAsync(await Clips.GetAsync(tree, clip, progress, cancellationToken), cancellationToken);
         }
 
         return (tree, library);
@@ -85,15 +99,19 @@ internal sealed class VideoDemonstration(IAnsiConsole console)
             alike ? name.Replace('/', '-') : Path.GetFileName(name), all[number], all[(number + count) % all.Length]));
     }
 
-    private async Task ShowAsync(IEnumerable<Film> films, FilmRun run, string title, CancellationToken cancellationToken)
+    private async Task ShowAsync(IEnumerable<Film> films, FilmRun run, string folder, string title, CancellationToken cancellationToken)
     {
-        var folder = Directory.CreateDirectory(Path.Combine(ProjectFolders.Root, "artifacts", "video")).FullName;
         console.WriteLine();
         console.MarkupLineInterpolated($"[bold]{title}[/]");
         List<FilmResult> results = [];
         foreach (var film in films)
         {
             var sheet = Path.Combine(folder, Path.GetFileNameWithoutExtension(film.Title) + ".png");
+            if (Directory.Exists(sheet))
+            {
+                throw new SetupException($"{sheet} is a folder, where a contact sheet is to go: remove it.");
+            }
+
             var proof = await run.ProveAsync(film, sheet, cancellationToken);
             Done($"{film.Title}: the MD5 of each of {proof.Equal} pictures is the one that ffmpeg gives; contact sheet: {sheet}");
             (var native, var ours) = await run.MeasureAsync(film, cancellationToken);

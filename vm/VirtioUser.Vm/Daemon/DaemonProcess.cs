@@ -12,7 +12,7 @@ public sealed class DaemonProcess : IAsyncDisposable
     private const string ReadyLine = "Listening on ";
 
     private readonly DirectoryInfo _folder = SocketFolder.Create("virtio-userd-");
-    private readonly HttpClient _http = new();
+    private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false }); // of this machine alone
     private readonly Tail _lines = new(20);
     private readonly int _metricsPort;
     private ChildProcess? _process;
@@ -75,6 +75,7 @@ public sealed class DaemonProcess : IAsyncDisposable
     /// <param name="name">The name as Prometheus shows it, for instance <c>virtio_user_instances</c>.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="ArgumentException">There is no such metric.</exception>
+    /// <exception cref="HttpRequestException">The daemon cannot be asked: the loopback network is down, for instance.</exception>
     public async Task<long> ReadMetricAsync(string name, CancellationToken cancellationToken = default)
     {
         var text = await _http.GetStringAsync(new Uri($"http://127.0.0.1:{_metricsPort}/metrics"), cancellationToken).ConfigureAwait(false);
