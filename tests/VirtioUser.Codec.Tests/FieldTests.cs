@@ -40,6 +40,22 @@ public sealed class FieldTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
     }
 
     [Fact]
+    public async Task What_a_damaged_stream_leaves_unwritten_is_not_what_the_daemon_had_in_its_memory()
+    {
+        List<string>? first = null;
+        for (var run = 0; run < 6; run++)
+        {
+            // Something else in between: it leaves other bytes where the pictures may come to lie.
+            await VuPlay.RunAsync(daemon.SocketPath, PathOf("02-timebase-av1.ivf"));
+            var (_, output, said) = await VuPlay.RunAsync(daemon.SocketPath, PathOf("22-unwritten-av1.ivf"), "--threads", $"{run % 2}", "--framemd5", "-");
+
+            Assert.True(Sample.PicturesOf(output).Count > 0, string.Join('\n', said));
+            first ??= output;
+            Assert.Equal(first, output);
+        }
+    }
+
+    [Fact]
     public async Task Too_little_memory_is_told_with_the_option_that_is_enough()
     {
         // 640 x 480 is too large for 1 MiB whatever is kept.
