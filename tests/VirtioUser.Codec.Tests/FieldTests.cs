@@ -55,6 +55,18 @@ public sealed class FieldTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
         }
     }
 
+    [Theory]
+    [InlineData("0")]
+    [InlineData("1")]
+    public async Task A_picture_that_shares_its_packet_with_another_is_lost_and_that_is_told(string threads)
+    {
+        var (code, output, said) = await VuPlay.RunAsync(daemon.SocketPath, PathOf("23-two-in-a-packet-h264.ivf"), "--threads", threads, "--framemd5", "-");
+
+        Assert.Equal(1, code);
+        Assert.NotEmpty(Sample.PicturesOf(output));
+        Assert.Contains("vu-play: a packet cannot be decoded", said);
+    }
+
     [Fact]
     public async Task Too_little_memory_is_told_with_the_option_that_is_enough()
     {
