@@ -30,6 +30,15 @@ static bool is_about_lost_pictures(const char *format)
 	return strstr(format, "eference picture") || strstr(format, "unref short failure");
 }
 
+/*
+ * Whether libavcodec says that it drops a slice: of H.264, and mostly that of a picture more than a packet may have. It goes on as if
+ * all was well.
+ */
+static bool is_about_dropped_slices(const char *format)
+{
+	return strstr(format, "decode_slice_header error") || strstr(format, "Frame num change from");
+}
+
 void decoder_hear(void *context, int level, const char *format, va_list arguments)
 {
 	AVCodecContext *codec = context;
@@ -40,7 +49,7 @@ void decoder_hear(void *context, int level, const char *format, va_list argument
 	    codec->get_buffer2 != decoder_get_buffer)
 		return;
 	decoder = codec->opaque;
-	if (level <= AV_LOG_ERROR && is_about_lost_pictures(format))
+	if (level <= AV_LOG_ERROR && (is_about_lost_pictures(format) || is_about_dropped_slices(format)))
 		__atomic_add_fetch(&decoder->missed, 1, __ATOMIC_RELAXED);
 	else if (strncmp(format, "Frame num gap", strlen("Frame num gap")) == 0)
 		__atomic_add_fetch(&decoder->gaps, 1, __ATOMIC_RELAXED);

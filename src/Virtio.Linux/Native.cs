@@ -26,7 +26,7 @@ internal static unsafe partial class Native
     internal const int MSG_PEEK = 2, MSG_CTRUNC = 8, MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000;
     internal const int AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_EMPTY_PATH = 0x1000;
     internal const uint STATX_TYPE = 1, STATX_INODE = 0x100, STATX_SIZE = 0x200;
-    internal const ushort S_IFMT = 0xf000, S_IFSOCK = 0xc000;
+    internal const ushort S_IFMT = 0xf000, S_IFSOCK = 0xc000, S_IFREG = 0x8000;
 
     /// <summary><c>struct pollfd</c></summary>
     internal struct PollFd

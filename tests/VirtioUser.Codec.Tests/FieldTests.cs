@@ -40,6 +40,34 @@ public sealed class FieldTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>
     }
 
     [Fact]
+    public async Task What_a_damaged_stream_leaves_unwritten_is_not_what_the_daemon_had_in_its_memory()
+    {
+        List<string>? first = null;
+        for (var run = 0; run < 6; run++)
+        {
+            // Something else in between: it leaves other bytes where the pictures may come to lie.
+            await VuPlay.RunAsync(daemon.SocketPath, PathOf("02-timebase-av1.ivf"));
+            var (_, output, said) = await VuPlay.RunAsync(daemon.SocketPath, PathOf("22-unwritten-av1.ivf"), "--threads", $"{run % 2}", "--framemd5", "-");
+
+            Assert.True(Sample.PicturesOf(output).Count > 0, string.Join('\n', said));
+            first ??= output;
+            Assert.Equal(first, output);
+        }
+    }
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("1")]
+    public async Task A_picture_that_shares_its_packet_with_another_is_lost_and_that_is_told(string threads)
+    {
+        var (code, output, said) = await VuPlay.RunAsync(daemon.SocketPath, PathOf("23-two-in-a-packet-h264.ivf"), "--threads", threads, "--framemd5", "-");
+
+        Assert.Equal(1, code);
+        Assert.NotEmpty(Sample.PicturesOf(output));
+        Assert.Contains("vu-play: a packet cannot be decoded", said);
+    }
+
+    [Fact]
     public async Task Too_little_memory_is_told_with_the_option_that_is_enough()
     {
         // 640 x 480 is too large for 1 MiB whatever is kept.

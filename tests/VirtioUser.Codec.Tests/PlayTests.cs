@@ -98,6 +98,37 @@ public sealed class PlayTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>, 
     }
 
     [Fact]
+    public async Task Options_that_would_write_over_the_video_or_over_each_other_are_refused_before_anything_is_opened()
+    {
+        string film = Path.Combine(_folder.FullName, "film"), link = film + ".link", fresh = film + ".new", dangling = film + ".dangling";
+        string pictures = Path.Combine(_folder.FullName, "folder"), first = Path.Combine(pictures, "frame-000000.png");
+        await File.WriteAllTextAsync(film, "film", TestContext.Current.CancellationToken);
+        File.CreateSymbolicLink(link, film);
+        File.CreateSymbolicLink(dangling, fresh);
+        Directory.CreateDirectory(pictures);
+        string[][] commands =
+        [
+            [film, "--framemd5", film],
+            [film, "--framemd5", link],
+            [link, "--sheet", film],
+            [film, "--sheet", Path.Combine(pictures, "..", "film")],
+            [film, "--framemd5", fresh, "--sheet", fresh],
+            [film, "--framemd5", fresh, "--sheet", dangling],
+            [film, "--png", pictures, "--sheet", first],
+            [first, "--png", pictures],
+        ];
+        foreach (var command in commands)
+        {
+            var (code, _, said) = await RunAsync(command);
+
+            Assert.Equal(2, code);
+            Assert.Single(said);
+            Assert.Equal("film", await File.ReadAllTextAsync(film, TestContext.Current.CancellationToken));
+            Assert.False(File.Exists(fresh));
+        }
+    }
+
+    [Fact]
     public async Task A_daemon_that_ends_in_the_middle_of_a_film_is_told()
     {
         var library = await CodecBuild.GetAsync(await Sample.TreeAsync(), cancellationToken: TestContext.Current.CancellationToken);

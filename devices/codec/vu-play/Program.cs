@@ -19,6 +19,12 @@ return command.Invoke();
 
 static int Play(PlayOptions options)
 {
+    if (OutputFiles.FindConflict(options) is { } conflict)
+    {
+        Say(conflict);
+        return usage;
+    }
+
     try
     {
         return Decode(options);
