@@ -114,8 +114,10 @@ internal static class CommandLine
         Command command = new("try", "Runs a program against devices on this machine, without a VM, and ends with it.") { program, trace };
         OptionSet common = new(command, LogLevel.Warning);
         command.Validators.Add(common.RequireDevice);
-        command.SetAction(async (result, cancellation) =>
+        command.SetAction(async result =>
         {
+            // From before there is something to remove.
+            using EndSignals signals = new();
             DirectoryInfo folder;
             try
             {
@@ -123,7 +125,7 @@ internal static class CommandLine
             }
             catch (IOException e)
             {
-                await Console.Error.WriteLineAsync($"virtio-userd: {e.Message}").ConfigureAwait(false);
+                await StandardError.WriteLineAsync(e.Message).ConfigureAwait(false);
                 return 1;
             }
 
@@ -136,13 +138,25 @@ internal static class CommandLine
                         Program = result.GetValue(program),
                         Trace = result.GetValue(trace),
                     },
-                    cancellation).ConfigureAwait(false);
+                    signals.Token).ConfigureAwait(false);
             }
             finally
             {
-                folder.Delete(recursive: true);
+                Remove(folder);
             }
         });
         return command;
+    }
+
+    private static void Remove(DirectoryInfo folder)
+    {
+        try
+        {
+            folder.Delete(recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The program has removed it, or keeps it from being removed: its exit code stands.
+        }
     }
 }
