@@ -12,6 +12,8 @@ internal static class CommandLine
 {
     private const int MaxYieldSeconds = 86400;
 
+    private const int MaxSocketPath = 107;
+
     // Less than a guest needs is a mistake; more than a quarter of what a process can address leaves too little for the old table and the new one.
     private const ulong MinGuestMemory = 1UL << 20, MaxGuestMemory = 32 * ByteSize.TiB;
 
@@ -35,6 +37,7 @@ internal static class CommandLine
             Description = "The virtio device ID that the hypervisor is to show.",
             HelpName = "ID",
             DefaultValueFactory = _ => Limits.VirtioDeviceId,
+            CustomParser = result => OptionSet.ParseId(result, "--virtio-id", 1), // 0 is reserved
         };
         Option<ulong> maxGuestMemory = new("--max-guest-memory")
         {
@@ -71,6 +74,10 @@ internal static class CommandLine
             {
                 result.AddError("Give either --socket-path=PATH or --fd=N.");
             }
+            else if (result.GetResult(socketPath) is { } given && SocketPathError(given) is { } error)
+            {
+                result.AddError(error);
+            }
             else
             {
                 common.RequireDevice(result);
@@ -90,6 +97,19 @@ internal static class CommandLine
                 },
                 cancellation));
         return command;
+    }
+
+    private static string? SocketPathError(OptionResult given)
+    {
+        // Without a value the parser has said so.
+        var path = given.Tokens.Count == 1 ? given.Tokens[0].Value : null;
+        return path switch
+        {
+            "" => "--socket-path is empty.",
+            not null when System.Text.Encoding.UTF8.GetByteCount(path) > MaxSocketPath =>
+                $"--socket-path {path} is too long: the path of a socket has at most {MaxSocketPath} bytes.",
+            _ => null,
+        };
     }
 
     private static ulong ParseMaxGuestMemory(ArgumentResult result)
@@ -114,8 +134,10 @@ internal static class CommandLine
         Command command = new("try", "Runs a program against devices on this machine, without a VM, and ends with it.") { program, trace };
         OptionSet common = new(command, LogLevel.Warning);
         command.Validators.Add(common.RequireDevice);
-        command.SetAction(async (result, cancellation) =>
+        command.SetAction(async result =>
         {
+            // From before there is something to remove.
+            using EndSignals signals = new();
             DirectoryInfo folder;
             try
             {
@@ -123,7 +145,7 @@ internal static class CommandLine
             }
             catch (IOException e)
             {
-                await Console.Error.WriteLineAsync($"virtio-userd: {e.Message}").ConfigureAwait(false);
+                await StandardError.WriteLineAsync(e.Message).ConfigureAwait(false);
                 return 1;
             }
 
@@ -136,13 +158,25 @@ internal static class CommandLine
                         Program = result.GetValue(program),
                         Trace = result.GetValue(trace),
                     },
-                    cancellation).ConfigureAwait(false);
+                    signals.Token).ConfigureAwait(false);
             }
             finally
             {
-                folder.Delete(recursive: true);
+                Remove(folder);
             }
         });
         return command;
+    }
+
+    private static void Remove(DirectoryInfo folder)
+    {
+        try
+        {
+            folder.Delete(recursive: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The program has removed it, or keeps it from being removed: its exit code stands.
+        }
     }
 }

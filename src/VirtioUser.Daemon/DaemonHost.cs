@@ -29,13 +29,13 @@ internal static class DaemonHost
             var host = Build(options, catalog, socket);
             using var loggers = host.Services.GetRequiredService<ILoggerFactory>(); // its end writes the last lines
             using var budgets = host.Services.GetRequiredService<LogBudgets>();
-            await host.StartAsync(cancellation).ConfigureAwait(false);
+            await host.StartAsync(CancellationToken.None).ConfigureAwait(false); // it is short, and what half of it started would be left
             await host.WaitForShutdownAsync(cancellation).ConfigureAwait(false);
             return host.Services.GetRequiredService<BackEndService>().Failed ? 1 : host.Services.GetService<ProgramService>()?.ExitCode ?? 0;
         }
         catch (Exception e) when (e is DeviceLoadException or LinuxException or ArgumentException)
         {
-            await Console.Error.WriteLineAsync($"virtio-userd: {e.Message}").ConfigureAwait(false);
+            await StandardError.WriteLineAsync(e.Message).ConfigureAwait(false);
             return 1;
         }
     }

@@ -34,6 +34,7 @@ internal sealed class OptionSet
         Description = "The ID space in which the devices' IDs are to be read.",
         HelpName = "ID",
         DefaultValueFactory = _ => 0,
+        CustomParser = result => ParseId(result, "--enumeration-space-id", 0),
     };
 
     private readonly Option<int?> _metricsPort = new("--metrics-port")
@@ -109,6 +110,18 @@ internal sealed class OptionSet
 
         result.AddError($"{option} {text} is not a number from {least} to {most}.");
         return null;
+    }
+
+    /// <summary>Reads an ID, or adds an error that says what is allowed.</summary>
+    public static uint ParseId(ArgumentResult result, string option, uint least)
+    {
+        var text = result.Tokens[0].Value;
+        if (!uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number < least)
+        {
+            result.AddError($"{option} {text} is not a number from {least} to {uint.MaxValue}.");
+        }
+
+        return number;
     }
 
     private static LogLevel ParseLogLevel(ArgumentResult result)

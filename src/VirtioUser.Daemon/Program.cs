@@ -2,10 +2,17 @@
 using System.CommandLine.Invocation;
 using VirtioUser.Daemon;
 
+// The parser takes the next word for the value of such an option.
+if (args.TakeWhile(word => word != "--").FirstOrDefault(word => word.StartsWith("--", StringComparison.Ordinal) && word.IndexOf('=') == word.Length - 1) is { } empty)
+{
+    await StandardError.WriteLineAsync($"{empty[..^1]} has an empty value. See --help.").ConfigureAwait(false);
+    return 2;
+}
+
 var command = CommandLine.Create(DaemonHost.RunAsync, Capabilities.Print).Parse(args);
 if (command.Action is ParseErrorAction)
 {
-    await Console.Error.WriteLineAsync($"virtio-userd: {command.Errors[0].Message} See --help.").ConfigureAwait(false);
+    await StandardError.WriteLineAsync($"{command.Errors[0].Message} See --help.").ConfigureAwait(false);
     return 2;
 }
 

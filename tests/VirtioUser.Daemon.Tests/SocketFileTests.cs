@@ -60,6 +60,35 @@ public sealed class SocketFileTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("is too long", "--socket-path", "/tmp/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")]
+    [InlineData("--socket-path has an empty value", "--socket-path=")]
+    [InlineData("--socket-path is empty", "--socket-path", "")]
+    [InlineData("--virtio-id 0 is not", "--fd=3", "--virtio-id", "0")]
+    [InlineData("--virtio-id 99999999999 is not", "--fd=3", "--virtio-id", "99999999999")]
+    public async Task A_wrong_value_gets_one_sentence(string words, params string[] arguments)
+    {
+        await using var daemon = await DaemonProcess.StartAsync([.. arguments, .. Device]);
+
+        Assert.Equal(2, await daemon.Exited);
+        var line = Assert.Single(daemon.ErrorLines);
+        Assert.Contains(words, line, StringComparison.Ordinal);
+        Assert.DoesNotContain("Parameter", line, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("symbolic link")]
+    [InlineData("folder")]
+    public async Task What_is_in_the_place_of_the_lock_file_is_said(string kind)
+    {
+        var name = _folder.SocketPath + ".lock";
+        _ = kind == "folder" ? Directory.CreateDirectory(name) : File.CreateSymbolicLink(name, "elsewhere");
+        await using var daemon = await DaemonProcess.StartAsync(["--socket-path", _folder.SocketPath, .. Device]);
+
+        Assert.Equal(1, await daemon.Exited);
+        Assert.Contains($"{name} (it must be a file of its own, and is a {kind}", Assert.Single(daemon.ErrorLines), StringComparison.Ordinal);
+    }
+
     [Trait("Category", "Field")]
     [Fact]
     public async Task A_daemon_that_ends_leaves_its_successor_s_socket()

@@ -38,6 +38,7 @@ public sealed class TryTests
     [Theory]
     [InlineData(7, "sh", "-c", "exit 7")]
     [InlineData(0, "sh", "-c", "test -S \"${VIRTIO_USER#unix:}\"")]
+    [InlineData(5, "sh", "-c", "rm -r \"$(dirname \"${VIRTIO_USER#unix:}\")\"; exit 5")]
     [InlineData(127, "/nowhere/at-all")]
     public async Task The_exit_code_is_the_programs(int expected, params string[] program)
     {
@@ -45,6 +46,32 @@ public sealed class TryTests
 
         Assert.Equal(expected, await daemon.Exited);
         Assert.Equal(expected == 127, daemon.ErrorLines.Any(line => line.Contains("/nowhere/at-all could not be started", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData(127, "")]
+    [InlineData(126, "/tmp")]
+    [InlineData(126, "/etc/passwd")]
+    public async Task A_program_that_cannot_be_run_gets_one_sentence(int expected, string program)
+    {
+        await using var daemon = await DaemonProcess.StartAsync([.. Reverse, "--", program]);
+
+        Assert.Equal(expected, await daemon.Exited);
+        Assert.StartsWith("virtio-userd: ", Assert.Single(daemon.ErrorLines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_trace_that_goes_nowhere_is_no_affair_of_the_program()
+    {
+        using var run = Process.Start(new ProcessStartInfo(
+            "sh", ["-c", "exec \"$@\" 2>/dev/full", "sh", BuildOutput.Daemon, .. Reverse, "--trace", "--", "dotnet", BuildOutput.ReverseGuest])
+        {
+            RedirectStandardOutput = true,
+        })!;
+        var output = await run.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await run.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal((0, "1234:0001:01 answered 1: Hello from the guest!"), (run.ExitCode, output.Trim()));
     }
 
     [Theory]
@@ -59,17 +86,21 @@ public sealed class TryTests
         Assert.Contains(words, string.Join('\n', daemon.ErrorLines), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task A_program_that_hangs_ends_with_the_daemon()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(15)]
+    public async Task A_program_that_hangs_ends_with_the_daemon(int signal)
     {
-        await using var daemon = await DaemonProcess.StartAsync([.. Reverse, "--", "sh", "-c", "echo $$ >&2; exec sleep 1000"]);
-        var id = int.Parse(await daemon.LineAsync(""), System.Globalization.CultureInfo.InvariantCulture);
+        await using var daemon = await DaemonProcess.StartAsync([.. Reverse, "--", "sh", "-c", "echo $$ $VIRTIO_USER >&2; exec sleep 1000"]);
+        var words = (await daemon.LineAsync("")).Split(" unix:");
+        var id = int.Parse(words[0], System.Globalization.CultureInfo.InvariantCulture);
         using var program = Process.GetProcessById(id);
 
-        Assert.Equal(0, NativeMethods.Kill(daemon.Id, 15));
+        Assert.Equal(0, NativeMethods.Kill(daemon.Id, signal));
 
         Assert.Equal(128 + 9, await daemon.Exited);
         Assert.True(program.WaitForExit(Patience.Limit), "the program is still there");
+        Assert.False(Directory.Exists(Path.GetDirectoryName(words[1])), "the folder is still there");
     }
 
     [Fact]

@@ -44,7 +44,7 @@ catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
 {
     return signals.ExitCode;
 }
-catch (IOException e)
+catch (Exception e) when (e is IOException or UnauthorizedAccessException) // the latter where it is closed
 {
     return Fail(1, $"The output or another file could not be written or read: {e.Message}");
 }
@@ -55,7 +55,7 @@ static int Fail(int code, string message)
     {
         Console.Error.WriteLine(message);
     }
-    catch (IOException)
+    catch (Exception e) when (e is IOException or UnauthorizedAccessException)
     {
         // Nobody can be told; the code stands.
     }

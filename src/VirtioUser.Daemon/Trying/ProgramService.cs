@@ -12,7 +12,9 @@ namespace VirtioUser.Daemon.Trying;
 internal sealed class ProgramService(DaemonOptions options, IHostApplicationLifetime lifetime) : IHostedService, IDisposable
 {
     // As shells have it.
-    private const int CannotStart = 127;
+    private const int NotFound = 127, CannotRun = 126;
+
+    private const int NoSuchFile = 2; // ENOENT
 
     // A program that was told to end by the same Ctrl+C as the daemon is about to.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
@@ -27,6 +29,18 @@ internal sealed class ProgramService(DaemonOptions options, IHostApplicationLife
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         var words = options.Program!;
+        if (words[0].Length == 0)
+        {
+            await FailAsync(NotFound, "The program's name is empty.").ConfigureAwait(false);
+            return;
+        }
+
+        if (Directory.Exists(words[0]) && words[0].Contains('/', StringComparison.Ordinal))
+        {
+            await FailAsync(CannotRun, $"{words[0]} could not be started: it is a folder.").ConfigureAwait(false);
+            return;
+        }
+
         _process.StartInfo = new ProcessStartInfo(words[0], words.Skip(1)) { Environment = { ["VIRTIO_USER"] = $"unix:{options.SocketPath}" } };
         _process.EnableRaisingEvents = true;
         _process.Exited += (_, _) => lifetime.StopApplication();
@@ -37,9 +51,7 @@ internal sealed class ProgramService(DaemonOptions options, IHostApplicationLife
         }
         catch (Win32Exception e)
         {
-            await Console.Error.WriteLineAsync($"virtio-userd: {words[0]} could not be started: {e.Message}.").ConfigureAwait(false);
-            ExitCode = CannotStart;
-            lifetime.StopApplication();
+            await FailAsync(e.NativeErrorCode == NoSuchFile ? NotFound : CannotRun, $"{words[0]} could not be started: {e.Message.TrimEnd('.')}.").ConfigureAwait(false);
         }
     }
 
@@ -63,4 +75,11 @@ internal sealed class ProgramService(DaemonOptions options, IHostApplicationLife
 
     /// <inheritdoc/>
     public void Dispose() => _process.Dispose();
+
+    private async Task FailAsync(int code, string message)
+    {
+        ExitCode = code;
+        lifetime.StopApplication();
+        await StandardError.WriteLineAsync(message).ConfigureAwait(false);
+    }
 }

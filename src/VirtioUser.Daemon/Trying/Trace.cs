@@ -80,5 +80,15 @@ internal sealed class Trace(TextWriter output)
         _ => "done",
     };
 
-    private void Write(string name, string what) => _output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-6} {what}"));
+    private void Write(string name, string what)
+    {
+        try
+        {
+            _output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-6} {what}"));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Where it goes is full or closed: that is no affair of the program and its devices.
+        }
+    }
 }
