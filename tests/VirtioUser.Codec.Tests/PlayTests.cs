@@ -128,6 +128,45 @@ public sealed class PlayTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>, 
         }
     }
 
+    [Theory]
+    [InlineData("/dev/zero")]
+    [InlineData("/dev/urandom")]
+    public async Task What_is_no_video_and_has_no_end_is_not_read_on(string path)
+    {
+        var (code, _, said) = await RunAsync(path);
+
+        Assert.Equal(1, code);
+        Assert.Contains(said, line => line.Contains("neither IVF", StringComparison.Ordinal) || line.Contains("cannot be decoded", StringComparison.Ordinal));
+        if (path == "/dev/zero")
+        {
+            Assert.Single(said, line => line.StartsWith("vu-play: ", StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public async Task A_pipe_is_not_waited_for_when_it_is_known_to_be_no_video()
+    {
+        var path = Path.Combine(_folder.FullName, "open");
+        Assert.Equal(0, await ChildProcess.RunAsync("mkfifo", [path], cancellationToken: TestContext.Current.CancellationToken));
+        var playing = RunAsync(path);
+        await using FileStream pipe = new(path, FileMode.Open, FileAccess.Write);
+        try
+        {
+            for (var count = 0; count < 64 && !playing.IsCompleted; count++)
+            {
+                await pipe.WriteAsync(new byte[1 << 20], TestContext.Current.CancellationToken);
+            }
+        }
+        catch (IOException)
+        {
+            // It has ended and closed the pipe.
+        }
+
+        var (code, _, said) = await playing;
+        Assert.Equal(1, code);
+        Assert.Contains("neither IVF", said[0], StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_daemon_that_ends_in_the_middle_of_a_film_is_told()
     {
