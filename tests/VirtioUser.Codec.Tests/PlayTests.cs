@@ -167,6 +167,25 @@ public sealed class PlayTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>, 
         Assert.Contains("neither IVF", said[0], StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("{0} - < {1}", 0)] // the standard input
+    [InlineData("{0} {1} --framemd5 - >/dev/full", 1)]
+    [InlineData("{0} {1} --framemd5 - | exec true; exit ${{PIPESTATUS[0]}}", 1)] // nobody reads it
+    [InlineData("{0} {1} --json | exec true; exit ${{PIPESTATUS[0]}}", 1)]
+    [InlineData("{0} {1} 2>/dev/full", 0)]
+    [InlineData("{0} {1} 2>&-", 0)]
+    [InlineData("{0} {1}.missing 2>/dev/full", 1)]
+    [InlineData("{0} {1}.missing 2>&-", 1)]
+    [InlineData("{0} {1} --nonsense 2>/dev/full", 2)]
+    public async Task Faults_of_the_standard_streams_are_in_the_exit_code_and_end_nothing_else(string format, int expected)
+    {
+        var sample = await Sample.GetAsync(Sample.H264);
+        var program = $"VIRTIO_USER='unix:{daemon.SocketPath}' dotnet '{BuildOutput.PathOf("vu-play", "vu-play.dll")}'";
+        var command = string.Format(CultureInfo.InvariantCulture, format, program, $"'{sample.Path}'");
+
+        Assert.Equal(expected, await ChildProcess.RunAsync("bash", ["-c", command], cancellationToken: TestContext.Current.CancellationToken));
+    }
+
     [Fact]
     public async Task A_daemon_that_ends_in_the_middle_of_a_film_is_told()
     {
