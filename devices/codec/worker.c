@@ -250,13 +250,13 @@ static void decode_all(struct decoder *decoder)
 
 static void decode_stream(struct decoder *decoder)
 {
-	uint64_t enough = 0;
-	enum codec_error wrong = stream_open(decoder, &enough);
+	uint64_t needed = 0;
+	enum codec_error wrong = stream_open(decoder, &needed);
 
 	if (wrong == 0)
 		decode_all(decoder);
 	else
-		decoder_put_error(decoder, wrong, enough);
+		decoder_put_error(decoder, wrong, needed);
 	stream_close(decoder);
 }
 

@@ -128,6 +128,20 @@ public sealed class PlayTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>, 
         }
     }
 
+    [Fact]
+    public async Task A_codec_that_is_not_decoded_is_named()
+    {
+        var bytes = await File.ReadAllBytesAsync((await Sample.GetAsync(Sample.Vp9)).Path, TestContext.Current.CancellationToken);
+        "VP80"u8.CopyTo(bytes.AsSpan(8));
+        var path = Path.Combine(_folder.FullName, "vp8.ivf");
+        await File.WriteAllBytesAsync(path, bytes, TestContext.Current.CancellationToken);
+
+        var (code, _, said) = await RunAsync(path);
+
+        Assert.Equal(1, code);
+        Assert.Contains("IVF with the codec VP80", said[0], StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("/dev/zero")]
     [InlineData("/dev/urandom")]

@@ -10,7 +10,10 @@ internal static class CommandLine
     /// <summary>The option that says how much memory pictures get.</summary>
     public const string MemoryOption = "--memory";
 
-    private const int DefaultMemory = 256, MemoryMaximum = 64 << 10, ThreadsMaximum = 16;
+    /// <summary>The most that it can be, in MiB.</summary>
+    public const int MemoryMaximum = 64 << 10;
+
+    private const int DefaultMemory = 256, ThreadsMaximum = 16;
 
     /// <summary>Makes the command.</summary>
     /// <param name="play">Does it; returns the exit code.</param>

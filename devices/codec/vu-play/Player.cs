@@ -86,12 +86,17 @@ internal sealed class Player(Stream file, VideoDecoder decoder, IReadOnlyList<IF
     /// <summary>Says what went wrong, and what to do.</summary>
     internal static string Describe(in DecoderOutput output) => output.Error switch
     {
+        DecoderError.NoRoom when MiB(output.BytesNeeded) > CommandLine.MemoryMaximum => Text(
+            $"there is no room for a picture, and {CommandLine.MemoryOption} cannot be as much as it takes: it is {MiB(output.BytesThere)} now, {MiB(output.BytesNeeded)} would do"),
         DecoderError.NoRoom when output.BytesNeeded > 0 => Text(
-            $"there is no room for a picture: {CommandLine.MemoryOption} {MiB(output.BytesNeeded)} is enough, it is {MiB(output.BytesThere)} now ({output.BytesNeeded} and {output.BytesThere} bytes)"),
-        DecoderError.Unknown => output.Describe()
+            $"there is no room for a picture: {CommandLine.MemoryOption} {MiB(output.BytesNeeded)} is enough, it is {MiB(output.BytesThere)} now ({output.BytesNeeded} and {output.BytesThere} bytes){Arena(output.BytesNeeded)}"),
+        DecoderError.Unknown when output.FourCC == 0 => output.Describe()
             + ". From MP4, MKV and others ffmpeg makes one, without coding anew: ffmpeg -i FILE -c copy CLIP.h264, or CLIP.ivf for VP9 and AV1",
         _ => output.Describe(),
     };
+
+    // Of 1 GiB by itself, with all that guests have in it.
+    private static string Arena(ulong bytes) => bytes > 512 << 20 ? "; the daemon's --arena-size must be larger than that" : "";
 
     private static ulong MiB(ulong bytes) => (bytes + (1 << 20) - 1) >> 20;
 
