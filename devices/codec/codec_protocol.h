@@ -174,7 +174,8 @@ struct codec_output {
 	uint32_t stride[4]; /* bytes from a row to the next */
 	uint32_t reserved; /* 0 */
 	uint64_t plane[4]; /* where each plane's first sample is, in the object */
-	uint64_t needed; /* with CODEC_ERROR_NO_ROOM: a frames_size that would do, for a guest that keeps as many; 0 = not known */
+	uint64_t needed; /* with CODEC_ERROR_NO_ROOM: a frames_size that would do, for a guest that keeps as many; 0 = not known.
+			 * With CODEC_ERROR_UNKNOWN: the four characters by which IVF names the codec, the first in the lowest byte; or 0. */
 	uint32_t aspect_num; /* width of a sample divided by its height; 0 to 1 = not known */
 	uint32_t aspect_den;
 	int64_t duration; /* for how long to show the picture, in units of the stream's time base; 0 = not known */

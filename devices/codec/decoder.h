@@ -144,7 +144,7 @@ uint64_t decoder_enough(const struct decoder *decoder, const AVCodecContext *cod
 /* Sends the decoder's frame to the guest, which leaves it empty. */
 void decoder_put_frame(struct decoder *decoder);
 
-/* Sends an error, the end of the stream, or what it is; waits until the ring has room. @needed: for CODEC_ERROR_NO_ROOM */
+/* Sends an error, the end of the stream, or what it is; waits until the ring has room. @needed: as in the protocol */
 void decoder_put_error(struct decoder *decoder, enum codec_error error, uint64_t needed);
 void decoder_put_end(struct decoder *decoder);
 void decoder_put_stream(struct decoder *decoder, const struct codec_stream *stream);

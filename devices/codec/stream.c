@@ -159,7 +159,7 @@ fail:
 	return NULL;
 }
 
-enum codec_error stream_open(struct decoder *decoder, uint64_t *enough)
+enum codec_error stream_open(struct decoder *decoder, uint64_t *needed)
 {
 	struct stream *stream = &decoder->stream;
 	const AVCodec *codec;
@@ -173,11 +173,13 @@ enum codec_error stream_open(struct decoder *decoder, uint64_t *enough)
 	if (wrong != 0)
 		return wrong;
 	codec = find_codec(stream->video->codecpar->codec_id, &stream->told.codec);
-	if (!codec)
+	if (!codec) {
+		*needed = stream->video->codecpar->codec_tag;
 		return CODEC_ERROR_UNKNOWN;
+	}
 	stream->codec = open_codec(decoder, codec);
 	if (!stream->codec)
-		return decoder_own_is_too_large(decoder, codec, enough) ? CODEC_ERROR_NO_ROOM : CODEC_ERROR_HOST;
+		return decoder_own_is_too_large(decoder, codec, needed) ? CODEC_ERROR_NO_ROOM : CODEC_ERROR_HOST;
 	timing_start(&stream->timing, stream->format);
 	stream_tell(decoder, NULL);
 	return 0;

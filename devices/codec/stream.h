@@ -31,9 +31,9 @@ struct stream {
 /*
  * Finds out what the stream is, and opens what it takes. Returns what went wrong, or 0. stream_close is needed in any case.
  *
- * @enough: with CODEC_ERROR_NO_ROOM set to the room that would do
+ * @needed: set to what the protocol has for the error
  */
-enum codec_error stream_open(struct decoder *decoder, uint64_t *enough);
+enum codec_error stream_open(struct decoder *decoder, uint64_t *needed);
 
 void stream_close(struct decoder *decoder);
 

@@ -207,12 +207,21 @@ static void decode_rest(struct decoder *decoder)
 	} while (result != AVERROR_EOF && errors < ERRORS_MAX && !decoder_has_stopped(decoder));
 }
 
+/* Returns false if it is too early to tell. */
+static bool put_input_error(struct decoder *decoder)
+{
+	if (is_doubtful(&decoder->stream))
+		return false;
+	decoder_put_error(decoder, CODEC_ERROR_INPUT, 0);
+	return true;
+}
+
 /* Reads packets to the end, or to where there is no way on. */
 static void decode_all(struct decoder *decoder)
 {
 	struct stream *stream = &decoder->stream;
 	AVPacket *packet = decoder->packet;
-	bool cut = false;
+	bool cut = false, untold = false;
 	int result;
 
 	for (;;) {
@@ -220,7 +229,7 @@ static void decode_all(struct decoder *decoder)
 		if (result < 0 || decoder_has_stopped(decoder))
 			break;
 		if (packet->flags & AV_PKT_FLAG_CORRUPT) {
-			decoder_put_error(decoder, CODEC_ERROR_INPUT, 0);
+			untold = !put_input_error(decoder);
 			cut = true;
 		}
 		decode(decoder, packet);
@@ -230,22 +239,24 @@ static void decode_all(struct decoder *decoder)
 	if (result == AVERROR(ENOMEM))
 		decoder_put_error(decoder, CODEC_ERROR_HOST, 0);
 	else if (result < 0 && result != AVERROR_EOF && !cut)
-		decoder_put_error(decoder, CODEC_ERROR_INPUT, 0);
+		untold = !put_input_error(decoder);
 	decode_rest(decoder);
 	report_concealed(decoder);
 	if (is_doubtful(stream))
 		decoder_put_error(decoder, CODEC_ERROR_UNKNOWN, 0);
+	else if (untold)
+		decoder_put_error(decoder, CODEC_ERROR_INPUT, 0);
 }
 
 static void decode_stream(struct decoder *decoder)
 {
-	uint64_t enough = 0;
-	enum codec_error wrong = stream_open(decoder, &enough);
+	uint64_t needed = 0;
+	enum codec_error wrong = stream_open(decoder, &needed);
 
 	if (wrong == 0)
 		decode_all(decoder);
 	else
-		decoder_put_error(decoder, wrong, enough);
+		decoder_put_error(decoder, wrong, needed);
 	stream_close(decoder);
 }
 

@@ -129,6 +129,78 @@ public sealed class PlayTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>, 
     }
 
     [Fact]
+    public async Task A_codec_that_is_not_decoded_is_named()
+    {
+        var bytes = await File.ReadAllBytesAsync((await Sample.GetAsync(Sample.Vp9)).Path, TestContext.Current.CancellationToken);
+        "VP80"u8.CopyTo(bytes.AsSpan(8));
+        var path = Path.Combine(_folder.FullName, "vp8.ivf");
+        await File.WriteAllBytesAsync(path, bytes, TestContext.Current.CancellationToken);
+
+        var (code, _, said) = await RunAsync(path);
+
+        Assert.Equal(1, code);
+        Assert.Contains("IVF with the codec VP80", said[0], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/dev/zero")]
+    [InlineData("/dev/urandom")]
+    public async Task What_is_no_video_and_has_no_end_is_not_read_on(string path)
+    {
+        var (code, _, said) = await RunAsync(path);
+
+        Assert.Equal(1, code);
+        Assert.Contains(said, line => line.Contains("neither IVF", StringComparison.Ordinal) || line.Contains("cannot be decoded", StringComparison.Ordinal));
+        if (path == "/dev/zero")
+        {
+            Assert.Single(said, line => line.StartsWith("vu-play: ", StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public async Task A_pipe_is_not_waited_for_when_it_is_known_to_be_no_video()
+    {
+        var path = Path.Combine(_folder.FullName, "open");
+        Assert.Equal(0, await ChildProcess.RunAsync("mkfifo", [path], cancellationToken: TestContext.Current.CancellationToken));
+        var playing = RunAsync(path);
+        await using FileStream pipe = new(path, FileMode.Open, FileAccess.Write);
+        try
+        {
+            for (var count = 0; count < 64 && !playing.IsCompleted; count++)
+            {
+                await pipe.WriteAsync(new byte[1 << 20], TestContext.Current.CancellationToken);
+            }
+        }
+        catch (IOException)
+        {
+            // It has ended and closed the pipe.
+        }
+
+        var (code, _, said) = await playing;
+        Assert.Equal(1, code);
+        Assert.Contains("neither IVF", said[0], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{0} - < {1}", 0)] // the standard input
+    [InlineData("{0} {1} --framemd5 - >/dev/full", 1)]
+    [InlineData("{0} {1} --framemd5 - | exec true; exit ${{PIPESTATUS[0]}}", 1)] // nobody reads it
+    [InlineData("{0} {1} --json | exec true; exit ${{PIPESTATUS[0]}}", 1)]
+    [InlineData("{0} {1} 2>/dev/full", 0)]
+    [InlineData("{0} {1} 2>&-", 0)]
+    [InlineData("{0} {1}.missing 2>/dev/full", 1)]
+    [InlineData("{0} {1}.missing 2>&-", 1)]
+    [InlineData("{0} {1} --nonsense 2>/dev/full", 2)]
+    public async Task Faults_of_the_standard_streams_are_in_the_exit_code_and_end_nothing_else(string format, int expected)
+    {
+        var sample = await Sample.GetAsync(Sample.H264);
+        var program = $"VIRTIO_USER='unix:{daemon.SocketPath}' dotnet '{BuildOutput.PathOf("vu-play", "vu-play.dll")}'";
+        var command = string.Format(CultureInfo.InvariantCulture, format, program, $"'{sample.Path}'");
+
+        Assert.Equal(expected, await ChildProcess.RunAsync("bash", ["-c", command], cancellationToken: TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
     public async Task A_daemon_that_ends_in_the_middle_of_a_film_is_told()
     {
         var library = await CodecBuild.GetAsync(await Sample.TreeAsync(), cancellationToken: TestContext.Current.CancellationToken);

@@ -40,6 +40,10 @@ public sealed class CommandLineTests
     [InlineData("a", "--threads", "many")]
     [InlineData("a", "--memory", "65537")]
     [InlineData("a", "--nonsense")]
+    [InlineData("")]
+    [InlineData("a", "--framemd5", "")]
+    [InlineData("a", "--png", "")]
+    [InlineData("a", "--sheet", "")]
     public void What_means_nothing_is_an_error(params string[] arguments) =>
         Assert.NotEmpty(CommandLine.Create(_ => 0).Parse(arguments).Errors);
 }

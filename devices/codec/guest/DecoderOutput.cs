@@ -65,6 +65,12 @@ public readonly record struct DecoderOutput
     /// <summary>With <see cref="DecoderError.NoRoom"/>: the <see cref="VideoDecoderOptions.FrameMemory"/> that there is. Otherwise 0.</summary>
     public ulong BytesThere { get; init; }
 
+    /// <summary>
+    /// With <see cref="DecoderError.Unknown"/>: the four characters by which an IVF file names a codec that the device does not decode, the first in
+    /// the lowest byte; 0 if it is no IVF file. Otherwise 0.
+    /// </summary>
+    public uint FourCC { get; init; }
+
     /// <summary>What went wrong, in words.</summary>
     /// <returns>A sentence without a full stop; empty if nothing did.</returns>
     public string Describe() => Error switch
@@ -76,10 +82,24 @@ public readonly record struct DecoderOutput
         DecoderError.Format => "pictures are of a kind that the device cannot hand over",
         DecoderError.Host => "the host's decoder failed",
         DecoderError.Input => "the stream ends within a packet, has one of more than 16 MiB, or is damaged so that nothing behind it can be found",
+        DecoderError.Unknown when FourCC != 0 => Text($"the file is IVF with the codec {Name(FourCC)}; H.264, VP9 and AV1 (H264, VP90 and AV01) are decoded"),
         DecoderError.Unknown => "the stream is neither IVF (of H.264, VP9 or AV1) nor H.264 as a byte stream (Annex B)",
         DecoderError.Kept => Text($"{Protocol.RingEntries} pictures are kept, and no more can be: one is lost"),
         _ => Text($"error {(int)Error} of the device"),
     };
+
+    /// <summary>A codec's name as it is written, or as a number if that cannot be.</summary>
+    private static string Name(uint fourCC)
+    {
+        var characters = string.Create(4, fourCC, static (name, value) =>
+        {
+            for (var i = 0; i < name.Length; i++)
+            {
+                name[i] = (char)(byte)(value >> (8 * i));
+            }
+        });
+        return characters.All(char.IsAsciiLetterOrDigit) ? characters : Text($"0x{fourCC:x8}");
+    }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

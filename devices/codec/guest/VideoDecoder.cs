@@ -332,7 +332,8 @@ public sealed class VideoDecoder : IDisposable
     {
         Kind = DecoderOutputKind.Error,
         Error = (DecoderError)entry.Error,
-        BytesNeeded = entry.Needed,
+        BytesNeeded = (DecoderError)entry.Error == DecoderError.NoRoom ? entry.Needed : 0,
+        FourCC = (DecoderError)entry.Error == DecoderError.Unknown ? (uint)entry.Needed : 0,
         BytesThere = (DecoderError)entry.Error == DecoderError.NoRoom ? _framesSize : 0,
     };
 

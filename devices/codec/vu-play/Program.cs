@@ -11,7 +11,7 @@ const int failure = 1, usage = 2;
 var command = CommandLine.Create(Play).Parse(args);
 if (command.Action is ParseErrorAction)
 {
-    Console.Error.WriteLine($"vu-play: {command.Errors[0].Message} See --help.");
+    StandardStreams.WriteError($"vu-play: {command.Errors[0].Message} See --help.");
     return usage;
 }
 
@@ -43,7 +43,9 @@ static int Play(PlayOptions options)
 
 static int Decode(PlayOptions options)
 {
-    using FileStream file = new(options.File, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+    using var file = options.File == "-"
+        ? StandardStreams.OpenInput()
+        : new FileStream(options.File, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
     List<IFrameWriter> writers = [];
     try
     {
@@ -65,8 +67,17 @@ static int Decode(PlayOptions options)
         using var decoder = VideoDecoder.Open(new() { Threads = options.Threads, FrameMemory = options.FrameMemory });
         Player player = new(file, decoder, writers, Say);
         player.Run();
-        var output = options.Json && options.FrameMd5 != "-" ? Console.Out : Console.Error;
-        output.WriteLine(options.Json ? player.Summary.ToJson() : player.Summary.ToString());
+        var summary = options.Json ? player.Summary.ToJson() : player.Summary.ToString();
+        if (options.Json && options.FrameMd5 != "-")
+        {
+            using var output = OpenText("-");
+            output.WriteLine(summary);
+        }
+        else
+        {
+            StandardStreams.WriteError(summary);
+        }
+
         return player.Summary.Errors == 0 ? 0 : failure;
     }
     finally
@@ -81,8 +92,8 @@ static int Decode(PlayOptions options)
 static StreamWriter OpenText(string path)
 {
     const int bufferLength = 16 << 10;
-    var file = path == "-" ? Console.OpenStandardOutput() : new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read);
+    var file = path == "-" ? StandardStreams.OpenOutput() : new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read);
     return new StreamWriter(file, bufferSize: bufferLength);
 }
 
-static void Say(string text) => Console.Error.WriteLine($"vu-play: {text}");
+static void Say(string text) => StandardStreams.WriteError($"vu-play: {text}");
