@@ -67,10 +67,10 @@ internal static class InFlightCases
         var listener = new Socket(AddressFamily.Unix, type, ProtocolType.Unspecified);
         listener.Bind(new UnixDomainSocketEndPoint($"\0hostile-{Guid.NewGuid()}"));
         listener.Listen(1);
-        using var client = new Socket(AddressFamily.Unix, type, ProtocolType.Unspecified);
+        var client = new Socket(AddressFamily.Unix, type, ProtocolType.Unspecified);
         client.Connect(listener.LocalEndPoint!);
         using var mine = new FileDescriptor((int)client.Handle);
-        client.SafeHandle.SetHandleAsInvalid();
+        client.SafeHandle.SetHandleAsInvalid(); // not disposed: that would wait for the handle
         if (type == SocketType.Seqpacket)
         {
             NativeMethods.SendPacket(mine, []);
