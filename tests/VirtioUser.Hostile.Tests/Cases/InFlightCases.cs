@@ -39,7 +39,8 @@ internal static class InFlightCases
             var refused = connection.LastAnswer == Answer.Refused && connection.Lives();
             connection.Dispose();
             a.Saw = refused ? Verdict.Refused : Verdict.ConnectionEnded;
-        }) with { StaysConnected = true });
+        }) with
+    { StaysConnected = true });
 
     private static FileDescriptor Put(int type, FileDescriptor inner, bool outOfBand = false, bool emptyFirst = false, bool unread = false)
     {
