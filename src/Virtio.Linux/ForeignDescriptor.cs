@@ -16,13 +16,15 @@ internal static unsafe class ForeignDescriptor
 
     private const int BufferSize = 4096;
 
-    /// <summary>Closes a descriptor; a socket soon, a Unix socket for all who have it. Does not wait for sockets.</summary>
+    /// <summary>Closes a descriptor; a Unix socket for all who have it. A socket whose closing takes long is left to another thread.</summary>
     /// <param name="descriptor">The descriptor; owned.</param>
     internal static void Close(FileDescriptor descriptor)
     {
         if (IsSocket(descriptor))
         {
-            SocketCloser.Post(descriptor);
+            var closed = new CountdownEvent(2);
+            SocketCloser.Post(descriptor, closed);
+            SocketCloser.WaitBriefly(closed);
         }
         else
         {

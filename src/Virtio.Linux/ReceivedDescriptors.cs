@@ -7,9 +7,6 @@ namespace Virtio.Linux;
 /// </summary>
 public sealed class ReceivedDescriptors : IDisposable
 {
-    // How long a socket may take to be closed before whoever waits for that goes on.
-    private static readonly TimeSpan ClosePatience = TimeSpan.FromMilliseconds(100);
-
     private readonly FileDescriptor?[] _descriptors;
     private readonly int _depth;
 
@@ -82,8 +79,7 @@ public sealed class ReceivedDescriptors : IDisposable
         Count = 0;
         if (sockets is not null)
         {
-            sockets.Signal();
-            sockets.Wait(ClosePatience); // not disposed: who closes may signal later
+            SocketCloser.WaitBriefly(sockets);
         }
     }
 

@@ -10,6 +10,7 @@ internal static class SocketCloser
     private const int MaximumThreads = 16;
 
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(100);
     private static readonly object Gate = new();
 
     // All of these under the gate. A thread that waits for work counts as idle until it has taken some.
@@ -50,6 +51,14 @@ internal static class SocketCloser
                 s_threads--;
             }
         }
+    }
+
+    /// <summary>Waits until the sockets of a batch are closed, but not for long: what takes longer is nobody's concern but their maker's.</summary>
+    /// <param name="batch">Has one count more than sockets. Not to be disposed of: who closes may signal later.</param>
+    internal static void WaitBriefly(CountdownEvent batch)
+    {
+        batch.Signal();
+        batch.Wait(Patience);
     }
 
     /// <summary>Whether every socket that was posted is closed: for who counts what is open.</summary>

@@ -183,7 +183,7 @@ public sealed unsafe partial class UnixSocket : IDisposable
         if (Interlocked.Exchange(ref _discarded, 1) == 0 && !Descriptor.IsClosed)
         {
             _ = Native.Shutdown(Descriptor, Native.SHUT_RDWR); // so that the other side sees the end now
-            ForeignDescriptor.Close(Descriptor);
+            SocketCloser.Post(Descriptor);
         }
     }
 
