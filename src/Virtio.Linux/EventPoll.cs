@@ -5,8 +5,8 @@ using System.Runtime.InteropServices;
 namespace Virtio.Linux;
 
 /// <summary>
-/// Waits for any of a set of descriptors. <see cref="Add"/> and <see cref="Remove"/> may come from any thread, also while
-/// another one waits; <see cref="Wait"/> from one thread at a time. <see cref="Wait"/> allocates nothing.
+/// Waits for any of a set of descriptors. All members may be called from any thread, also while others wait.
+/// <see cref="Wait"/> and <see cref="Wake"/> allocate nothing.
 /// </summary>
 public sealed unsafe class EventPoll : IDisposable
 {
@@ -16,7 +16,16 @@ public sealed unsafe class EventPoll : IDisposable
     private static readonly int EventSize = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16;
     private static readonly int DataOffset = EventSize - sizeof(ulong);
 
+    // Reported to nobody: only the wait ends.
+    private const ulong WakeToken = ulong.MaxValue;
+
+    private readonly Lock _lock = new();
     private readonly FileDescriptor _poll;
+    private readonly EventFd _wake = EventFd.Create();
+
+    // Both under the lock. What wakes a thread that is about to wait must stay open until it has been woken.
+    private int _waiting;
+    private bool _closed;
 
     /// <summary>Makes an empty set.</summary>
     /// <exception cref="LinuxException">No descriptor is left.</exception>
@@ -25,15 +34,18 @@ public sealed unsafe class EventPoll : IDisposable
         var number = Native.EPollCreate(Native.EPOLL_CLOEXEC);
         if (number < 0)
         {
-            LinuxException.ThrowLast("epoll_create1");
+            var error = LinuxException.LastErrno;
+            _wake.Dispose();
+            throw new LinuxException("epoll_create1", error);
         }
 
         _poll = new FileDescriptor(number);
+        Add(_wake.Descriptor, WakeToken, edgeTriggered: true);
     }
 
     /// <summary>Adds a descriptor. It must be removed, or closed with all its duplicates, to leave the set.</summary>
     /// <param name="descriptor">The descriptor; stays the caller's.</param>
-    /// <param name="token">What <see cref="Wait"/> reports for it.</param>
+    /// <param name="token">What <see cref="Wait"/> reports for it; not <see cref="ulong.MaxValue"/>.</param>
     /// <param name="events">What to wait for.</param>
     /// <param name="edgeTriggered">Whether to report the descriptor once when it is ready now, and then once after each
     /// time that something happens on it, instead of as long as it is ready. An eventfd that is only waited for never has
@@ -65,7 +77,8 @@ public sealed unsafe class EventPoll : IDisposable
     /// <summary>Waits until something happens on a descriptor of the set.</summary>
     /// <param name="ready">Receives the token and events of each descriptor that is ready; what does not fit is reported next time.</param>
     /// <param name="timeoutMilliseconds">How long to wait; -1 = for ever, 0 = only look.</param>
-    /// <returns>How many were written to <paramref name="ready"/>; 0 if the time ran out.</returns>
+    /// <returns>How many were written to <paramref name="ready"/>; 0 after <see cref="Wake"/>, after <see cref="Dispose"/>, or if
+    /// the time ran out.</returns>
     /// <exception cref="ArgumentException"><paramref name="ready"/> is empty.</exception>
     /// <exception cref="LinuxException">The wait failed.</exception>
     public int Wait(Span<ReadyDescriptor> ready, int timeoutMilliseconds = -1)
@@ -75,6 +88,74 @@ public sealed unsafe class EventPoll : IDisposable
             throw new ArgumentException("There must be room for at least one event.", nameof(ready));
         }
 
+        lock (_lock)
+        {
+            if (_closed)
+            {
+                return 0;
+            }
+
+            _waiting++;
+        }
+
+        try
+        {
+            return WaitNow(ready, timeoutMilliseconds);
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _waiting--;
+                CloseIfLast();
+            }
+        }
+    }
+
+    /// <summary>
+    /// Ends a wait: that of one thread that waits now, or the next one. Several may end one wait. Nothing happens after <see cref="Dispose"/>.
+    /// </summary>
+    public void Wake()
+    {
+        lock (_lock)
+        {
+            if (!_closed)
+            {
+                _wake.Signal();
+            }
+        }
+    }
+
+    /// <summary>Ends every wait, for good, and closes the set; the descriptors in it stay open.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _closed = true;
+            CloseIfLast();
+        }
+    }
+
+    /// <summary>The last thread that waits closes; until then, each that leaves lets the next one go. Under the lock.</summary>
+    private void CloseIfLast()
+    {
+        if (!_closed)
+        {
+            return;
+        }
+
+        if (_waiting > 0)
+        {
+            _wake.Signal();
+            return;
+        }
+
+        _poll.Dispose();
+        _wake.Dispose();
+    }
+
+    private int WaitNow(Span<ReadyDescriptor> ready, int timeoutMilliseconds)
+    {
         var room = Math.Min(ready.Length, MaximumPerWait);
         var events = stackalloc byte[MaximumPerWait * 16];
         var deadline = timeoutMilliseconds < 0 ? 0 : Environment.TickCount64 + timeoutMilliseconds;
@@ -91,15 +172,18 @@ public sealed unsafe class EventPoll : IDisposable
                 timeoutMilliseconds = (int)Math.Max(0, deadline - Environment.TickCount64);
             }
         }
+
+        var reported = 0;
         for (var i = 0; i < count; i++)
         {
             var one = events + i * EventSize;
             var token = BinaryPrimitives.ReadUInt64LittleEndian(new ReadOnlySpan<byte>(one + DataOffset, sizeof(ulong)));
-            ready[i] = new ReadyDescriptor(token, (PollEvents)(*(uint*)one));
+            if (token != WakeToken)
+            {
+                ready[reported++] = new ReadyDescriptor(token, (PollEvents)(*(uint*)one));
+            }
         }
-        return count;
-    }
 
-    /// <summary>Closes the set; the descriptors in it stay open.</summary>
-    public void Dispose() => _poll.Dispose();
+        return reported;
+    }
 }

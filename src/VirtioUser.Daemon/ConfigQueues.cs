@@ -18,8 +18,6 @@ namespace VirtioUser.Daemon;
 internal sealed class ConfigQueues(
     DeviceModel model, Host.HostOptions options, QueueFaults faults, GuestLog guestLog, ILogger<ConfigQueues> logger, Trace? trace = null) : IDisposable
 {
-    private const ulong WakeToken = Limits.QueueCount;
-
     // A driver can make each chain of a ring as long as the ring, out of the same descriptors. So many rings' worth are read at a
     // time, then the lock is free for whoever takes the queue away.
     private const int RingsPerTurn = 4;
@@ -28,7 +26,6 @@ internal sealed class ConfigQueues(
     private readonly ILogger _guestLogger = guestLog.For(logger);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly EventPoll _poll = new();
-    private readonly EventFd _wake = EventFd.Create();
     private readonly byte[] _request = new byte[ConfigMessage.Size + 1];
     private StartedQueue? _requests;
     private StartedQueue? _replies;
@@ -36,7 +33,6 @@ internal sealed class ConfigQueues(
     private bool _open;
     private int _driver;
     private Task? _oldDriver;
-    private bool _closed;
     private volatile bool _stopping;
 
     /// <summary>Complete when the thread has ended: the device model is not asked any more.</summary>
@@ -46,7 +42,6 @@ internal sealed class ConfigQueues(
     /// <exception cref="OutOfMemoryException">The system has no thread left; <see cref="Ended"/> is complete then.</exception>
     public void Start()
     {
-        AddToPoll(_wake, WakeToken);
         try
         {
             new Thread(Main) { IsBackground = true, Name = "config queues" }.Start();
@@ -67,7 +62,7 @@ internal sealed class ConfigQueues(
             Place(queue.Index) = queue;
         }
 
-        Wake();
+        _poll.Wake();
     }
 
     /// <summary>Ends the use of a queue. When this returns it is not touched any more.</summary>
@@ -116,39 +111,22 @@ internal sealed class ConfigQueues(
             _open = open;
         }
 
-        Wake();
+        _poll.Wake();
     }
 
     /// <summary>Ends the thread, after the callback that it may be in (<see cref="Ended"/>). Both queues must be detached.</summary>
     public void Dispose()
     {
         _stopping = true;
-        Wake();
+        _poll.Wake();
     }
 
     // Edge-triggered, and never consumed: whatever a front-end does to the count of an eventfd, each of its signals wakes once.
     private void AddToPoll(EventFd descriptor, ulong token) => _poll.Add(descriptor.Descriptor, token, edgeTriggered: true);
 
-    private void Wake()
-    {
-        lock (_lock)
-        {
-            if (!_closed)
-            {
-                _wake.Signal();
-            }
-        }
-    }
-
     private void Close()
     {
-        lock (_lock)
-        {
-            _closed = true;
-            _poll.Dispose();
-            _wake.Dispose();
-        }
-
+        _poll.Dispose();
         _ended.SetResult();
     }
 
@@ -249,7 +227,7 @@ internal sealed class ConfigQueues(
     {
         if (again)
         {
-            Wake();
+            _poll.Wake();
         }
 
         if (fault is not null)

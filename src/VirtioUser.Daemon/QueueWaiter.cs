@@ -12,21 +12,15 @@ namespace VirtioUser.Daemon;
 /// </summary>
 internal sealed class QueueWaiter : IQueueWaiter, IDisposable
 {
-    private const int WakeToken = Protocol.Limits.QueueCount;
-
     private readonly EventPoll _poll = new();
-    private readonly EventFd _wake = EventFd.Create();
     private readonly EventFd?[] _kicks = new EventFd?[Protocol.Limits.QueueCount];
-
-    /// <summary>Waits for nothing but <see cref="Wake"/> at first.</summary>
-    public QueueWaiter() => Add(_wake, WakeToken);
 
     /// <summary>Waits for a queue's kicks too. Any thread.</summary>
     /// <param name="index">The queue.</param>
     /// <param name="kick">Its descriptor; stays the caller's, who calls <see cref="Remove"/> before it goes.</param>
     public void Add(int index, EventFd kick)
     {
-        Add(kick, (ulong)index);
+        _poll.Add(kick.Descriptor, (ulong)index, edgeTriggered: true);
         Volatile.Write(ref _kicks[index], kick);
     }
 
@@ -44,36 +38,13 @@ internal sealed class QueueWaiter : IQueueWaiter, IDisposable
     public void Wait()
     {
         // Who woke us does not matter: whoever wakes looks at both queues.
-        Span<ReadyDescriptor> ready = stackalloc ReadyDescriptor[Protocol.Limits.QueueCount + 1];
-        try
-        {
-            _poll.Wait(ready);
-        }
-        catch (ObjectDisposedException)
-        {
-            // Nothing can come any more; whoever waits is about to end.
-        }
+        Span<ReadyDescriptor> ready = stackalloc ReadyDescriptor[Protocol.Limits.QueueCount];
+        _poll.Wait(ready);
     }
 
     /// <inheritdoc/>
-    public void Wake()
-    {
-        try
-        {
-            _wake.Signal();
-        }
-        catch (ObjectDisposedException)
-        {
-            // Nobody waits any more.
-        }
-    }
+    public void Wake() => _poll.Wake();
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        _poll.Dispose();
-        _wake.Dispose();
-    }
-
-    private void Add(EventFd descriptor, ulong token) => _poll.Add(descriptor.Descriptor, token, edgeTriggered: true);
+    public void Dispose() => _poll.Dispose();
 }

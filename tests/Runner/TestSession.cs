@@ -8,6 +8,7 @@ namespace Runner;
 internal sealed class TestSession(IAnsiConsole console)
 {
     private readonly Table _summary = new Table().AddColumns("group", "passed", "failed", "skipped", "time");
+    private readonly List<string> _failures = [];
     private int _passed, _failed, _skipped;
 
     // Output that goes to a file or a pipe is not to be wrapped at the width of a terminal that is not there.
@@ -15,6 +16,9 @@ internal sealed class TestSession(IAnsiConsole console)
 
     // Of one failure.
     private const int LinesShown = 80;
+
+    // Of each failure, and of how many, once more at the end: of a long output often only the end is kept.
+    private const int LinesAtTheEnd = 6, FailuresAtTheEnd = 30;
 
     /// <summary>Runs the groups one after the other and returns the exit code: 0 if something passed and nothing failed.</summary>
     /// <param name="groups">The groups.</param>
@@ -53,6 +57,11 @@ internal sealed class TestSession(IAnsiConsole console)
         }
 
         console.Write(_summary);
+        foreach (var failure in _failures.Take(FailuresAtTheEnd))
+        {
+            console.WriteLine(failure);
+        }
+
         console.WriteLine(_skipped == 0 ? $"{_passed} passed, {_failed} failed" : $"{_passed} passed, {_failed} failed, {_skipped} skipped");
         return _failed == 0 && _passed > 0 ? 0 : 1;
     }
@@ -109,7 +118,9 @@ internal sealed class TestSession(IAnsiConsole console)
             {
                 case Verdict.Failed:
                     console.MarkupLineInterpolated($"  [red]failed[/]  {outcome.Test}");
-                    WriteLines(outcome.Message.ReplaceLineEndings("\n").Split('\n'));
+                    var lines = outcome.Message.ReplaceLineEndings("\n").Split('\n');
+                    WriteLines(lines);
+                    _failures.Add($"failed: {name}: {outcome.Test}\n    {string.Join("\n    ", lines.Take(LinesAtTheEnd))}");
                     break;
                 case Verdict.Skipped:
                     console.MarkupLineInterpolated($"  [yellow]skipped[/] {outcome.Test}: {outcome.Message}");

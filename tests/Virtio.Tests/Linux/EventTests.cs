@@ -156,6 +156,56 @@ public class EventTests
     }
 
     [Fact]
+    public async Task The_end_of_a_set_ends_the_wait_of_a_thread_that_is_just_about_to_wait()
+    {
+        const int rounds = 5_000, threads = 3; // the moment in question is between two instructions
+        using var round = new Barrier(threads + 1);
+        EventPoll? poll = null;
+        var waits = Enumerable.Range(0, threads).Select(_ => Start(() =>
+        {
+            var ready = new ReadyDescriptor[1];
+            for (var i = 0; i < rounds; i++)
+            {
+                round.SignalAndWait();
+                Assert.Equal(0, poll!.Wait(ready));
+                round.SignalAndWait();
+            }
+        }));
+        var ends = Start(() =>
+        {
+            var random = new Random(1);
+            for (var i = 0; i < rounds; i++)
+            {
+                poll = new EventPoll();
+                round.SignalAndWait();
+                Thread.SpinWait(random.Next(200));
+                poll.Wake();
+                poll.Dispose();
+                poll.Dispose();
+                round.SignalAndWait();
+            }
+        });
+
+        await Task.WhenAll([ends, .. waits]).WaitAsync(TimeSpan.FromMinutes(2), TestContext.Current.CancellationToken);
+
+        static Task Start(Action action) =>
+            Task.Factory.StartNew(action, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    [Fact]
+    public void A_wake_up_ends_one_wait_also_when_it_comes_first()
+    {
+        using var poll = new EventPoll();
+        var ready = new ReadyDescriptor[1];
+        poll.Wake();
+        Assert.Equal(0, poll.Wait(ready));
+        using var signal = EventFd.Create();
+        poll.Add(signal.Descriptor, 1);
+        signal.Signal();
+        Assert.Equal(1, poll.Wait(ready));
+    }
+
+    [Fact]
     public void Adding_twice_and_removing_what_is_not_there_fail()
     {
         using var poll = new EventPoll();
