@@ -89,8 +89,8 @@ public sealed class PollTests : IDisposable
             Assert.False(instance.Call(Given.Ping(TestOperation.Echo, i), 100, out _));
         }
 
-        // The 1st, 3rd, 7th and 15th, as far as they had the processor for themselves.
-        Assert.InRange(DriverAttributes.Statistic("polls_missed") - missed, 0, 4);
+        // For 50 us, for 25, less than the shortest: as far as they had the processor for themselves.
+        Assert.InRange(DriverAttributes.Statistic("polls_missed") - missed, 0, 2);
         other.Ping(Given.Ping(TestOperation.Release, gate), Given.Deadline());
         for (uint i = 0; i < Waits; i++)
         {
