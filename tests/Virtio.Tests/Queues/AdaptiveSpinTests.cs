@@ -146,6 +146,28 @@ public class AdaptiveSpinTests
         }
     }
 
+    [Fact]
+    public void On_a_restless_machine_most_waits_are_found_by_spinning()
+    {
+        var random = new Random(1);
+        var (first, second) = (Side(200, 0, 5), Side(50, 0, 5));
+        var simulation = new SpinSimulation(first, second);
+        const int RoundTrips = 200_000;
+        for (var i = 0; i < RoundTrips; i++)
+        {
+            // Work of mostly some microseconds; at times something else has the processor for milliseconds.
+            foreach (var side in new[] { first, second })
+            {
+                side.WakeUp = random.Next(50, 600) * s_microsecond;
+                side.Work = (random.Next(1000) == 0 ? random.Next(5000) : random.Next(2, 15)) * s_microsecond;
+            }
+
+            simulation.RoundTrip();
+        }
+
+        Assert.InRange(first.Misses + second.Misses, 0, RoundTrips / 20);
+    }
+
     [Theory]
     [InlineData(250)]
     [InlineData(500)]

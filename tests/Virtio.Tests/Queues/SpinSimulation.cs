@@ -10,10 +10,11 @@ namespace Virtio.Tests.Queues;
 /// <param name="work">How long it works before it acts.</param>
 internal sealed class SpinningSide(TimeSpan limit, TimeSpan wakeUp, TimeSpan work)
 {
-    private readonly long _wakeUp = SpinSimulation.Ticks(wakeUp);
     private long _waitingSince;
 
     public AdaptiveSpin Spin { get; } = new(limit);
+
+    public long WakeUp { get; set; } = SpinSimulation.Ticks(wakeUp);
 
     public long Work { get; set; } = SpinSimulation.Ticks(work);
 
@@ -34,7 +35,7 @@ internal sealed class SpinningSide(TimeSpan limit, TimeSpan wakeUp, TimeSpan wor
         }
         else
         {
-            now += _wakeUp;
+            now += WakeUp;
             Spin.NoteWait(now - _waitingSince);
             HitsInARow = 0;
             Misses++;
