@@ -1,5 +1,4 @@
 // Waits that spin before they sleep, and what they teach.
-using System.Diagnostics;
 using Virtio.Queues;
 using VirtioUser.Guest.Direct;
 using Xunit;
