@@ -118,6 +118,8 @@ static struct virtio_user_instance *vu_instance_new(struct vu_device *vu)
 	spin_lock_init(&inst->event_lock);
 	spin_lock_init(&inst->waiters_lock);
 	INIT_LIST_HEAD(&inst->waiters);
+	vu_spin_init(&inst->ping_spin);
+	vu_spin_init(&inst->read_spin);
 	init_waitqueue_head(&inst->readable);
 	init_waitqueue_head(&inst->writable);
 	mutex_init(&inst->owner_lock);

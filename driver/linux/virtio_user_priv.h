@@ -7,6 +7,7 @@
  *   mmap_lock > instance.shm_lock > shm.lock
  *   event.lock > instance.event_lock > ping.lock > instance.waiters_lock
  *   event.lock > the xarray's own lock
+ * ping_spin.lock and read_spin.lock are held with no other.
  * The config queue is driven by one work item; what is said to be "the config
  * worker's own" needs no lock because only that work item, or the removal of
  * the device after it has stopped it, touches it.
@@ -47,7 +48,7 @@ static_assert(sizeof(unsigned long) == sizeof(u64));
 #define VU_EARLY_MAX VU_OWN_MAX
 /* Entries of the ping and event queues that the driver makes use of */
 #define VU_RING_MAX 1024
-/* For how long a wait may poll the event ring: at first, and at most */
+/* For how long a wait may poll the event ring: the default, and at most */
 #define VU_POLL_DEFAULT_US 200
 #define VU_POLL_MAX_US 1000
 /* How long a closed instance waits for its last pings before it is destroyed */
@@ -233,10 +234,16 @@ struct vu_waiter {
 	bool answered; /* set once, under waiters_lock */
 };
 
-/* What was learned of polling, for one kind of wait.  A hint: no lock. */
-struct vu_poll_hint {
-	u32 misses; /* in a row */
-	u32 skip;   /* waits that do not poll yet */
+/* What was learned of polling, for one kind of wait.  Times are in ns. */
+struct vu_spin {
+	spinlock_t lock;  /* everything here */
+	u32 time;	  /* how long to poll; more than the limit: the limit */
+	u32 since_glance; /* waited since then */
+	u32 burst_spent;  /* polled in the present burst */
+	u32 until_burst;  /* to be waited before the next */
+	bool in_burst;
+	u8 doublings; /* of the pause between bursts */
+	u8 hits;      /* in a row, within the limit */
 };
 
 struct virtio_user_instance {
@@ -276,8 +283,8 @@ struct virtio_user_instance {
 
 	spinlock_t waiters_lock;  /* what is listed, and its answers */
 	struct list_head waiters; /* in the order of their numbers */
-	struct vu_poll_hint ping_hint;
-	struct vu_poll_hint read_hint;
+	struct vu_spin ping_spin;
+	struct vu_spin read_spin;
 
 	wait_queue_head_t readable;
 	wait_queue_head_t writable;
@@ -339,6 +346,7 @@ bool vu_ping_ready(struct virtio_user_instance *inst, bool answer);
 bool vu_ping_drain(struct virtio_user_instance *inst);
 
 /* ping_wait.c */
+void vu_spin_init(struct vu_spin *spin);
 int vu_ping_call(struct virtio_user_instance *inst,
 		 const struct virtio_user_ping *ping, bool wait, u32 *revents);
 int vu_events_wait(struct virtio_user_instance *inst);

@@ -41,8 +41,8 @@ public abstract class DeviceSource : IDisposable
     /// <summary>A daemon on this machine. Connects when it is first used, and again when the daemon has come back.</summary>
     /// <param name="socketPath">The socket on which it listens. A daemon serves one program (or VM) at a time.</param>
     /// <param name="pollTime">
-    /// How long a thread that waits for an answer polls at most before it sleeps; it learns where that pays. Zero:
-    /// never.
+    /// How long a thread that waits for an answer polls at most before it sleeps; it learns where that pays, and now and
+    /// then tries up to eight times as long, 1 ms at most. Zero: never.
     /// </param>
     /// <returns>The source; the caller owns it, and disposes of it when no device is in use any more.</returns>
     public static DeviceSource Daemon(string socketPath, TimeSpan pollTime = default)

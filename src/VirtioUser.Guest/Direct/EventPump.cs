@@ -1,6 +1,4 @@
 // Who receives for all instances of a connection, and how everybody waits.
-using System.Diagnostics;
-using System.Runtime.Intrinsics.X86;
 using Virtio.Linux;
 using Virtio.Queues;
 using VirtioUser.Protocol;
@@ -14,24 +12,24 @@ namespace VirtioUser.Guest.Direct;
 /// </summary>
 internal sealed class EventPump : IDisposable
 {
-    private const int WakeUp = 2, HangUp = 3, Tokens = 4, MaxEventsATurn = 1024, PollsBetweenLooks = 16;
+    private const int WakeUp = 2, HangUp = 3, Tokens = 4, MaxEventsATurn = 1024;
 
     private readonly HostConnection _host;
     private readonly EventRing _events;
     private readonly EventFd[] _signals;
     private readonly EventPoll _poll = new();
     private readonly List<DirectChannel> _sleeping = [];
-    private readonly AdaptivePoll _adaptive;
+    private readonly AdaptiveSpin _spin;
     private int _leading;
     private volatile int _sleepers;
 
     /// <summary>Makes it for rings that are started.</summary>
     /// <param name="host">Where events are handed out; told when the host is gone.</param>
     /// <param name="events">The event queue; only the leader touches it.</param>
-    /// <param name="pollTime">How long the leader polls at most before it sleeps.</param>
+    /// <param name="pollTime">The limit of how long the leader polls before it sleeps: see <see cref="AdaptiveSpin"/>.</param>
     public EventPump(HostConnection host, EventRing events, TimeSpan pollTime)
     {
-        (_host, _events, _adaptive) = (host, events, new AdaptivePoll(pollTime));
+        (_host, _events, _spin) = (host, events, new AdaptiveSpin(pollTime));
         _signals = [host.Device.Queues[Limits.EventQueue].Call, host.Device.Queues[Limits.PingQueue].Call, EventFd.Create()];
         for (var i = 0; i < _signals.Length; i++)
         {
@@ -87,13 +85,14 @@ internal sealed class EventPump : IDisposable
     public void Lead<TWish>(DirectChannel channel, in TWish wish, int timeout)
         where TWish : struct, IWish
     {
-        long began = 0;
+        var wait = new SpinningWait(_spin);
         long end = 0;
-        var slept = false;
+        bool fulfilled;
         while (true)
         {
             Receive();
-            if (wish.IsFulfilled || (_adaptive.IsAllowed && TryPoll(channel, in wish, ref began)))
+            fulfilled = wish.IsFulfilled || wait.Spin(new Arrival<TWish>(this, channel, in wish));
+            if (fulfilled)
             {
                 break;
             }
@@ -119,14 +118,10 @@ internal sealed class EventPump : IDisposable
             if (!mayBeThere)
             {
                 SleepAsLeader(timeout);
-                slept = true;
             }
         }
 
-        if (slept && _adaptive.IsAllowed)
-        {
-            _adaptive.Learn(Stopwatch.GetTimestamp() - began);
-        }
+        wait.End(fulfilled);
     }
 
     /// <summary>Gives the lead up. A full fence: either a thread that is about to sleep sees that nobody leads, or <see cref="PassOn"/> sees that thread.</summary>
@@ -263,46 +258,6 @@ internal sealed class EventPump : IDisposable
         }
     }
 
-    /// <summary>Polls for a while, as long as that tends to pay.</summary>
-    /// <param name="channel">The instance.</param>
-    /// <param name="wish">What it waits for.</param>
-    /// <param name="began">When polling began; 0 before that.</param>
-    /// <returns>Whether the wish has come true.</returns>
-    private bool TryPoll<TWish>(DirectChannel channel, in TWish wish, ref long began)
-        where TWish : struct, IWish
-    {
-        var seen = channel.Version;
-        long now;
-        do
-        {
-            for (var i = 0; i < PollsBetweenLooks; i++)
-            {
-                if (((HasNext() && Receive()) || channel.Version != seen) && wish.IsFulfilled)
-                {
-                    return true;
-                }
-
-                // One pause is several times shorter than the least that SpinWait does.
-                if (X86Base.IsSupported)
-                {
-                    X86Base.Pause();
-                }
-                else
-                {
-                    Thread.SpinWait(1);
-                }
-            }
-
-            now = Stopwatch.GetTimestamp();
-            if (began == 0)
-            {
-                began = now;
-            }
-        }
-        while (now < _adaptive.Deadline(began));
-        return false;
-    }
-
     private bool HasNext()
     {
         try
@@ -339,5 +294,15 @@ internal sealed class EventPump : IDisposable
                 _host.NoteGone();
             }
         }
+    }
+
+    /// <summary>Something arrived, and the wish came true.</summary>
+    private readonly struct Arrival<TWish>(EventPump pump, DirectChannel channel, in TWish wish) : ISpinCondition
+        where TWish : struct, IWish
+    {
+        private readonly TWish _wish = wish;
+        private readonly int _seen = channel.Version;
+
+        public bool Look() => ((pump.HasNext() && pump.Receive()) || channel.Version != _seen) && _wish.IsFulfilled;
     }
 }
