@@ -24,6 +24,9 @@ internal sealed record Unit(string Name, double PerBase, bool MoreIsBetter = fal
     /// <summary>Pictures a second.</summary>
     public static Unit PicturesPerSecond { get; } = new("/s", 1, MoreIsBetter: true);
 
+    /// <summary>Processors that were kept busy: processor time divided by wall time.</summary>
+    public static Unit Processors { get; } = new("processors", 1, MoreIsBetter: true);
+
     /// <summary>Bytes.</summary>
     public static Unit Bytes { get; } = new("B", 1);
 
