@@ -1,5 +1,4 @@
 // Group 8: how many processors callbacks keep busy.
-using System.Diagnostics;
 using VirtioUser.Benchmarks.Measuring;
 using VirtioUser.Benchmarks.Processes;
 using VirtioUser.Benchmarks.Reporting;
@@ -10,7 +9,7 @@ namespace VirtioUser.Benchmarks.Groups;
 /// <summary>A closed loop over the way without a VM: callbacks that spin, of one instance and of several.</summary>
 internal sealed class Callbacks() : BenchmarkGroup(8, "callbacks")
 {
-    private const string Most = "min(instances, processors) less the clients' share";
+    private const string Rest = "what the clients left of them";
 
     // From this length on the work between callbacks should not be seen any more.
     private const int LongFrom = 100;
@@ -44,7 +43,7 @@ internal sealed class Callbacks() : BenchmarkGroup(8, "callbacks")
                     measured.End();
                 }
 
-                figures.Add(measured.ToFigure(name, Most, Goal.RatioAtLeast(microseconds < LongFrom ? 0.7 : 0.9)));
+                figures.Add(measured.ToFigure(name, Rest, Goal.RatioAtLeast(microseconds < LongFrom ? 0.7 : 0.9)));
             }
         }
 
