@@ -1,4 +1,5 @@
 // A daemon that does not serve another connection is a result and no failure.
+using VirtioUser.Benchmarks.Measuring;
 using VirtioUser.Benchmarks.Processes;
 using VirtioUser.Benchmarks.Reporting;
 using VirtioUser.Vm;
@@ -20,13 +21,13 @@ public sealed class NotServedTests
     {
         await using var daemon = await ServerProcess.StartDaemonAsync(TimeSpan.Zero, "EchoDevice");
         await using var client = await Client.ConnectAsync(daemon);
-        var before = daemon.Sleeps();
+        var before = SleepCounts.Of(daemon.Id);
         for (var i = 0; i < 1000; i++)
         {
             client.Ping();
         }
 
         Assert.True(daemon.Threads() > 1);
-        Assert.True(daemon.Sleeps() > before, "A daemon that does not poll slept between 1000 pings, and none was counted.");
+        Assert.True(SleepCounts.Of(daemon.Id).Since(before) > 0, "A daemon that does not poll slept between 1000 pings, and none was counted.");
     }
 }

@@ -8,7 +8,6 @@ namespace VirtioUser.Benchmarks.Processes;
 internal sealed class ServerProcess : IAsyncDisposable
 {
     private const string ReadyText = "Listening on ";
-    private const string SleepsKey = "voluntary_ctxt_switches:";
     private const int LinesKept = 20;
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("virtio-user-bench-");
@@ -27,8 +26,6 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     /// <summary>Its process ID.</summary>
     public int Id => _process!.Id;
-
-    private string TasksPath => $"/proc/{Id}/task";
 
     /// <summary>From the start of the program to the line with which it is ready.</summary>
     public TimeSpan StartTime { get; private set; }
@@ -115,13 +112,7 @@ internal sealed class ServerProcess : IAsyncDisposable
     }
 
     /// <summary>How many threads it has.</summary>
-    public int Threads() => Directory.GetDirectories(TasksPath).Length;
-
-    /// <summary>How often its threads have gone to sleep so far: each time something has to wake them again.</summary>
-    public long Sleeps() => Directory.GetDirectories(TasksPath)
-        .SelectMany(task => File.ReadLines(Path.Combine(task, "status")))
-        .Where(line => line.StartsWith(SleepsKey, StringComparison.Ordinal))
-        .Sum(line => long.Parse(line.AsSpan(SleepsKey.Length), CultureInfo.InvariantCulture));
+    public int Threads() => Directory.GetDirectories($"/proc/{Id}/task").Length;
 
     public async ValueTask DisposeAsync()
     {
