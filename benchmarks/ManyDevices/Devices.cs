@@ -1,4 +1,4 @@
-// 28 devices: with the 4 of EchoDevice as many as a daemon can have.
+// 27 devices: with the 5 of EchoDevice as many as a daemon can have.
 using VirtioUser.Devices;
 using VirtioUser.Protocol;
 
@@ -47,4 +47,3 @@ public sealed class Device28() : NumberedDevice(28);
 public sealed class Device29() : NumberedDevice(29);
 public sealed class Device30() : NumberedDevice(30);
 public sealed class Device31() : NumberedDevice(31);
-public sealed class Device32() : NumberedDevice(32);

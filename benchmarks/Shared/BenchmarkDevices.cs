@@ -19,6 +19,9 @@ internal static class BenchmarkDevices
     /// <summary>Writes what the daemon has allocated so far into the named bytes, as a 64-bit number.</summary>
     public const uint Allocated = 4;
 
+    /// <summary>Spins for as many microseconds of processor time as the metadata says, or hangs.</summary>
+    public const uint Spin = 32;
+
     /// <summary>The first one of the project ManyDevices; answers as <see cref="Echo"/> does.</summary>
     public const uint FirstNumbered = 5;
 
@@ -27,4 +30,7 @@ internal static class BenchmarkDevices
 
     /// <summary>In the metadata for <see cref="Work"/>: do the same without allocating.</summary>
     public const ulong WithoutAllocating = 1UL << 32;
+
+    /// <summary>In the metadata for <see cref="Spin"/>: never answer, and use no processor time.</summary>
+    public const ulong Hang = 1UL << 32;
 }

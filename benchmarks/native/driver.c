@@ -6,17 +6,24 @@
  *
  * Sends COUNT batches of IN-FLIGHT pings to the back-end that listens on PATH, and waits for the answers of each.
  * Prints the same as floors.c; a time is that of a batch.
+ *
+ *   driver hostile PATH COUNT
+ *
+ * Leaves COUNT callbacks hanging and COUNT times a call descriptor whose write blocks; says so and stays connected
+ * until it is ended. Ends by itself if it is not served.
  */
 #define _GNU_SOURCE
 #include <stdatomic.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "message.h"
@@ -28,6 +35,10 @@
 #define GUEST_ADDRESS 0x100000ull
 #define RING_LENGTH 4096
 #define RAM_LENGTH (QUEUES * (2 * RING_LENGTH + SIZE * BUFFER))
+/* How long a hostile driver waits for its instances, and how long for each request after them. */
+#define PATIENCE_SECONDS 5
+#define REPLY_MILLISECONDS 10
+#define FULL_EVENTFD (UINT64_MAX - 1)
 #define FEATURES (1ull << 32 | 1ull << 30 | 1ull << 29)
 
 /* The driver's side of a queue: the buffer of descriptor n is always the n-th one. */
@@ -154,14 +165,14 @@ static int start_device(const char *path)
 	return socket_fd;
 }
 
-static uint64_t create_instance(void)
+static uint64_t create_instance(uint32_t device)
 {
 	struct config_message *request = (void *)rings[CONFIG_TX].buffers, *reply = (void *)rings[CONFIG_RX].buffers;
 
 	request->operation = 1;
 	request->device_count = 1;
 	request->vendors[0] = VENDOR;
-	request->devices[0] = ECHO_DEVICE;
+	request->devices[0] = device;
 	request->versions[0] = VERSION;
 	add(&rings[CONFIG_RX], 0, sizeof(*reply), true);
 	kick_if_wanted(&rings[CONFIG_RX]);
@@ -205,19 +216,104 @@ static void run_batch(uint64_t instance, uint32_t in_flight)
 	atomic_store_explicit(&pings->available[2 + SIZE], (uint16_t)(pings->reclaimed - 1), memory_order_relaxed);
 }
 
+static void give_up(int signal)
+{
+	static const char reason[] = "not served at once\n";
+	ssize_t written = write(STDERR_FILENO, reason, sizeof(reason) - 1);
+
+	_exit(signal == SIGALRM && written > 0 ? 1 : 2);
+}
+
+/* Waits until the back-end has done what it was told before. */
+static void await_messages(int socket)
+{
+	struct message message;
+	int fds[8], fd_count;
+
+	tell(socket, GET_FEATURES, NULL, 0, -1);
+	if (!receive(socket, &message, fds, &fd_count))
+		die("features");
+}
+
+static void hang_callback(uint64_t instance)
+{
+	struct ring *pings = &rings[PING];
+	uint16_t index = pings->added % SIZE;
+
+	*(struct ping_message *)(void *)(pings->buffers + index * BUFFER) =
+		(struct ping_message){ .instance = instance, .metadata = HANG, .events = 1 };
+	add(pings, index, sizeof(struct ping_message), false);
+	kick_if_wanted(pings);
+}
+
+/* Has the back-end write into a full eventfd. It may have made it non-blocking: the file is shared, so that is undone. */
+static void block_call(int socket)
+{
+	struct ring *requests = &rings[CONFIG_TX], *replies = &rings[CONFIG_RX];
+	uint64_t number = CONFIG_RX, full = FULL_EVENTFD;
+	uint16_t index = requests->added % SIZE;
+	int call = eventfd(0, EFD_CLOEXEC);
+
+	if (call < 0 || write(call, &full, sizeof(full)) < 0)
+		die("call");
+	tell(socket, SET_VRING_CALL, &number, sizeof(number), call);
+	await_messages(socket);
+	if (fcntl(call, F_SETFL, 0) != 0)
+		die("fcntl");
+	*(struct config_message *)(void *)(requests->buffers + index * BUFFER) = (struct config_message){ .operation = ENUMERATE };
+	atomic_store_explicit(&replies->available[2 + SIZE], replies->reclaimed, memory_order_relaxed);
+	add(replies, index, sizeof(struct config_message), true);
+	kick_if_wanted(replies);
+	add(requests, index, sizeof(struct config_message), false);
+	kick_if_wanted(requests);
+	for (int i = 0; i < REPLY_MILLISECONDS && !reclaim(replies, &index); i++)
+		poll(NULL, 0, 1);
+}
+
+static void be_hostile(const char *path, size_t count)
+{
+	int socket;
+	pid_t child;
+
+	signal(SIGALRM, give_up);
+	alarm(PATIENCE_SECONDS);
+	socket = start_device(path);
+	for (size_t i = 0; i < count; i++)
+		hang_callback(create_instance(SPIN_DEVICE));
+	await_messages(socket);
+	alarm(0);
+	/* In a process of its own: a back-end that has had enough may end the connection. */
+	child = fork();
+	if (child < 0)
+		die("fork");
+	if (child == 0) {
+		for (size_t i = 0; i < count; i++)
+			block_call(socket);
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+	fprintf(stderr, "Listening on nothing.\n");
+	pause();
+}
+
 int main(int argc, char **argv)
 {
+	bool hostile = argc == 4 && strcmp(argv[1], "hostile") == 0;
 	uint32_t in_flight = argc == 4 ? (uint32_t)strtoul(argv[1], NULL, 10) : 0;
 	size_t count = argc == 4 ? strtoul(argv[3], NULL, 10) : 0;
 	uint64_t *times = calloc(count ? count : 1, sizeof(*times));
 	uint64_t instance, before = 0, began = 0, cpu = 0;
 
+	if (hostile && count && count <= SIZE / 2) {
+		be_hostile(argv[2], count);
+		return 0;
+	}
 	if (!count || !in_flight || in_flight > SIZE / 2 || !times) {
-		fprintf(stderr, "usage: driver IN-FLIGHT PATH COUNT\n");
+		fprintf(stderr, "usage: driver IN-FLIGHT PATH COUNT | driver hostile PATH COUNT\n");
 		return 2;
 	}
 	start_device(argv[2]);
-	instance = create_instance();
+	instance = create_instance(ECHO_DEVICE);
 	for (uint16_t i = 0; i < SIZE; i++)
 		add(&rings[EVENT], i, sizeof(struct event_message), true);
 	kick_if_wanted(&rings[EVENT]);

@@ -8,7 +8,11 @@
 
 #define VENDOR 0xbe7c
 #define ECHO_DEVICE 1
+#define SPIN_DEVICE 32
 #define VERSION 1
+
+/* In the metadata for the spinning device: never answer. */
+#define HANG (1ull << 32)
 
 struct config_message {
 	uint32_t operation, device_count, vendors[32], devices[32], versions[32];

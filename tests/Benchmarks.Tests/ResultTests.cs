@@ -5,10 +5,11 @@ using VirtioUser.Vm;
 
 namespace Benchmarks.Tests;
 
-/// <summary>Runs the one group that takes a few seconds and needs nothing but the build.</summary>
+/// <summary>Runs the groups that take a few seconds and need nothing but the build.</summary>
 public sealed class ResultTests
 {
     private const int Group = 4;
+    private const int Callbacks = 8;
 
     private static readonly string[] Members = ["group", "name", "unit", "ours", "ratio", "goal", "holds", "quick", "time", "machine"];
 
@@ -32,6 +33,35 @@ public sealed class ResultTests
         Assert.Equal(figures.Length, figures.Select(figure => (string)figure["name"]!).Distinct().Count());
         Assert.Equal("svg", XDocument.Load(Assert.Single(Directory.GetFiles(folder.Path, "*.svg"))).Root!.Name.LocalName);
         Assert.Contains("goals reached", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Callbacks_are_measured_with_the_processors_of_both_sides()
+    {
+        using TemporaryFolder folder = new();
+        await RunAsync(0, "--quick", "--group", $"{Callbacks}", "--output", folder.Path);
+
+        var figures = Figures(folder);
+        foreach (var instances in (string[])["1 instance", "2 instances", "4 instances", "16 instances"])
+        {
+            Assert.Contains(figures, figure => Is(figure, "100 us", instances));
+        }
+
+        foreach (var length in (string[])["20 us", "100 us", "500 us", "900 us", "3 ms"])
+        {
+            Assert.Contains(figures, figure => Is(figure, length, "4 instances"));
+        }
+
+        Assert.All(figures, figure =>
+        {
+            Assert.Equal("CPUs", (string)figure["unit"]!);
+            Assert.True((double)figure["ours"]! > 0, $"{figure} says that callbacks took no time");
+            Assert.True((double)figure["oursDetails"]!["processors"]! >= 0);
+            Assert.True((double)figure["otherDetails"]!["processors"]! > 0, $"{figure} says that clients took no time");
+        });
+
+        static bool Is(JsonObject figure, string length, string instances) =>
+            ((string)figure["name"]!).Contains($", {length} each, {instances},", StringComparison.Ordinal);
     }
 
     [Fact]

@@ -11,7 +11,7 @@ namespace VirtioUser.Benchmarks.Groups;
 internal sealed class Scale() : BenchmarkGroup(5, "scale")
 {
     private const int ObjectLength = 4096;
-    private const double MostAtLargest = 1.3;
+    private const double MostAtLargest = 1.2;
 
     private static readonly int[] Sizes = [1, 64, 1024, 4096];
 
@@ -69,7 +69,7 @@ internal sealed class Scale() : BenchmarkGroup(5, "scale")
         var all = await context.Rounds.MeasureAsync([daemon, hello], context.BusyWith, cancellationToken);
         return
         [
-            Figure.Of("start-up, until front-ends can connect", Unit.Milliseconds, all[0], all[1], isFloor: true, Goal.OursAtMost(150)),
+            Figure.Of("start-up, until front-ends can connect", Unit.Milliseconds, all[0], all[1], isFloor: true, Goal.RatioAtMost(3)),
             new Figure
             {
                 Name = "resident memory after start-up",

@@ -1,4 +1,5 @@
 // The programs in C, built by the compiler of the guest's tree: so they are built alike wherever the benchmarks run.
+using System.Globalization;
 using VirtioUser.Vm;
 
 namespace VirtioUser.Benchmarks.Processes;
@@ -27,6 +28,13 @@ internal sealed class NativePrograms
 
     /// <summary>Starts the back-end in C.</summary>
     public Task<ServerProcess> StartBackEndAsync() => ServerProcess.StartAsync(Path.Combine(_folder, "backend"), path => [$"--socket-path={path}"]);
+
+    /// <summary>Starts a driver in C that leaves callbacks hanging and call descriptors blocked, and returns when all of that is done.</summary>
+    /// <param name="socketPath">Where the daemon listens.</param>
+    /// <param name="count">How many of each.</param>
+    /// <exception cref="SetupException">The daemon did not serve it at once.</exception>
+    public Task<ServerProcess> StartHostileAsync(string socketPath, int count) =>
+        ServerProcess.StartAsync(Driver, _ => ["hostile", socketPath, count.ToString(CultureInfo.InvariantCulture)]);
 
     /// <summary>Builds them if their source has changed.</summary>
     /// <exception cref="SetupException">They do not build without a warning, or root is needed and not there.</exception>

@@ -111,6 +111,9 @@ internal sealed class ServerProcess : IAsyncDisposable
         long Kilobytes(string name) => long.Parse(status[name][1], CultureInfo.InvariantCulture);
     }
 
+    /// <summary>How many threads it has.</summary>
+    public int Threads() => Directory.GetDirectories($"/proc/{Id}/task").Length;
+
     public async ValueTask DisposeAsync()
     {
         if (_process is not null)

@@ -8,7 +8,8 @@ namespace VirtioUser.Benchmarks.Reporting;
 /// <param name="P99">99th percentile.</param>
 /// <param name="P999">99.9th percentile.</param>
 /// <param name="Cpu">Processor time of all processes for each operation.</param>
-internal sealed record Details(double? P50, double? P99, double? P999, double? Cpu)
+/// <param name="Processors">How many processors all processes of that side kept busy.</param>
+internal sealed record Details(double? P50, double? P99, double? P999, double? Cpu, double? Processors = null)
 {
     /// <summary>The details of a series.</summary>
     public static Details Of(Series series) => new(

@@ -71,6 +71,7 @@ internal sealed class ResultFile(string path, Machine machine, bool quick)
         ["p99Nanoseconds"] = Rounded(details.P99),
         ["p999Nanoseconds"] = Rounded(details.P999),
         ["cpuNanoseconds"] = Rounded(details.Cpu),
+        ["processors"] = Rounded(details.Processors),
     };
 
     // More digits than that are noise.

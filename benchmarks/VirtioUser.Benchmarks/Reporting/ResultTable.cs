@@ -8,8 +8,9 @@ internal static class ResultTable
 {
     /// <summary>Makes it.</summary>
     /// <param name="figures">The group's figures.</param>
-    public static Table Of(IEnumerable<Figure> figures)
+    public static Table Of(IReadOnlyCollection<Figure> figures)
     {
+        var withProcessors = figures.Any(figure => figure.OursDetails?.Processors is not null);
         var table = new Table().Border(TableBorder.Simple)
             .AddColumn(Column("what"))
             .AddColumn(Column("ours").RightAligned())
@@ -20,9 +21,15 @@ internal static class ResultTable
             .AddColumn(Column("p99").RightAligned())
             .AddColumn(Column("p99.9").RightAligned())
             .AddColumn(Column("CPU each").RightAligned());
+        if (withProcessors)
+        {
+            table.AddColumn(Column("processors").RightAligned());
+        }
+
         foreach (var figure in figures)
         {
-            table.AddRow(
+            List<string> cells =
+            [
                 Markup.Escape(figure.Name),
                 Markup.Escape(figure.Unit.Show(figure.Ours)),
                 Markup.Escape(figure.Against is null ? "" : $"{(figure.IsFloor ? "floor" : "peer")}: {figure.Against}"),
@@ -34,7 +41,14 @@ internal static class ResultTable
                     true => $"[green]{Markup.Escape(figure.Goal!.ToString())}[/]",
                     false => $"[red]{Markup.Escape(figure.Goal!.ToString())} missed[/]",
                 },
-                Both(figure, details => details.P99), Both(figure, details => details.P999), Both(figure, details => details.Cpu));
+                Both(figure, details => details.P99), Both(figure, details => details.P999), Both(figure, details => details.Cpu),
+            ];
+            if (withProcessors)
+            {
+                cells.Add($"{Processors(figure.OursDetails)} | {Processors(figure.OtherDetails)}");
+            }
+
+            table.AddRow([.. cells]);
         }
 
         return table;
@@ -42,6 +56,8 @@ internal static class ResultTable
 
     // A wrapped number is no number: let the terminal wrap the line if it must.
     private static TableColumn Column(string title) => new TableColumn(title).NoWrap();
+
+    private static string Processors(Details? details) => details?.Processors is { } processors ? Unit.Number(processors) : "";
 
     private static string Both(Figure figure, Func<Details, double?> value)
     {

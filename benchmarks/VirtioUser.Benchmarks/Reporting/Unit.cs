@@ -24,6 +24,15 @@ internal sealed record Unit(string Name, double PerBase, bool MoreIsBetter = fal
     /// <summary>Pictures a second.</summary>
     public static Unit PicturesPerSecond { get; } = new("/s", 1, MoreIsBetter: true);
 
+    /// <summary>Processors that were kept busy: processor time divided by wall time.</summary>
+    public static Unit Processors { get; } = new("CPUs", 1, MoreIsBetter: true);
+
+    /// <summary>Threads.</summary>
+    public static Unit Threads { get; } = new("threads", 1);
+
+    /// <summary>How often in a second something happens that need not.</summary>
+    public static Unit TimesPerSecond { get; } = new("/s", 1);
+
     /// <summary>Bytes.</summary>
     public static Unit Bytes { get; } = new("B", 1);
 
