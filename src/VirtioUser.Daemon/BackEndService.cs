@@ -8,7 +8,9 @@ using VirtioUser.Host.Catalog;
 
 namespace VirtioUser.Daemon;
 
-/// <summary>The thread that gives front-ends places; each is served on a thread of its own, as many at once as there are places.</summary>
+/// <summary>
+/// Has each front-end served on a thread of its own, at once while there are places. Those that wait get theirs on a thread of this service.
+/// </summary>
 internal sealed class BackEndService : IHostedService, IDisposable
 {
     private readonly Listeners _listeners;
@@ -53,6 +55,7 @@ internal sealed class BackEndService : IHostedService, IDisposable
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
+        _listeners.Serve = TryServe;
         _listeners.TurnedAway = (listener, reason) => Log.TurnedAway(LogOf(listener), reason);
         _listeners.Exhausted = listener => Log.AcceptFailed(LogOf(listener));
         _catalog.AttachLog(_loggers, _deviceLog.For);
@@ -110,9 +113,18 @@ internal sealed class BackEndService : IHostedService, IDisposable
             // Who waits is left where it is until there is a place: there it is watched.
             while (_listeners.WaitForNext())
             {
-                if (_connections.WaitForPlace(() => _listeners.HasNext) && _listeners.Take() is { } next)
+                if (!_connections.WaitForPlace(() => _listeners.HasNext))
+                {
+                    continue;
+                }
+
+                if (_listeners.Take() is { } next)
                 {
                     Serve(next.Listener, next.Socket);
+                }
+                else
+                {
+                    _connections.Release();
                 }
             }
 
@@ -130,9 +142,22 @@ internal sealed class BackEndService : IHostedService, IDisposable
         }
     }
 
+    /// <summary>On the thread that accepts.</summary>
+    private bool TryServe(Listener listener, UnixSocket socket)
+    {
+        var free = _connections.TryReserve();
+        if (free)
+        {
+            Serve(listener, socket);
+        }
+
+        return free;
+    }
+
+    /// <summary>Serves a connection in the place that was reserved for it.</summary>
     private void Serve(Listener listener, UnixSocket socket)
     {
-        var identity = SessionIdentity.Of(listener, ++_lastNumber, socket);
+        var identity = SessionIdentity.Of(listener, Interlocked.Increment(ref _lastNumber), socket);
         var services = _services[listener] with { Loggers = new SessionLoggers(_loggers, identity) };
         var connection = new VmConnection(services, socket, _ownNames, _connections);
         if (!_connections.TryAdd(connection))

@@ -27,15 +27,37 @@ internal sealed class ConnectionTable(int places, TimeSpan yieldAfter)
     // All of these under the gate. What has no place and is there still is over, or left behind.
     private readonly Dictionary<VmConnection, Place> _served = [];
     private readonly HashSet<VmConnection> _all = [];
-    private int _leftBehind;
+    private int _reserved, _leftBehind;
     private bool _stopping;
 
-    /// <summary>Gives a connection a place, free or not. To be called before the connection begins.</summary>
+    /// <summary>Reserves a place if one is free. Does not wait.</summary>
+    /// <returns>Whether there is one now for <see cref="TryAdd"/>.</returns>
+    public bool TryReserve()
+    {
+        lock (_gate)
+        {
+            var free = !_stopping && _served.Count + _reserved < places;
+            _reserved += free ? 1 : 0;
+            return free;
+        }
+    }
+
+    /// <summary>Gives back a place that was reserved and has no taker.</summary>
+    public void Release()
+    {
+        lock (_gate)
+        {
+            _reserved--;
+        }
+    }
+
+    /// <summary>Gives a connection the place that was reserved. To be called before the connection begins.</summary>
     /// <returns>False after <see cref="Stop"/>: it must not begin.</returns>
     public bool TryAdd(VmConnection connection)
     {
         lock (_gate)
         {
+            _reserved--;
             if (!_stopping)
             {
                 _served[connection] = new Place();
@@ -82,7 +104,7 @@ internal sealed class ConnectionTable(int places, TimeSpan yieldAfter)
         }
     }
 
-    /// <summary>Waits until a place is free, and sees to it that one becomes free if possible. One thread at a time.</summary>
+    /// <summary>Waits until a place is free, and reserves it; sees to it that one becomes free if possible. One thread at a time.</summary>
     /// <param name="stillWaits">Whether somebody is there who wants it, asked before a connection is ended.</param>
     /// <returns>False if nobody is there any more, or after <see cref="Stop"/>.</returns>
     public bool WaitForPlace(Func<bool> stillWaits)
@@ -91,7 +113,7 @@ internal sealed class ConnectionTable(int places, TimeSpan yieldAfter)
         {
             while (!_stopping)
             {
-                if (_served.Count < places)
+                if (TryReserve())
                 {
                     return true;
                 }

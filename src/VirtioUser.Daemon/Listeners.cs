@@ -18,6 +18,18 @@ internal sealed class Listeners : IDisposable
     /// <summary>At least one.</summary>
     public IReadOnlyList<Listener> All { get; }
 
+    /// <summary>Serves a front-end at once, on another thread, if there is a place; takes over the connection then.</summary>
+    public Func<Listener, UnixSocket, bool>? Serve
+    {
+        set
+        {
+            if (_waitingRoom is not null)
+            {
+                _waitingRoom.Serve = value;
+            }
+        }
+    }
+
     /// <summary>Is told, on another thread, why a front-end was turned away before it was served. A front-end can cause any number of these.</summary>
     public Action<Listener, string>? TurnedAway
     {

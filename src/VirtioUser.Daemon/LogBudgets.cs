@@ -7,8 +7,8 @@ namespace VirtioUser.Daemon;
 
 /// <summary>
 /// Gives each connection of a listener a budget of its own, so that one that fills the log silences no other. A peer that connects
-/// again and again would have any number of new ones: above a rate, a connection gets what a former one has left of its budget.
-/// So there are, in all, no more than the rate allows and as many as connections at a time. Any thread.
+/// again and again would have any number of new ones: above a rate, a connection gets the listener's, or, if another one has that, what a
+/// former connection has left. So there are, in all, no more than the rate allows and as many as connections at a time. Any thread.
 /// </summary>
 internal sealed class LogBudgets : IDisposable
 {
@@ -35,6 +35,7 @@ internal sealed class LogBudgets : IDisposable
     {
         (_unlimited, _logger) = (unlimited, loggers.CreateLogger<DeviceModel>());
         Listener = new GuestLog(loggers.CreateLogger<BackEndService>(), unlimited);
+        _used.Push(Listener);
     }
 
     /// <summary>For lines about connections that come and go, and those that belong to none.</summary>
@@ -90,7 +91,6 @@ internal sealed class LogBudgets : IDisposable
             }
         }
 
-        Listener.Dispose();
         _fresh.Dispose();
     }
 }

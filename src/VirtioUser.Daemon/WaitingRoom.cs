@@ -61,6 +61,12 @@ internal sealed class WaitingRoom : IDisposable
         _thread.Start();
     }
 
+    /// <summary>
+    /// Serves somebody without a wait, on another thread, if there is a place; takes over the connection then. Asked only while nobody waits,
+    /// so that nobody is overtaken.
+    /// </summary>
+    public Func<Listener, UnixSocket, bool>? Serve { get; set; }
+
     /// <summary>Is told, on another thread, why somebody who waited was turned away.</summary>
     public Action<Listener, string>? TurnedAway { get; set; }
 
@@ -205,6 +211,12 @@ internal sealed class WaitingRoom : IDisposable
 
     private void Admit(Listener listener, UnixSocket connection)
     {
+        // Only this thread adds to those that wait.
+        if (!HasNext && Serve?.Invoke(listener, connection) == true)
+        {
+            return;
+        }
+
         lock (_lock)
         {
             if (CountAt(listener) == Capacity)

@@ -1,11 +1,11 @@
-// Front-ends that try to have the daemon keep their own connection alive: the next one must be served all the same.
+// Front-ends that try to have the daemon keep their own connection alive: the next one must get its place all the same.
 using Virtio.Linux;
 using VirtioUser.Daemon.Tests.Support;
 
 namespace VirtioUser.Daemon.Tests;
 
 /// <summary>Each test closes all that it has of its sockets, so that only the daemon, or the kernel for it, could still keep one.</summary>
-public sealed class OwnEndTests(DaemonFixture daemon) : IClassFixture<DaemonFixture>
+public sealed class OwnEndTests(OnePlaceFixture daemon) : IClassFixture<OnePlaceFixture>
 {
     // How many connections the daemon lets wait.
     private const int Room = 16;

@@ -45,6 +45,12 @@ internal static class DaemonMemory
     public static void WaitForDescriptors(int process, int descriptors) =>
         WaitFor(() => OpenDescriptors(process), descriptors, "open descriptors");
 
+    /// <summary>How many threads there are.</summary>
+    public static int Threads(int process) => Directory.EnumerateDirectories($"/proc/{process}/task").Count();
+
+    /// <summary>Waits until there are at most as many threads.</summary>
+    public static void WaitForThreads(int process, int most) => WaitFor(() => Threads(process) <= most, true, $"at most {most} threads");
+
     /// <summary>How many mappings of guest memory there are.</summary>
     public static int GuestMappings(int process) => Mappings(process, "/memfd:guest-ram").Count();
 
