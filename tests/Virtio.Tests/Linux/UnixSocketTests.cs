@@ -10,8 +10,8 @@ public class UnixSocketTests
     public void Both_ends_know_who_made_the_other()
     {
         using var folder = new TemporaryFolder();
-        using var listener = UnixSocket.Listen(folder.PathTo("s"));
-        using var connected = UnixSocket.Connect(folder.PathTo("s"));
+        using var listener = UnixSocket.Listen(Path.Combine(folder.Path, "s"));
+        using var connected = UnixSocket.Connect(Path.Combine(folder.Path, "s"));
         using var accepted = listener.Accept()!;
         var own = accepted.PeerCredentials;
 
