@@ -51,13 +51,14 @@ public sealed class ListenerTests : IDisposable
             driver.NextEvent();
         }
 
+        await daemon.LineAsync("The front-end disconnected");
         using (TestVm.Connect(_folder.SocketPath))
         {
         }
 
         foreach (var text in new[] { "A front-end connected", "A driver starts the device", "its ping callback threw", "The front-end disconnected" })
         {
-            var scope = ScopeOf(await daemon.LineAsync(text));
+            var scope = ScopeOf(await daemon.LineAsync(text, "\"Listener\":\"gpu\""));
             Assert.Equal(("gpu", 1), (scope.GetProperty("Listener").GetString(), scope.GetProperty("Connection").GetInt32()));
             Assert.Equal(Environment.ProcessId, scope.GetProperty("PeerProcess").GetInt32());
             Assert.Equal(NativeMethods.GetUserId(), scope.GetProperty("PeerUser").GetUInt32());

@@ -167,6 +167,7 @@ public sealed class OwnEndTests(OnePlaceFixture daemon) : IClassFixture<OnePlace
     [Fact]
     public void More_connections_that_wait_in_silence_than_there_is_room_for_whose_ends_are_in_flight_in_the_last()
     {
+        var atRest = DaemonMemory.Sockets(daemon.Daemon.Id);
         var sockets = new List<UnixSocket> { Negotiate() };
         try
         {
@@ -186,6 +187,7 @@ public sealed class OwnEndTests(OnePlaceFixture daemon) : IClassFixture<OnePlace
             sockets.ForEach(socket => socket.Dispose());
         }
 
+        DaemonMemory.WaitForSockets(daemon.Daemon.Id, atRest); // whoever comes while the room is full is turned away
         AssertServes();
     }
 

@@ -39,6 +39,9 @@ internal static class DaemonMemory
     /// <summary>How many sockets are open.</summary>
     public static int Sockets(int process) => Descriptors(process).Count(link => link.Target.StartsWith("socket:", StringComparison.Ordinal));
 
+    /// <summary>Waits until there are at most as many sockets.</summary>
+    public static void WaitForSockets(int process, int most) => WaitFor(() => Sockets(process) <= most, true, $"at most {most} sockets");
+
     /// <summary>Waits until the last connection is closed, with all that it had.</summary>
     /// <param name="process">The daemon.</param>
     /// <param name="descriptors">How many descriptors it has without a connection.</param>
