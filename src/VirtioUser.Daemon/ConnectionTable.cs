@@ -1,6 +1,5 @@
 // The connections that are served, and who of them must go when another front-end waits.
 using System.Diagnostics;
-using Microsoft.Extensions.Logging;
 
 namespace VirtioUser.Daemon;
 
@@ -17,10 +16,10 @@ internal sealed class ConnectionTable(int places, TimeSpan yieldAfter)
     private const int MaxLeftBehind = 16;
 
     // How long a connection may take to end; what it waits for itself takes less.
-    private static readonly TimeSpan s_endPatience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(10);
 
     // How often it is looked whether connections of running drivers have ended while somebody waits.
-    private static readonly TimeSpan s_lookInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
 
     private readonly object _gate = new(); // not a Lock: it is waited on
 
@@ -125,7 +124,7 @@ internal sealed class ConnectionTable(int places, TimeSpan yieldAfter)
 
                 // One that ends is enough, unless it does not.
                 var ending = _served.Where(each => each.Value.IsEnding).OrderBy(each => each.Value.EndingSince).FirstOrDefault();
-                if (ending.Key is not null && s_endPatience - Stopwatch.GetElapsedTime(ending.Value.EndingSince) is var left)
+                if (ending.Key is not null && EndPatience - Stopwatch.GetElapsedTime(ending.Value.EndingSince) is var left)
                 {
                     if (left > TimeSpan.Zero)
                     {
@@ -137,7 +136,7 @@ internal sealed class ConnectionTable(int places, TimeSpan yieldAfter)
                     {
                         _served.Remove(ending.Key);
                         _leftBehind++;
-                        Log.LeftBehind(ending.Key.ListenerLog, s_endPatience.TotalSeconds);
+                        Log.LeftBehind(ending.Key.ListenerLog, EndPatience.TotalSeconds);
                         continue;
                     }
                 }
@@ -197,7 +196,7 @@ internal sealed class ConnectionTable(int places, TimeSpan yieldAfter)
             return;
         }
 
-        var look = longest.Key is null || left > s_lookInterval ? s_lookInterval : left;
+        var look = longest.Key is null || left > LookInterval ? LookInterval : left;
         if (Monitor.Wait(_gate, look))
         {
             return;
