@@ -139,6 +139,7 @@ public sealed class OwnEndTests(OnePlaceFixture daemon) : IClassFixture<OnePlace
     [Fact]
     public void More_connections_that_wait_than_there_is_room_for_each_with_the_one_before_in_flight()
     {
+        var atRest = DaemonMemory.Sockets(daemon.Daemon.Id);
         var sockets = new List<UnixSocket> { Negotiate() };
         try
         {
@@ -161,6 +162,7 @@ public sealed class OwnEndTests(OnePlaceFixture daemon) : IClassFixture<OnePlace
             sockets.ForEach(socket => socket.Dispose());
         }
 
+        DaemonMemory.WaitForSockets(daemon.Daemon.Id, atRest); // whoever comes while the room is full is turned away
         AssertServes();
     }
 
