@@ -21,7 +21,7 @@ internal static unsafe partial class Native
     internal const int EPOLL_CLOEXEC = O_CLOEXEC, EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2;
     internal const uint EPOLLET = 1u << 31;
     internal const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = O_CLOEXEC, SCM_RIGHTS = 1, SCM_PIDFD = 4, SHUT_RDWR = 2;
-    internal const int SOL_SOCKET = 1, SO_TYPE = 3, SO_OOBINLINE = 10, SO_LINGER = 13, SO_SNDTIMEO = 21, SO_ACCEPTCONN = 30, SO_DOMAIN = 39;
+    internal const int SOL_SOCKET = 1, SO_TYPE = 3, SO_OOBINLINE = 10, SO_LINGER = 13, SO_PEERCRED = 17, SO_SNDTIMEO = 21, SO_ACCEPTCONN = 30, SO_DOMAIN = 39;
     internal const nuint FIONREAD = 0x541B;
     internal const int MSG_PEEK = 2, MSG_CTRUNC = 8, MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000;
     internal const int AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_EMPTY_PATH = 0x1000;
@@ -34,6 +34,14 @@ internal static unsafe partial class Native
         internal int Descriptor;
         internal short Events;
         internal short Returned;
+    }
+
+    /// <summary><c>struct ucred</c></summary>
+    internal struct Credentials
+    {
+        internal int ProcessId;
+        internal uint UserId;
+        internal uint GroupId;
     }
 
     /// <summary><c>struct iovec</c></summary>

@@ -69,6 +69,26 @@ public sealed unsafe partial class UnixSocket
         }
     }
 
+    /// <summary>
+    /// Who made the other end: the process that connected, or, on its side, the one that began to listen. It says nothing about who
+    /// uses that end now.
+    /// </summary>
+    /// <exception cref="LinuxException">The socket cannot be asked.</exception>
+    public PeerCredentials PeerCredentials
+    {
+        get
+        {
+            Native.Credentials value;
+            var length = sizeof(Native.Credentials);
+            if (Native.GetSocketOption(Descriptor, Native.SOL_SOCKET, Native.SO_PEERCRED, &value, &length) < 0)
+            {
+                LinuxException.ThrowLast("getsockopt SO_PEERCRED");
+            }
+
+            return new PeerCredentials(value.ProcessId, value.UserId, value.GroupId);
+        }
+    }
+
     /// <summary>Takes a connection that is there.</summary>
     /// <param name="exhausted">Whether the system has no descriptor or memory left for it: it is still there then.</param>
     /// <returns>The connection; the caller owns it. Null if there is none, or none can be had.</returns>

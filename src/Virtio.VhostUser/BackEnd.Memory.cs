@@ -89,8 +89,8 @@ public sealed partial class BackEnd
         }
 
         // The front-end's own end of this connection, kept here, would keep the connection alive without the front-end;
-        // the end of another connection to the same listener, that one. All of them have a peer of the same name.
-        if (socket.PeerName is { Length: > 0 } peer && peer.AsSpan().SequenceEqual(_channel.Socket.Name))
+        // the end of another connection to this process, that one. All of them have a peer of a name that is known.
+        if (socket.PeerName is { Length: > 0 } peer && _ownNames.Append(_channel.Socket.Name).Any(own => peer.AsSpan().SequenceEqual(own)))
         {
             socket.Dispose(); // not Discard, which would end that connection; nothing but what was sent from here lies in it
             throw new VhostUserException("the socket is the end of a connection to this back-end.");

@@ -26,6 +26,7 @@ public sealed partial class BackEnd : IDisposable
     private readonly ConnectionState _state;
     private readonly SharedMemoryMapper _mapper;
     private readonly TimeSpan _patience;
+    private readonly IReadOnlyList<byte[]> _ownNames;
     private volatile VhostUserException? _violation;
     private volatile bool _stopping;
     private int _ran;
@@ -55,7 +56,7 @@ public sealed partial class BackEnd : IDisposable
         }
 
         options ??= new BackEndOptions();
-        _patience = options.Patience;
+        (_patience, _ownNames) = (options.Patience, options.OwnNames);
         _channel = new MessageChannel(connection, _patience);
         _device = device;
         _memoryRules = new MemoryRules(options, device);

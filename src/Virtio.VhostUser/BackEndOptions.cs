@@ -22,6 +22,13 @@ public sealed record BackEndOptions
     public bool TrustFrontEnd { get; init; }
 
     /// <summary>
+    /// The names of all sockets on which this process serves (<see cref="Virtio.Linux.UnixSocket.Name"/>). An end of a connection to one of
+    /// them is not taken as a back-end's channel, as one of a connection to the same socket never is: two connections that
+    /// kept each other's ends here would live without a front-end.
+    /// </summary>
+    public IReadOnlyList<byte[]> OwnNames { get; init; } = [];
+
+    /// <summary>
     /// How long, in total, the rest of a message may take once its first byte is there, the front-end to read an answer or a
     /// request, and to answer a request. Settable for tests, which have no time.
     /// </summary>

@@ -27,10 +27,7 @@ public sealed class MetricsServer : IAsyncDisposable
         {
             if (instrument.Meter.Name == meter)
             {
-                var help = instrument.Description ?? "";
-                listener.EnableMeasurementEvents(instrument, instrument is ObservableCounter<long>
-                    ? factory.CreateCounter(NameOf(instrument) + "_total", help)
-                    : factory.CreateGauge(NameOf(instrument), help));
+                listener.EnableMeasurementEvents(instrument, new ShownInstrument(factory, instrument, NameOf(instrument)));
             }
         };
         _listener.SetMeasurementEventCallback<long>(Show);
@@ -80,15 +77,6 @@ public sealed class MetricsServer : IAsyncDisposable
         return instrument.Unit == "By" && !name.EndsWith("_bytes", StringComparison.Ordinal) ? name + "_bytes" : name;
     }
 
-    private static void Show(Instrument instrument, long value, ReadOnlySpan<KeyValuePair<string, object?>> tags, object? shown)
-    {
-        if (shown is Counter counter)
-        {
-            counter.IncTo(value);
-        }
-        else
-        {
-            ((Gauge)shown!).Set(value);
-        }
-    }
+    private static void Show(Instrument instrument, long value, ReadOnlySpan<KeyValuePair<string, object?>> tags, object? shown) =>
+        ((ShownInstrument)shown!).Set(value, tags);
 }

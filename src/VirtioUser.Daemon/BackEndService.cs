@@ -1,121 +1,169 @@
-// Accepts front-ends and serves one after the other.
-using System.Collections.Concurrent;
+// Accepts front-ends and has each served.
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Virtio.Linux;
+using VirtioUser.Daemon.Trying;
 using VirtioUser.Host;
+using VirtioUser.Host.Catalog;
 
 namespace VirtioUser.Daemon;
 
-/// <summary>The thread that serves connections; each is served on a thread of its own, one at a time.</summary>
-internal sealed class BackEndService(
-    ServerSocket socket, VmServices services, HostMetrics metrics, IHostApplicationLifetime lifetime, ILogger<BackEndService> logger)
-    : IHostedService
+/// <summary>
+/// Has each front-end served on a thread of its own, at once while there are places. Those that wait get theirs on a thread of this service.
+/// </summary>
+internal sealed class BackEndService : IHostedService, IDisposable
 {
-    private const int MaximumLeftBehind = 16;
-
+    private readonly Listeners _listeners;
+    private readonly DaemonOptions _options;
+    private readonly DeviceCatalog _catalog;
+    private readonly ILoggerFactory _loggers;
+    private readonly IHostApplicationLifetime _lifetime;
+    private readonly ILogger _logger;
+    private readonly GuestLog _deviceLog;
+    private readonly Dictionary<Listener, VmServices> _services;
+    private readonly byte[][] _ownNames;
+    private readonly ConnectionTable _connections;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Lock _lock = new();
-    private readonly ILogger _listenerLog = services.LogBudgets.Listener.For(logger);
+    private long _lastNumber;
 
-    // Those of which something is left; all but one are over.
-    private readonly ConcurrentDictionary<VmConnection, bool> _connections = new();
+    /// <summary>Puts together what connections get.</summary>
+    /// <param name="listeners">Where front-ends come from; stay the caller's.</param>
+    /// <param name="options">What the daemon was told to do.</param>
+    /// <param name="bounds">Bounds of each device model.</param>
+    /// <param name="catalog">The devices.</param>
+    /// <param name="loggers">Logs.</param>
+    /// <param name="lifetime">Told when no front-end can come any more.</param>
+    /// <param name="trace">Shows what passes; null if nobody asked for it.</param>
+    public BackEndService(
+        Listeners listeners, DaemonOptions options, Host.HostOptions bounds, DeviceCatalog catalog, ILoggerFactory loggers,
+        IHostApplicationLifetime lifetime, Trace? trace = null)
+    {
+        (_listeners, _options, _catalog, _loggers, _lifetime) = (listeners, options, catalog, loggers, lifetime);
+        _logger = loggers.CreateLogger<BackEndService>();
+        var unlimited = options.Program is not null;
+        _deviceLog = new GuestLog(_logger, unlimited);
+        _services = listeners.All.ToDictionary(
+            each => each,
+            each => new VmServices(options, bounds, catalog, each.Totals, new LogBudgets(loggers, unlimited), loggers, trace));
+        _ownNames = [.. listeners.All.Where(each => each.Socket.IsListening).Select(each => each.Socket.Name)];
+        _connections = new ConnectionTable(options.MaxConnections, options.YieldAfter);
+    }
 
-    private VmConnection? _current;
-    private bool _stopping;
-
-    /// <summary>Whether the socket broke, so that no front-end can come any more. Set before the application stops.</summary>
+    /// <summary>Whether a socket broke, so that no front-end can come any more. Set before the application stops.</summary>
     public bool Failed { get; private set; }
 
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        socket.TurnedAway = reason => Log.TurnedAway(_listenerLog, reason);
-        socket.Exhausted = () => Log.AcceptFailed(_listenerLog);
-        _ = metrics; // made here, so that the instruments are there from the start
-        services.Catalog.AttachLog(services.Loggers, services.LogBudgets.Listener.For);
-        foreach (var entry in services.Catalog.Entries)
+        _listeners.Serve = TryServe;
+        _listeners.TurnedAway = (listener, reason) => Log.TurnedAway(LogOf(listener), reason);
+        _listeners.Exhausted = listener => Log.AcceptFailed(LogOf(listener));
+        _catalog.AttachLog(_loggers, _deviceLog.For);
+        foreach (var entry in _catalog.Entries)
         {
-            Log.DeviceOffered(logger, entry.Identity, entry.Source);
+            Log.DeviceOffered(_logger, entry.Identity, entry.Source);
         }
 
-        var options = services.Options;
-        Log.Listening(
-            logger, socket.Name, options.ArenaSize,
-            $"-device vhost-user-test-device-pci,virtio-id={options.VirtioId},num_vqs=4,vq_size=128,config_size=64,chardev=ID");
-        new Thread(Main) { IsBackground = true, Name = "turns" }.Start();
+        // All of them before anybody is served: who waits for these lines can connect to each.
+        foreach (var listener in _listeners.All)
+        {
+            Log.Listening(
+                _logger, listener.Address, listener.Name, _options.ArenaSize,
+                $"-device vhost-user-test-device-pci,virtio-id={_options.VirtioId},num_vqs=4,vq_size=128,config_size=64,chardev=ID");
+        }
+
+        new Thread(Main) { IsBackground = true, Name = "places" }.Start();
         return Task.CompletedTask;
     }
 
-    /// <summary>Ends the connection and waits for the ends of all instances, those of earlier connections too, as long as the host allows.</summary>
+    /// <summary>Ends the connections and waits for the ends of all instances, those of earlier connections too, as long as the host allows.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        lock (_lock)
-        {
-            _stopping = true;
-            _current?.Stop();
-        }
-
-        socket.Cancel();
+        _listeners.Cancel();
+        _connections.Stop();
         var ended = WaitForAllAsync().WaitAsync(cancellationToken);
         await ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (ended.IsCanceled)
         {
-            Log.StoppedTooLate(logger); // the process ends all the same
+            Log.StoppedTooLate(_logger); // the process ends all the same
         }
+    }
+
+    /// <summary>Says what was suppressed in the log. The logs must be there still.</summary>
+    public void Dispose()
+    {
+        foreach (var services in _services.Values)
+        {
+            services.LogBudgets.Dispose();
+        }
+
+        _deviceLog.Dispose();
     }
 
     private async Task WaitForAllAsync()
     {
         await _ended.Task.ConfigureAwait(false);
-        await Task.WhenAll(_connections.Keys.Select(connection => connection.InstancesEnded)).ConfigureAwait(false);
+        await _connections.WhenInstancesEndedAsync().ConfigureAwait(false);
     }
 
     private void Main()
     {
         try
         {
-            // Who waits is left where it is until it is its turn: there it is watched.
-            while (socket.WaitForNext())
+            // Who waits is left where it is until there is a place: there it is watched.
+            while (_listeners.WaitForNext())
             {
-                if (_current?.WaitForTurn(services.Options.YieldAfter, MayLeave(), () => socket.HasNext) == false)
+                if (!_connections.WaitForPlace(() => _listeners.HasNext))
                 {
                     continue;
                 }
 
-                if (socket.Accept() is { } accepted)
+                if (_listeners.Take() is { } next)
                 {
-                    Serve(accepted);
+                    Serve(next.Listener, next.Socket);
+                }
+                else
+                {
+                    _connections.Release();
                 }
             }
 
-            _current?.WaitForEnd();
+            _connections.WaitForEnds();
         }
         catch (LinuxException e)
         {
-            Log.SocketFailed(logger, e.Message);
+            Log.SocketFailed(_logger, e.Message);
             Failed = true;
         }
         finally
         {
             _ended.SetResult();
-            lifetime.StopApplication();
+            _lifetime.StopApplication();
         }
     }
 
-    private void Serve(UnixSocket accepted)
+    /// <summary>On the thread that accepts.</summary>
+    private bool TryServe(Listener listener, UnixSocket socket)
     {
-        var connection = new VmConnection(services, accepted, NoteGone);
-        lock (_lock)
+        var free = _connections.TryReserve();
+        if (free)
         {
-            if (_stopping)
-            {
-                accepted.Dispose();
-                return;
-            }
+            Serve(listener, socket);
+        }
 
-            _current = connection;
-            _connections[connection] = true;
+        return free;
+    }
+
+    /// <summary>Serves a connection in the place that was reserved for it.</summary>
+    private void Serve(Listener listener, UnixSocket socket)
+    {
+        var identity = SessionIdentity.Of(listener, Interlocked.Increment(ref _lastNumber), socket);
+        var services = _services[listener] with { Loggers = new SessionLoggers(_loggers, identity) };
+        var connection = new VmConnection(services, socket, _ownNames, _connections);
+        if (!_connections.TryAdd(connection))
+        {
+            socket.Discard();
+            return;
         }
 
         try
@@ -124,12 +172,9 @@ internal sealed class BackEndService(
         }
         catch (OutOfMemoryException)
         {
-            Log.TurnedAway(_listenerLog, "the system has no thread left");
+            Log.TurnedAway(LogOf(listener), "the system has no thread left");
         }
     }
 
-    /// <summary>Each connection that is left behind keeps a thread, what it has sent and its arena.</summary>
-    private bool MayLeave() => _connections.Count(one => !one.Key.IsOver) <= MaximumLeftBehind;
-
-    private void NoteGone(VmConnection connection) => _connections.TryRemove(connection, out _);
+    private ILogger LogOf(Listener listener) => _services[listener].LogBudgets.Listener.For(_logger);
 }

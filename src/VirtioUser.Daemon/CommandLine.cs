@@ -12,7 +12,7 @@ internal static class CommandLine
 {
     private const int MaxYieldSeconds = 86400;
 
-    private const int MaxSocketPath = 107;
+    private const int MostConnections = 4096;
 
     // Less than a guest needs is a mistake; more than a quarter of what a process can address leaves too little for the old table and the new one.
     private const ulong MinGuestMemory = 1UL << 20, MaxGuestMemory = 32 * ByteSize.TiB;
@@ -22,7 +22,12 @@ internal static class CommandLine
     /// <param name="printCapabilities">Prints what the daemon can do; returns the exit code.</param>
     public static RootCommand Create(Func<DaemonOptions, CancellationToken, Task<int>> run, Func<int> printCapabilities)
     {
-        Option<string?> socketPath = new("--socket-path") { Description = "Listen on this Unix socket; not with --fd.", HelpName = "PATH" };
+        Option<string[]> socketPath = new("--socket-path")
+        {
+            Description = "Listen on this Unix socket, under a name or the file's; may be repeated. Not with --fd. " +
+                "A '=' before the first '/' ends a name: begin such a path with ./",
+            HelpName = "[NAME=]PATH",
+        };
         Option<int?> fd = new("--fd")
         {
             Description = "Use this inherited socket, listening or connected; not with --socket-path.",
@@ -39,11 +44,18 @@ internal static class CommandLine
             DefaultValueFactory = _ => Limits.VirtioDeviceId,
             CustomParser = result => OptionSet.ParseId(result, "--virtio-id", 1), // 0 is reserved
         };
-        Option<ulong> maxGuestMemory = new("--max-guest-memory")
+        Option<int?> maxConnections = new("--max-connections")
         {
-            Description = "The most guest memory that a front-end may show the daemon.",
+            Description = "Serve up to N connections at once, of all sockets together; more wait.",
+            HelpName = "N",
+            DefaultValueFactory = _ => new DaemonOptions().MaxConnections,
+            CustomParser = result => OptionSet.ParseNumber(result, "--max-connections", 1, MostConnections),
+        };
+        Option<ulong?> maxGuestMemory = new("--max-guest-memory")
+        {
+            Description = "The most guest memory that a front-end may show the daemon. Default: 32T shared out among all connections, " +
+                $"1T at most, which is {DefaultGuestMemory(new DaemonOptions().MaxConnections) / ByteSize.GiB}G for {new DaemonOptions().MaxConnections}.",
             HelpName = "SIZE",
-            DefaultValueFactory = _ => ByteSize.TiB,
             CustomParser = ParseMaxGuestMemory,
         };
         Option<bool> trustFrontEnd = new("--trust-front-end")
@@ -52,14 +64,14 @@ internal static class CommandLine
         };
         Option<int?> yieldAfter = new("--yield-after")
         {
-            Description = "End a connection that has had no running driver for N seconds when another front-end waits.",
+            Description = "When all places are taken and another front-end waits, end a connection that has had no running driver for N seconds.",
             HelpName = "N",
             DefaultValueFactory = _ => (int)new DaemonOptions().YieldAfter.TotalSeconds,
             CustomParser = result => OptionSet.ParseNumber(result, "--yield-after", 0, MaxYieldSeconds),
         };
         RootCommand command = new("Offers virtio-user devices to a virtual machine over vhost-user.")
         {
-            socketPath, fd, capabilities, virtioId, maxGuestMemory, trustFrontEnd, yieldAfter,
+            socketPath, fd, capabilities, maxConnections, yieldAfter, virtioId, maxGuestMemory, trustFrontEnd,
         };
         OptionSet common = new(command, LogLevel.Information);
         command.Subcommands.Add(CreateTry(run));
@@ -74,9 +86,9 @@ internal static class CommandLine
             {
                 result.AddError("Give either --socket-path=PATH or --fd=N.");
             }
-            else if (result.GetResult(socketPath) is { } given && SocketPathError(given) is { } error)
+            else if (result.GetResult(socketPath) is { } given && ReadListeners(given, out var error) is null)
             {
-                result.AddError(error);
+                result.AddError(error!);
             }
             else
             {
@@ -88,10 +100,11 @@ internal static class CommandLine
             : run(
                 common.Read(result) with
                 {
-                    SocketPath = result.GetValue(socketPath),
+                    Listeners = result.GetResult(socketPath) is { } given ? ReadListeners(given, out _)! : [],
                     Descriptor = result.GetValue(fd),
                     VirtioId = result.GetValue(virtioId),
-                    MaxGuestMemory = result.GetValue(maxGuestMemory),
+                    MaxConnections = result.GetValue(maxConnections)!.Value,
+                    MaxGuestMemory = result.GetValue(maxGuestMemory) ?? DefaultGuestMemory(result.GetValue(maxConnections)!.Value),
                     TrustFrontEnd = result.GetValue(trustFrontEnd),
                     YieldAfter = TimeSpan.FromSeconds(result.GetValue(yieldAfter)!.Value),
                 },
@@ -99,20 +112,36 @@ internal static class CommandLine
         return command;
     }
 
-    private static string? SocketPathError(OptionResult given)
+    /// <summary>Reads all addresses.</summary>
+    /// <returns>Null if one of them is none, or two have the same name; then there is an error. Empty where the parser has said so.</returns>
+    private static List<ListenerAddress>? ReadListeners(OptionResult given, out string? error)
     {
-        // Without a value the parser has said so.
-        var path = given.Tokens.Count == 1 ? given.Tokens[0].Value : null;
-        return path switch
+        List<ListenerAddress> all = [];
+        foreach (var token in given.Tokens)
         {
-            "" => "--socket-path is empty.",
-            not null when System.Text.Encoding.UTF8.GetByteCount(path) > MaxSocketPath =>
-                $"--socket-path {path} is too long: the path of a socket has at most {MaxSocketPath} bytes.",
-            _ => null,
-        };
+            if (ListenerAddress.Parse(token.Value, out error) is not { } address)
+            {
+                error = $"--socket-path {error}.";
+                return null;
+            }
+
+            if (all.Exists(each => each.Name == address.Name))
+            {
+                error = $"--socket-path: two listeners have the name {address.Name}. Give names: --socket-path NAME=PATH.";
+                return null;
+            }
+
+            all.Add(address);
+        }
+
+        error = null;
+        return all;
     }
 
-    private static ulong ParseMaxGuestMemory(ArgumentResult result)
+    /// <summary>What leaves address space for all connections, whatever they show.</summary>
+    private static ulong DefaultGuestMemory(int connections) => Math.Min(ByteSize.TiB, 1UL << (int)ulong.Log2(MaxGuestMemory / (ulong)connections));
+
+    private static ulong? ParseMaxGuestMemory(ArgumentResult result)
     {
         var text = result.Tokens[0].Value;
         if (!ByteSize.TryParse(text, out var size) || size is < MinGuestMemory or > MaxGuestMemory)
@@ -154,7 +183,7 @@ internal static class CommandLine
                 return await run(
                     common.Read(result) with
                     {
-                        SocketPath = Path.Combine(folder.FullName, "socket"),
+                        Listeners = [new ListenerAddress("try", Path.Combine(folder.FullName, "socket"), IsNamed: false)],
                         Program = result.GetValue(program),
                         Trace = result.GetValue(trace),
                     },

@@ -24,14 +24,15 @@ internal static class DaemonHost
             new SharedMapping("virtio-user-arena", options.ArenaSize).Dispose();
             var loader = new PluginLoader();
             var catalog = new DeviceCatalog(options.Devices.SelectMany(path => DeviceLoader.Load(path, loader)));
-            using var socket = ServerSocket.Open(options);
+            using var listeners = Listeners.Open(options);
             await MetricsLoader.StartAsync(options.MetricsPort).ConfigureAwait(false);
-            var host = Build(options, catalog, socket);
+            var host = Build(options, catalog, listeners);
             using var loggers = host.Services.GetRequiredService<ILoggerFactory>(); // its end writes the last lines
-            using var budgets = host.Services.GetRequiredService<LogBudgets>();
+            using var metrics = new HostMetrics([.. listeners.All.Select(each => each.Totals)]);
+            using var service = host.Services.GetRequiredService<BackEndService>();
             await host.StartAsync(CancellationToken.None).ConfigureAwait(false); // it is short, and what half of it started would be left
             await host.WaitForShutdownAsync(cancellation).ConfigureAwait(false);
-            return host.Services.GetRequiredService<BackEndService>().Failed ? 1 : host.Services.GetService<ProgramService>()?.ExitCode ?? 0;
+            return service.Failed ? 1 : host.Services.GetService<ProgramService>()?.ExitCode ?? 0;
         }
         catch (Exception e) when (e is DeviceLoadException or LinuxException or ArgumentException)
         {
@@ -40,7 +41,7 @@ internal static class DaemonHost
         }
     }
 
-    private static IHost Build(DaemonOptions options, DeviceCatalog catalog, ServerSocket socket)
+    private static IHost Build(DaemonOptions options, DeviceCatalog catalog, Listeners listeners)
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Logging.SetMinimumLevel(options.LogLevel);
@@ -62,7 +63,7 @@ internal static class DaemonHost
             builder.Logging.AddSimpleConsole(console =>
             {
                 console.SingleLine = true;
-                console.IncludeScopes = true; // tells the instance of a device's line
+                console.IncludeScopes = true; // tells the connection, and the instance of a device's line
                 console.TimestampFormat = "HH:mm:ss.fff ";
             });
         }
@@ -72,12 +73,8 @@ internal static class DaemonHost
             .Configure<Microsoft.Extensions.Hosting.HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5))
             .AddSingleton(options)
             .AddSingleton(catalog)
-            .AddSingleton(socket)
+            .AddSingleton(listeners)
             .AddSingleton(new Host.HostOptions { MaxPollTime = options.MaxPollTime })
-            .AddSingleton<HostTotals>()
-            .AddSingleton<HostMetrics>()
-            .AddSingleton<LogBudgets>()
-            .AddSingleton<VmServices>()
             .AddSingleton<BackEndService>()
             .AddHostedService(services => services.GetRequiredService<BackEndService>());
         if (options.Trace)

@@ -4,8 +4,8 @@ namespace VirtioUser.Daemon;
 /// <summary>The command line, checked.</summary>
 internal sealed record DaemonOptions
 {
-    /// <summary>The Unix socket to listen on, or null when <see cref="Descriptor"/> is given.</summary>
-    public string? SocketPath { get; init; }
+    /// <summary>The Unix sockets to listen on; none when <see cref="Descriptor"/> is given.</summary>
+    public IReadOnlyList<ListenerAddress> Listeners { get; init; } = [];
 
     /// <summary>An inherited descriptor: a socket that listens, or one that is connected.</summary>
     public int? Descriptor { get; init; }
@@ -22,7 +22,10 @@ internal sealed record DaemonOptions
     /// <summary>Whether the front-end is trusted not to end the daemon by its memory.</summary>
     public bool TrustFrontEnd { get; init; }
 
-    /// <summary>How long a connection may be without a running driver while another front-end waits for its turn.</summary>
+    /// <summary>How many connections are served at once, of all listeners together.</summary>
+    public int MaxConnections { get; init; } = 128;
+
+    /// <summary>How long a connection may be without a running driver while another front-end waits for a place.</summary>
     public TimeSpan YieldAfter { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>The virtio device ID that the hypervisor is to show.</summary>

@@ -10,8 +10,8 @@ internal static partial class Log
     [LoggerMessage(100, LogLevel.Information, "Device {Device} from {Path}")]
     public static partial void DeviceOffered(ILogger logger, DeviceIdentity device, string path);
 
-    [LoggerMessage(101, LogLevel.Information, "Listening on {Socket}; arena {ArenaSize} bytes. QEMU: {QemuArguments}")]
-    public static partial void Listening(ILogger logger, string socket, ulong arenaSize, string qemuArguments);
+    [LoggerMessage(101, LogLevel.Information, "Listening on {Socket} as {Listener}; arena {ArenaSize} bytes for each connection. QEMU: {QemuArguments}")]
+    public static partial void Listening(ILogger logger, string socket, string listener, ulong arenaSize, string qemuArguments);
 
     [LoggerMessage(102, LogLevel.Information, "A front-end connected")]
     public static partial void Connected(ILogger logger);
@@ -67,9 +67,9 @@ internal static partial class Log
     [LoggerMessage(119, LogLevel.Warning, "The guest's requests wait: it does not see the arena after {Seconds} s. The front-end has not answered the request to map it, or has taken it out of its memory table; see its own messages, and use fewer memory devices")]
     public static partial void ArenaAwaited(ILogger logger, double seconds);
 
-    [LoggerMessage(120, LogLevel.Warning, "A front-end that waited for its turn was turned away: {Reason}")]
+    [LoggerMessage(120, LogLevel.Warning, "A front-end that waited to be served was turned away: {Reason}")]
     public static partial void TurnedAway(ILogger logger, string reason);
 
-    [LoggerMessage(121, LogLevel.Warning, "A connection has not ended within {Seconds} s: its front-end has the system hold its thread. It is left behind, and the next front-end is served")]
+    [LoggerMessage(121, LogLevel.Warning, "A connection has not ended within {Seconds} s: its front-end has the system hold its thread. It is left behind, and a front-end that waits is served")]
     public static partial void LeftBehind(ILogger logger, double seconds);
 }

@@ -1,31 +1,35 @@
-// Front-ends that wait for their turn.
+// Front-ends that wait to be served.
 using Virtio.Linux;
 
 namespace VirtioUser.Daemon;
 
 /// <summary>
-/// Accepts connections at once, and keeps them until it is their turn. They are not left in the queue of the listening
-/// socket: what is sent there is kept by the kernel, and if it is an end of the connection that is being served, that never
-/// ends, even when all its processes have.
+/// Accepts connections of all listeners at once, and keeps them until there is a place for them. They are not left in the queue of
+/// a listening socket: what is sent there is kept by the kernel, and if it is an end of a connection that is being served, that
+/// never ends, even when all its processes have.
 /// </summary>
 /// <remarks>
 /// A front-end that waits has sent no descriptors before its first answer. One that has, or that hangs up, is closed; so is
-/// every one for whom there is no room.
+/// every one for whom there is no room. Each listener has its own room, so that one cannot be filled by who may only connect to another.
 /// </remarks>
 internal sealed class WaitingRoom : IDisposable
 {
-    /// <summary>How many front-ends can wait.</summary>
+    /// <summary>How many front-ends can wait at each listener.</summary>
     public const int Capacity = 16;
 
     // More than a socket takes unless its sender has enlarged it: whoever waits may have sent so much, but nothing unseen.
     private const int MaximumBytes = 256 << 10;
 
-    private const ulong ListenerToken = 0, CancelToken = 1;
+    // Connections accepted at a stretch, so that a flood at one listener does not keep the thread from the others.
+    private const int AcceptedAtOnce = 16;
+
+    // A listener's token is its index.
+    private const ulong CancelToken = ulong.MaxValue;
 
     // How long to wait where the system has no descriptor or memory for a connection.
     private const int RetryMilliseconds = 100;
 
-    private readonly UnixSocket _listener;
+    private readonly IReadOnlyList<Listener> _listeners;
     private readonly EventFd _cancel = EventFd.Create();
     private readonly EventPoll _poll = new();
     private readonly Thread _thread;
@@ -33,31 +37,41 @@ internal sealed class WaitingRoom : IDisposable
     private readonly byte[] _scratch = new byte[MaximumBytes + 1];
 
     // All of these under the lock.
-    private readonly LinkedList<(ulong Token, UnixSocket Socket)> _waiting = [];
+    private readonly LinkedList<(ulong Token, Listener Listener, UnixSocket Socket)> _waiting = [];
     private LinuxException? _failure;
     private bool _cancelled, _failed;
-    private ulong _lastToken = CancelToken;
+    private ulong _lastToken;
 
     // Only the thread touches this.
     private bool _exhausted;
 
     /// <summary>Starts to accept.</summary>
-    /// <param name="listener">The listening socket; stays the caller's, who disposes of it after this.</param>
+    /// <param name="listeners">They stay the caller's, who disposes of them after this.</param>
     /// <exception cref="LinuxException">No descriptor is left.</exception>
-    public WaitingRoom(UnixSocket listener)
+    public WaitingRoom(IReadOnlyList<Listener> listeners)
     {
-        _listener = listener;
-        _poll.Add(listener.Descriptor, ListenerToken);
+        _listeners = listeners;
+        for (; _lastToken < (ulong)listeners.Count; _lastToken++)
+        {
+            _poll.Add(listeners[(int)_lastToken].Socket.Descriptor, _lastToken);
+        }
+
         _poll.Add(_cancel.Descriptor, CancelToken);
         _thread = new Thread(Main) { IsBackground = true, Name = "vhost-user waiting" };
         _thread.Start();
     }
 
+    /// <summary>
+    /// Serves somebody without a wait, on another thread, if there is a place; takes over the connection then. Asked only while nobody waits,
+    /// so that nobody is overtaken.
+    /// </summary>
+    public Func<Listener, UnixSocket, bool>? Serve { get; set; }
+
     /// <summary>Is told, on another thread, why somebody who waited was turned away.</summary>
-    public Action<string>? TurnedAway { get; set; }
+    public Action<Listener, string>? TurnedAway { get; set; }
 
     /// <summary>Is told, on another thread, that nobody can be accepted since no descriptor or memory is left; once until somebody can.</summary>
-    public Action? Exhausted { get; set; }
+    public Action<Listener>? Exhausted { get; set; }
 
     /// <summary>Whether somebody waits.</summary>
     public bool HasNext
@@ -83,9 +97,9 @@ internal sealed class WaitingRoom : IDisposable
     }
 
     /// <summary>Waits for the one who has waited longest.</summary>
-    /// <returns>The connection, the caller's; null after <see cref="Cancel"/>.</returns>
+    /// <returns>The connection, the caller's, and where it came; null after <see cref="Cancel"/>.</returns>
     /// <exception cref="LinuxException">Nobody can come any more.</exception>
-    public UnixSocket? Take()
+    public (Listener Listener, UnixSocket Socket)? Take()
     {
         lock (_lock)
         {
@@ -96,7 +110,7 @@ internal sealed class WaitingRoom : IDisposable
 
             _waiting.RemoveFirst();
             _poll.Remove(first.Value.Socket.Descriptor);
-            return first.Value.Socket;
+            return (first.Value.Listener, first.Value.Socket);
         }
     }
 
@@ -117,9 +131,9 @@ internal sealed class WaitingRoom : IDisposable
     {
         Cancel();
         _thread.Join();
-        foreach (var (_, socket) in _waiting)
+        foreach (var waiting in _waiting)
         {
-            socket.Discard();
+            waiting.Socket.Discard();
         }
 
         _waiting.Clear();
@@ -128,7 +142,7 @@ internal sealed class WaitingRoom : IDisposable
     }
 
     /// <summary>Under the lock.</summary>
-    private LinkedListNode<(ulong Token, UnixSocket Socket)>? WaitForFirst()
+    private LinkedListNode<(ulong Token, Listener Listener, UnixSocket Socket)>? WaitForFirst()
     {
         while (!_cancelled && !_failed && _waiting.Count == 0)
         {
@@ -148,9 +162,9 @@ internal sealed class WaitingRoom : IDisposable
                 var count = _poll.Wait(ready);
                 foreach (var (token, events) in ready.AsSpan(0, count))
                 {
-                    if (token == ListenerToken)
+                    if (token < (ulong)_listeners.Count)
                     {
-                        AdmitAll();
+                        AdmitAll(_listeners[(int)token]);
                     }
                     else if (token != CancelToken)
                     {
@@ -169,49 +183,63 @@ internal sealed class WaitingRoom : IDisposable
         }
     }
 
-    private void AdmitAll()
+    private void AdmitAll(Listener listener)
     {
-        bool exhausted;
-        while (_listener.TryAccept(out exhausted) is { } connection)
+        for (var i = 0; i < AcceptedAtOnce; i++)
         {
-            _exhausted = false;
-            Admit(connection);
-        }
-
-        if (exhausted)
-        {
-            if (!_exhausted)
+            if (listener.Socket.TryAccept(out var exhausted) is { } connection)
             {
-                _exhausted = true;
-                Exhausted?.Invoke();
+                _exhausted = false;
+                Admit(listener, connection);
+                continue;
             }
 
-            _cancel.Wait(RetryMilliseconds);
+            if (exhausted)
+            {
+                if (!_exhausted)
+                {
+                    _exhausted = true;
+                    Exhausted?.Invoke(listener);
+                }
+
+                _cancel.Wait(RetryMilliseconds);
+            }
+
+            return;
         }
     }
 
-    private void Admit(UnixSocket connection)
+    private void Admit(Listener listener, UnixSocket connection)
     {
+        // Only this thread adds to those that wait.
+        if (!HasNext && Serve?.Invoke(listener, connection) == true)
+        {
+            return;
+        }
+
         lock (_lock)
         {
-            if (_waiting.Count == Capacity)
+            if (CountAt(listener) == Capacity)
             {
                 RemoveEnded();
             }
 
-            if (_waiting.Count < Capacity)
+            if (CountAt(listener) < Capacity)
             {
                 // Edge-triggered: what it has said stays there to be received.
-                _poll.Add(connection.Descriptor, ++_lastToken, edgeTriggered: true);
-                _waiting.AddLast((_lastToken, connection));
+                _poll.Add(connection.Descriptor, _lastToken, edgeTriggered: true);
+                _waiting.AddLast((_lastToken++, listener, connection));
                 Monitor.PulseAll(_lock);
                 return;
             }
         }
 
         connection.Discard();
-        TurnedAway?.Invoke($"{Capacity} others wait already");
+        TurnedAway?.Invoke(listener, $"{Capacity} others wait already");
     }
+
+    /// <summary>Under the lock.</summary>
+    private int CountAt(Listener listener) => _waiting.Count(each => each.Listener == listener);
 
     /// <summary>Makes room: who has left may not have been looked at yet. Under the lock.</summary>
     private void RemoveEnded()
@@ -232,6 +260,7 @@ internal sealed class WaitingRoom : IDisposable
     private void LookAt(ulong token, PollEvents events)
     {
         string? reason;
+        Listener listener;
         UnixSocket socket;
         lock (_lock)
         {
@@ -247,14 +276,14 @@ internal sealed class WaitingRoom : IDisposable
                 return;
             }
 
-            socket = node.Value.Socket;
+            (_, listener, socket) = node.Value;
             _waiting.Remove(node);
         }
 
         socket.Discard();
         if (reason is not null)
         {
-            TurnedAway?.Invoke(reason);
+            TurnedAway?.Invoke(listener, reason);
         }
     }
 

@@ -39,7 +39,7 @@ public abstract class DeviceSource : IDisposable
     public static DeviceSource Driver { get; } = new DriverSource();
 
     /// <summary>A daemon on this machine. Connects when it is first used, and again when the daemon has come back.</summary>
-    /// <param name="socketPath">The socket on which it listens. A daemon serves one program (or VM) at a time.</param>
+    /// <param name="socketPath">The socket on which it listens. One that serves as many as it may already answers nobody else.</param>
     /// <param name="pollTime">
     /// How long a thread that waits for an answer polls at most before it sleeps; it learns where that pays, and now and
     /// then tries up to eight times as long, 1 ms at most. Zero: never.

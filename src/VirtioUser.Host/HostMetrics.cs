@@ -3,19 +3,27 @@ using System.Diagnostics.Metrics;
 
 namespace VirtioUser.Host;
 
-/// <summary>Publishes the sums of all counters. Reading costs the ping path nothing.</summary>
+/// <summary>
+/// Publishes the sums of all counters, with a tag <see cref="ListenerTag"/> where they are those of a named listener. Reading costs the
+/// ping path nothing.
+/// </summary>
 public sealed class HostMetrics : IDisposable
 {
     /// <summary>The name of the meter.</summary>
     public const string MeterName = "VirtioUser.Host";
 
+    /// <summary>The tag that names the listener.</summary>
+    public const string ListenerTag = "listener";
+
     private readonly Meter _meter = new(MeterName);
+    private readonly (HostTotals Totals, KeyValuePair<string, object?>[] Tags)[] _all;
 
     /// <summary>Makes the instruments.</summary>
-    /// <param name="totals">What they show.</param>
-    public HostMetrics(HostTotals totals)
+    /// <param name="totals">What they show: each is one time series of every instrument.</param>
+    public HostMetrics(params IReadOnlyCollection<HostTotals> totals)
     {
         ArgumentNullException.ThrowIfNull(totals);
+        _all = [.. totals.Select(each => (each, each.Listener is { } name ? new[] { new KeyValuePair<string, object?>(ListenerTag, name) } : []))];
         Count(Counter.Connections, "connections", "Front-ends that connected");
         Count(Counter.InstancesCreated, "instances.created", "Instances made");
         Count(Counter.InstancesFailed, "instances.failed", "Instances ended by an exception");
@@ -40,12 +48,15 @@ public sealed class HostMetrics : IDisposable
         Level(Counter.BytesAllocated, Counter.BytesFreed, "memory", "Bytes of shared memory in use", "By");
 
         void Count(Counter counter, string name, string description, string? unit = null) =>
-            _meter.CreateObservableCounter("virtio_user." + name, () => totals[counter], unit, description);
+            _meter.CreateObservableCounter("virtio_user." + name, () => Measure(each => each[counter]), unit, description);
 
         void Level(Counter up, Counter down, string name, string description, string? unit = null) =>
-            _meter.CreateObservableUpDownCounter("virtio_user." + name, () => totals[up] - totals[down], unit, description);
+            _meter.CreateObservableUpDownCounter("virtio_user." + name, () => Measure(each => each[up] - each[down]), unit, description);
     }
 
     /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();
+
+    private IEnumerable<Measurement<long>> Measure(Func<HostTotals, long> read) =>
+        _all.Select(each => new Measurement<long>(read(each.Totals), each.Tags));
 }

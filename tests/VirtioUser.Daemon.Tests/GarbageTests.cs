@@ -2,7 +2,6 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using FsCheck.Xunit;
-using Microsoft.Win32.SafeHandles;
 using TestDevice.Dependency;
 using Virtio.Linux;
 using VirtioUser.Daemon.Tests.Support;
@@ -54,7 +53,7 @@ public sealed class GarbageTests(DaemonFixture daemon) : IClassFixture<DaemonFix
         using (var driver = daemon.Boot())
         {
             var instance = driver.Create();
-            Block(driver.Vm.Queue(index).Call);
+            Calls.Block(driver.Vm.Queue(index).Call);
             driver.Vm.Queue(index).Driver.EnableCalls();
 
             // Between them these use every queue, so one of them makes the daemon call; that call does not return.
@@ -101,7 +100,7 @@ public sealed class GarbageTests(DaemonFixture daemon) : IClassFixture<DaemonFix
                 driver.WaitForPings();
             }
 
-            Block(driver.Vm.Queue(index).Call);
+            Calls.Block(driver.Vm.Queue(index).Call);
             await AssertAnswersAsync(driver.Vm, () => driver.Vm.FrontEnd.SetVringEnable(index, true));
         }
 
@@ -115,7 +114,7 @@ public sealed class GarbageTests(DaemonFixture daemon) : IClassFixture<DaemonFix
         {
             driver.Send(driver.Create(), TestOperation.Echo, 7);
             driver.WaitForPings(); // the answer wants a buffer
-            Block(driver.Vm.Events.Call);
+            Calls.Block(driver.Vm.Events.Call);
             driver.Vm.Events.PostSilently();
 
             // Without the arena, so that all queues rest meanwhile.
@@ -263,15 +262,6 @@ public sealed class GarbageTests(DaemonFixture daemon) : IClassFixture<DaemonFix
     {
         using var driver = daemon.Boot();
         Assert.Equal(4u, driver.Call(driver.Create(), TestOperation.Echo, 4));
-    }
-
-    /// <summary>Makes the next signal wait: the file behind the descriptor is the daemon's too.</summary>
-    private static void Block(EventFd call)
-    {
-        call.Descriptor.SetNonBlocking(false);
-        call.TryConsume();
-        using var file = new FileStream(new SafeFileHandle(call.Descriptor.DangerousGetHandle(), ownsHandle: false), FileAccess.Write, bufferSize: 0);
-        file.Write(BitConverter.GetBytes(ulong.MaxValue - 1));
     }
 
     private static bool TrySend(UnixSocket socket, byte[] bytes, params FileDescriptor[] descriptors)

@@ -193,25 +193,4 @@ public sealed class LifecycleTests(DaemonFixture daemon) : IClassFixture<DaemonF
 
         await daemon.Metrics.WaitForAsync("virtio_user_instances", 0);
     }
-
-    [Fact]
-    public async Task A_second_front_end_waits_until_the_first_is_gone()
-    {
-        Task<uint> served;
-        using (var first = daemon.Boot())
-        {
-            served = Task.Run(
-                () =>
-                {
-                    using var second = daemon.Boot();
-                    return second.Call(second.Create(), TestOperation.Echo, 2);
-                },
-                TestContext.Current.CancellationToken);
-
-            Assert.Equal(1u, first.Call(first.Create(), TestOperation.Echo, 1));
-            Assert.False(served.IsCompleted);
-        }
-
-        Assert.Equal(2u, await served.WaitAsync(Patience.Limit, TestContext.Current.CancellationToken));
-    }
 }

@@ -83,6 +83,29 @@ public sealed class LogTests : IDisposable
     }
 
     [Fact]
+    public async Task Each_of_many_connections_at_once_has_a_budget_of_its_own()
+    {
+        const int Count = 60;
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
+        var vms = Enumerable.Range(0, Count).Select(_ => TestVm.Connect(_folder.SocketPath)).ToList();
+        foreach (var vm in vms.SkipLast(1))
+        {
+            for (var i = 0; i < 2 * Burst; i++)
+            {
+                Refuse(vm);
+            }
+        }
+
+        Refuse(vms[^1]);
+
+        await daemon.LineAsync($"s {Count} (", "refused");
+        vms.ForEach(vm => vm.Dispose());
+        await daemon.AssertStopsAsync();
+
+        static void Refuse(TestVm vm) => Assert.Throws<VhostUserException>(() => vm.FrontEnd.SetVringEnable(99, true));
+    }
+
+    [Fact]
     public async Task Who_connects_again_and_again_fills_no_log_either()
     {
         await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);

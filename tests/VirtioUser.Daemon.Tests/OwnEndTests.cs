@@ -1,11 +1,11 @@
-// Front-ends that try to have the daemon keep their own connection alive: the next one must be served all the same.
+// Front-ends that try to have the daemon keep their own connection alive: the next one must get its place all the same.
 using Virtio.Linux;
 using VirtioUser.Daemon.Tests.Support;
 
 namespace VirtioUser.Daemon.Tests;
 
 /// <summary>Each test closes all that it has of its sockets, so that only the daemon, or the kernel for it, could still keep one.</summary>
-public sealed class OwnEndTests(DaemonFixture daemon) : IClassFixture<DaemonFixture>
+public sealed class OwnEndTests(OnePlaceFixture daemon) : IClassFixture<OnePlaceFixture>
 {
     // How many connections the daemon lets wait.
     private const int Room = 16;
@@ -139,6 +139,7 @@ public sealed class OwnEndTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
     [Fact]
     public void More_connections_that_wait_than_there_is_room_for_each_with_the_one_before_in_flight()
     {
+        var atRest = DaemonMemory.Sockets(daemon.Daemon.Id);
         var sockets = new List<UnixSocket> { Negotiate() };
         try
         {
@@ -161,12 +162,14 @@ public sealed class OwnEndTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
             sockets.ForEach(socket => socket.Dispose());
         }
 
+        DaemonMemory.WaitForSockets(daemon.Daemon.Id, atRest); // whoever comes while the room is full is turned away
         AssertServes();
     }
 
     [Fact]
     public void More_connections_that_wait_in_silence_than_there_is_room_for_whose_ends_are_in_flight_in_the_last()
     {
+        var atRest = DaemonMemory.Sockets(daemon.Daemon.Id);
         var sockets = new List<UnixSocket> { Negotiate() };
         try
         {
@@ -186,6 +189,7 @@ public sealed class OwnEndTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
             sockets.ForEach(socket => socket.Dispose());
         }
 
+        DaemonMemory.WaitForSockets(daemon.Daemon.Id, atRest); // whoever comes while the room is full is turned away
         AssertServes();
     }
 

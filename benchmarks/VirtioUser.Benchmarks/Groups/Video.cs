@@ -30,7 +30,7 @@ internal sealed class Video() : BenchmarkGroup(7, "video")
             films.Add((clip, path, new Share(Path.GetDirectoryName(path)!, $"{ClipFolderInGuest}{films.Count}")));
         }
 
-        // A daemon serves one front-end at a time.
+        // One daemon for each way.
         await using var forVm = await DaemonProcess.StartAsync([library], cancellationToken: cancellationToken);
         await using var direct = await DaemonProcess.StartAsync([library], cancellationToken: cancellationToken);
         context.BusyWith("booting");

@@ -41,7 +41,7 @@ internal sealed class ProgramService(DaemonOptions options, IHostApplicationLife
             return;
         }
 
-        _process.StartInfo = new ProcessStartInfo(words[0], words.Skip(1)) { Environment = { ["VIRTIO_USER"] = $"unix:{options.SocketPath}" } };
+        _process.StartInfo = new ProcessStartInfo(words[0], words.Skip(1)) { Environment = { ["VIRTIO_USER"] = $"unix:{options.Listeners[0].Path}" } };
         _process.EnableRaisingEvents = true;
         _process.Exited += (_, _) => lifetime.StopApplication();
         try

@@ -7,6 +7,20 @@ namespace Virtio.Tests.Linux;
 public class UnixSocketTests
 {
     [Fact]
+    public void Both_ends_know_who_made_the_other()
+    {
+        using var folder = new TemporaryFolder();
+        using var listener = UnixSocket.Listen(Path.Combine(folder.Path, "s"));
+        using var connected = UnixSocket.Connect(Path.Combine(folder.Path, "s"));
+        using var accepted = listener.Accept()!;
+        var own = accepted.PeerCredentials;
+
+        Assert.Equal(Environment.ProcessId, own.ProcessId);
+        Assert.Equal(own, connected.PeerCredentials);
+        Assert.Equal(Environment.UserName == "root", own.UserId == 0);
+    }
+
+    [Fact]
     public void Descriptors_arrive_with_their_bytes()
     {
         (var first, var second) = UnixSocket.Pair();

@@ -104,7 +104,7 @@ public sealed class ConnectionTests : IDisposable
     [Fact]
     public async Task A_program_that_finds_the_daemon_busy_is_told_so_however_often_it_tries_and_is_served_afterwards()
     {
-        await using var daemon = await ListenAsync();
+        await using var daemon = await ListenAsync("--max-connections", "1");
         using var other = new DaemonSource(_folder.SocketPath, TimeSpan.Zero) { Patience = TimeSpan.FromMilliseconds(100) };
         using (var first = DeviceSource.Daemon(_folder.SocketPath))
         {
@@ -179,5 +179,6 @@ public sealed class ConnectionTests : IDisposable
 
     private static void AssertGone(Action action) => Assert.Equal(Errno.ENODEV, Assert.Throws<VirtioUserException>(action).Errno);
 
-    private Task<DaemonProcess> ListenAsync() => DaemonProcess.ListenAsync(_folder.SocketPath, "--device", BuildOutput.TestDevice);
+    private Task<DaemonProcess> ListenAsync(params string[] options) =>
+        DaemonProcess.ListenAsync(_folder.SocketPath, ["--device", BuildOutput.TestDevice, .. options]);
 }

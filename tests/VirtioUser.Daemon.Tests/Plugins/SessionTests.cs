@@ -50,6 +50,47 @@ public sealed class SessionTests : IDisposable
         await daemon.AssertStopsAsync();
     }
 
+    /// <summary>Both guests call their instance the same, and ping it in turn.</summary>
+    [Fact]
+    public async Task Two_vms_at_once_have_instances_of_their_own_in_one_library()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, "--device", await NativeDevices.GetAsync("test_device"));
+        var gate = Gates.New();
+        using var first = TestDriver.Boot(_folder.SocketPath);
+        using (var second = TestDriver.Boot(_folder.SocketPath))
+        {
+            var (mine, theirs) = (first.Create(Device, 2), second.Create(Device, 3));
+            Assert.Equal(mine, theirs);
+            Assert.Equal((2u, 3u), (first.Call(mine, TestOperation.Version), second.Call(theirs, TestOperation.Version)));
+            var (shared, others) = (first.Allocate(mine, 4096), second.Allocate(theirs, 4096));
+            Assert.Equal(shared, others);
+            first.Call(mine, TestOperation.Fill, 1, shared);
+            second.Call(theirs, TestOperation.Fill, 2, others);
+            for (var i = 3u; i < 100; i++)
+            {
+                Assert.Equal((i, i), (first.Call(mine, TestOperation.Count), second.Call(theirs, TestOperation.Count)));
+            }
+
+            Assert.Equal(Pattern.Checksum(first.Bytes(shared)), first.Call(mine, TestOperation.Checksum, shared: shared));
+            Assert.Equal(Pattern.Checksum(second.Bytes(others)), second.Call(theirs, TestOperation.Checksum, shared: others));
+            Assert.False(first.Bytes(shared).SequenceEqual(second.Bytes(others)));
+
+            // Own events find the VM whose device sends them.
+            second.Send(theirs, TestOperation.RaiseEvents, 1);
+            EventMessage[] events = [second.NextEvent(), second.NextEvent()];
+            Assert.Equal([1u, 1u | Revents.Unsolicited], events.Select(each => each.Revents).Order());
+            second.Send(theirs, TestOperation.Wait, gate);
+            Assert.Equal(101u, first.Call(mine, TestOperation.Count));
+        }
+
+        // The other VM is gone with a callback under way.
+        var next = first.Create(Device, 4);
+        Assert.Equal((1u, 4u), (first.Call(next, TestOperation.Release, gate), first.Call(next, TestOperation.Version)));
+        DaemonMemory.WaitForArenas(daemon.Id, 1);
+        Assert.Equal(102u, first.Call(1, TestOperation.Count));
+        await daemon.AssertStopsAsync();
+    }
+
     /// <summary>What is mapped and held goes with its VM; the next one can do the same at the same place.</summary>
     [Theory]
     [InlineData(false)]

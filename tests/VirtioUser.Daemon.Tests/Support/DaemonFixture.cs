@@ -1,15 +1,18 @@
-// One daemon for all tests of a class; each test is a VM of its own, one after the other.
+// One daemon for all tests of a class; each test is a VM of its own.
 using System.Net;
 using System.Net.Sockets;
 
 namespace VirtioUser.Daemon.Tests.Support;
 
 /// <summary>A daemon with all devices, that must still be well at the end.</summary>
-public sealed class DaemonFixture : IAsyncLifetime
+public class DaemonFixture : IAsyncLifetime
 {
     private readonly SocketFolder _folder = new();
     private DaemonProcess? _daemon;
     private Metrics? _metrics;
+
+    /// <summary>Options beside the devices.</summary>
+    protected virtual string[] Options => [];
 
     internal DaemonProcess Daemon => _daemon!;
 
@@ -22,8 +25,8 @@ public sealed class DaemonFixture : IAsyncLifetime
         var port = FreePort();
         _daemon = await DaemonProcess.ListenAsync(
             SocketPath,
-            "--device", BuildOutput.TestDevice, "--device", BuildOutput.SecondDevice, "--device", BuildOutput.Digest, "--device", BuildOutput.Gzip,
-            "--enumeration-space-id", "77", "--metrics-port", $"{port}");
+            ["--device", BuildOutput.TestDevice, "--device", BuildOutput.SecondDevice, "--device", BuildOutput.Digest, "--device", BuildOutput.Gzip,
+            "--enumeration-space-id", "77", "--metrics-port", $"{port}", .. Options]);
         _metrics = new Metrics(port);
     }
 
@@ -34,6 +37,8 @@ public sealed class DaemonFixture : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        GC.SuppressFinalize(this);
+
         // No test may leave anything behind, whatever it did to the daemon.
         await Metrics.WaitForAsync("virtio_user_instances", 0);
         await Metrics.WaitForAsync("virtio_user_objects", 0);
@@ -50,4 +55,11 @@ public sealed class DaemonFixture : IAsyncLifetime
         probe.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         return ((IPEndPoint)probe.LocalEndPoint!).Port;
     }
+}
+
+/// <summary>The same with one place, so that a second front-end waits until the first has ended or yields.</summary>
+public sealed class OnePlaceFixture : DaemonFixture
+{
+    /// <inheritdoc/>
+    protected override string[] Options => ["--max-connections", "1"];
 }

@@ -39,11 +39,20 @@ internal static class DaemonMemory
     /// <summary>How many sockets are open.</summary>
     public static int Sockets(int process) => Descriptors(process).Count(link => link.Target.StartsWith("socket:", StringComparison.Ordinal));
 
+    /// <summary>Waits until there are at most as many sockets.</summary>
+    public static void WaitForSockets(int process, int most) => WaitFor(() => Sockets(process) <= most, true, $"at most {most} sockets");
+
     /// <summary>Waits until the last connection is closed, with all that it had.</summary>
     /// <param name="process">The daemon.</param>
     /// <param name="descriptors">How many descriptors it has without a connection.</param>
     public static void WaitForDescriptors(int process, int descriptors) =>
         WaitFor(() => OpenDescriptors(process), descriptors, "open descriptors");
+
+    /// <summary>How many threads there are.</summary>
+    public static int Threads(int process) => Directory.EnumerateDirectories($"/proc/{process}/task").Count();
+
+    /// <summary>Waits until there are at most as many threads.</summary>
+    public static void WaitForThreads(int process, int most) => WaitFor(() => Threads(process) <= most, true, $"at most {most} threads");
 
     /// <summary>How many mappings of guest memory there are.</summary>
     public static int GuestMappings(int process) => Mappings(process, "/memfd:guest-ram").Count();

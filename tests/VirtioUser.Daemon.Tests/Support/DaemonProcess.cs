@@ -66,6 +66,10 @@ internal sealed class DaemonProcess : IAsyncDisposable
     /// <summary>Waits for a line on standard error that holds a text; one that came before counts.</summary>
     public Task<string> LineAsync(string text) => LineAsync(line => line.Contains(text, StringComparison.Ordinal), text);
 
+    /// <summary>The same for a line that holds two texts.</summary>
+    public Task<string> LineAsync(string text, string other) =>
+        LineAsync(line => line.Contains(text, StringComparison.Ordinal) && line.Contains(other, StringComparison.Ordinal), $"{text} ... {other}");
+
     private async Task<string> LineAsync(Func<string, bool> wanted, string what)
     {
         var seen = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -8,6 +8,7 @@ internal sealed class Metrics(int port) : IDisposable
 {
     private readonly HttpClient _client = new() { BaseAddress = new Uri($"http://127.0.0.1:{port}/") };
 
+    /// <summary>All values, by name; where there are labels, they belong to the name.</summary>
     public async Task<IReadOnlyDictionary<string, double>> ReadAsync()
     {
         var text = await _client.GetStringAsync(new Uri("metrics", UriKind.Relative)).WaitAsync(Patience.Limit);
@@ -16,7 +17,7 @@ internal sealed class Metrics(int port) : IDisposable
             .Select(line => line.Split(' '))
             .Where(words => words.Length >= 2)
             .ToDictionary(
-                words => words[0].Split('{')[0],
+                words => words[0],
                 words => double.Parse(words[1], CultureInfo.InvariantCulture));
     }
 

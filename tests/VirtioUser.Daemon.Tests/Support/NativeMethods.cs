@@ -13,6 +13,10 @@ internal static partial class NativeMethods
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     public static extern int Kill(int process, int signal);
 
+    [DllImport("libc", EntryPoint = "geteuid")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    public static extern uint GetUserId();
+
     /// <summary>Lets the children of this process inherit a descriptor.</summary>
     public static void MakeInheritable(SafeHandle descriptor) =>
         Assert.Equal(0, FCntl(descriptor, SetDescriptorFlags, 0));

@@ -38,7 +38,7 @@ internal static class OutOfBandCases
             waiting.Dispose();
             guest.AssertGoesOn(guest.Create());
             guest.Dispose();
-        }),
+        }).WithOnePlace(),
         HostileCase.Ignored("out of band: a TCP socket that lingers, on a connection that waits and is served then", Trust, a =>
         {
             var guest = a.Boot();
@@ -47,7 +47,7 @@ internal static class OutOfBandCases
             guest.Dispose();
             waiting.Tell(Request.GetFeatures, []);
             waiting.Dispose();
-        }),
+        }).WithOnePlace(),
         HostileCase.Ignored("out of band: a TCP socket that lingers, on the back-end channel before a driver", Trust, a =>
         {
             var connection = a.Negotiate();

@@ -1,4 +1,5 @@
 // Connections that keep the daemon: their own end held by itself, halves of messages, idle ones.
+using TestDevice.Dependency;
 using Virtio.Linux;
 using VirtioUser.Hostile.Tests.Rig;
 
@@ -98,17 +99,17 @@ internal static class OwnEndCases
             connection.AwaitEnd();
             a.Saw = Verdict.ConnectionEnded;
         }),
-        HostileCase.Ignored("a connection that says nothing stays while another waits", Trust, a =>
+        (HostileCase.Ignored("a connection that says nothing stays while another waits", Trust, a =>
         {
             a.Connect();
             a.Saw = Verdict.Ignored;
-        }) with { StaysConnected = true },
-        HostileCase.Ignored("a connection that is negotiated and never starts a driver stays while another waits", Trust, a =>
+        }) with { StaysConnected = true }).WithOnePlace(),
+        (HostileCase.Ignored("a connection that is negotiated and never starts a driver stays while another waits", Trust, a =>
         {
             a.Negotiate();
             a.Saw = Verdict.Ignored;
-        }) with { StaysConnected = true },
-        HostileCase.Ignored("a connection whose driver has stopped stays while another waits", Trust, a =>
+        }) with { StaysConnected = true }).WithOnePlace(),
+        (HostileCase.Ignored("a connection whose driver has stopped stays while another waits", Trust, a =>
         {
             var guest = a.Boot();
             foreach (var ring in guest.Rings)
@@ -117,13 +118,81 @@ internal static class OwnEndCases
             }
 
             a.Saw = Verdict.Ignored;
-        }) with { StaysConnected = true },
-        HostileCase.Ignored("a connection that asks for features all the time and never starts a driver, while another waits", Trust, a =>
+        }) with { StaysConnected = true }).WithOnePlace(),
+        (HostileCase.Ignored("a connection that asks for features all the time and never starts a driver, while another waits", Trust, a =>
         {
             var connection = a.Negotiate();
             a.Own(new Asker(connection));
             a.Saw = Verdict.Ignored;
+        }) with { StaysConnected = true }).WithOnePlace(),
+        HostileCase.Ignored("140 connections that say nothing stay while another waits", Trust, a =>
+        {
+            for (var i = 0; i < 140; i++) // more than places, fewer than places and those who can wait
+            {
+                a.Connect();
+            }
+
+            a.Saw = Verdict.Ignored;
         }) with { StaysConnected = true },
+        HostileCase.Ignored("a guest whose 64 callbacks hang and whose call descriptors block stays while others come", "threat-model: Line 2", a =>
+        {
+            var gate = a.ShutGate();
+            var guest = a.Boot(256);
+            var instances = Enumerable.Range(0, 64).Select(_ => guest.Create()).ToArray();
+            guest.OfferPings([.. instances.Select(each => RawGuest.Echo(each) with { Metadata = TestDevices.Metadata(TestOperation.Wait, gate) })]);
+            var last = guest.Create();
+            foreach (var ring in guest.Rings)
+            {
+                RawRing.Block(ring.Call);
+            }
+
+            guest.OfferRequest(new VirtioUser.Protocol.ConfigMessage());
+            guest.OfferEvent();
+            guest.OfferPings(RawGuest.Echo(last));
+            SpinWait.SpinUntil(a.Daemon.IsSignalling, 5000);
+            for (var i = 0; i < 5; i++)
+            {
+                using var beside = a.Honest();
+                beside.Call(beside.Create(), TestOperation.Echo, 5);
+            }
+
+            a.Saw = Verdict.Ignored;
+        }) with { StaysConnected = true },
+        HostileCase.Refused("the ends of two connections as each other's back-end channel", Trust, a =>
+        {
+            var (first, second) = (a.Negotiate(), a.Negotiate());
+            var refused = first.Ask(Request.SetBackEndReqFd, [], second.Descriptor) == Answer.Refused
+                & second.Ask(Request.SetBackEndReqFd, [], first.Descriptor) == Answer.Refused;
+            first.Dispose();
+            second.Dispose();
+            a.Saw = refused ? Verdict.Refused : Verdict.Ignored;
+        }),
+        HostileCase.Ignored("the ends of 100 connections, each as a descriptor of half a message on the next", Header, a =>
+        {
+            var connections = Enumerable.Range(0, 100).Select(_ => a.Connect()).ToArray();
+            for (var i = 0; i < connections.Length; i++)
+            {
+                connections[(i + 1) % connections.Length].SendBytes(Wire.U32((uint)Request.SetFeatures, Wire.Version, 8), connections[i].Descriptor);
+            }
+
+            Array.ForEach(connections, connection => connection.Dispose());
+        }),
+        HostileCase.Ignored("the ends of two connections in flight in each other's back-end channels", Channel, a =>
+        {
+            var connections = new[] { a.Negotiate(), a.Negotiate() };
+            for (var i = 0; i < 2; i++)
+            {
+                var (mine, theirs) = UnixSocket.Pair();
+                using (mine)
+                using (theirs)
+                {
+                    mine.Send([1], [connections[1 - i].Descriptor]);
+                    connections[i].Tell(Request.SetBackEndReqFd, [], theirs.Descriptor);
+                }
+            }
+
+            Array.ForEach(connections, connection => connection.Dispose());
+        }),
         HostileCase.Ignored("answers that are never read, until the socket is full", Header, a =>
         {
             var connection = a.Negotiate();

@@ -39,6 +39,9 @@ internal sealed record HostileCase(string Name, string Violates, Verdict Expecte
     /// <summary>Options of the daemon for this case, which then has one of its own.</summary>
     public IReadOnlyList<string> Options { get; init; } = [];
 
+    /// <summary>The same where the daemon serves one connection at a time, so that the next peer waits for the attacker's place.</summary>
+    public HostileCase WithOnePlace() => this with { Options = ["--max-connections", "1"] };
+
     /// <summary>Whether the case needs a daemon that nobody has used before.</summary>
     public bool FreshDaemon { get; init; }
 
