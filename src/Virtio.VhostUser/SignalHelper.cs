@@ -4,12 +4,15 @@ using Virtio.Linux;
 namespace Virtio.VhostUser;
 
 /// <summary>
-/// One thread for each connection, made when it is needed first, that signals the front-end's descriptors for the connection's
+/// One thread for each connection, there while it is needed, that signals the front-end's descriptors for the connection's
 /// own thread. A descriptor that blocks it is that front-end's doing, and is emptied before anybody waits for it
 /// (<see cref="CallSignal.Mute"/>).
 /// </summary>
 internal sealed class SignalHelper : IDisposable
 {
+    // Signals of a start come together; between starts no thread is kept.
+    private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(1);
+
     private readonly object _lock = new();
 
     // Both under the lock. Each signal is in there at most once.
@@ -86,9 +89,9 @@ internal sealed class SignalHelper : IDisposable
     {
         lock (_lock)
         {
-            while (wait && !_closed && _due.Count == 0)
+            while (wait && !_closed && _due.Count == 0 && Monitor.Wait(_lock, IdleTime))
             {
-                Monitor.Wait(_lock);
+                // Pulsed, perhaps for what another has taken.
             }
 
             if (!_closed && _due.TryDequeue(out signal))
