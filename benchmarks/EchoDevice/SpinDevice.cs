@@ -17,7 +17,7 @@ public sealed class SpinDevice : Device
     private sealed class Instance : DeviceInstance
     {
         // The clock is read many times in a microsecond: after a longer step the thread had not had its processor.
-        private static readonly long s_longestStep = Math.Max(1, TicksOf(microseconds: 2));
+        private static readonly long LongestStep = Math.Max(1, TicksOf(microseconds: 2));
 
         public override uint OnPing(in Ping ping)
         {
@@ -38,7 +38,7 @@ public sealed class SpinDevice : Device
             while (ticks > 0)
             {
                 var now = Stopwatch.GetTimestamp();
-                ticks -= Math.Min(now - before, s_longestStep);
+                ticks -= Math.Min(now - before, LongestStep);
                 before = now;
             }
         }

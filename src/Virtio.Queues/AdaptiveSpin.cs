@@ -28,9 +28,9 @@ public sealed class AdaptiveSpin
 {
     private const int LimitsInProbe = 8, HitsThatPay = 64, GlanceShare = 64, FirstBurstShare = 8, MaxDoublings = 6;
 
-    private static readonly long s_glance = Stopwatch.Frequency * 30 / 1_000_000;
-    private static readonly long s_maxProbe = Stopwatch.Frequency / 1000;
-    private static readonly long s_burst = 4 * s_maxProbe; // more than two glances of the peer are apart
+    private static readonly long Glance = Stopwatch.Frequency * 30 / 1_000_000;
+    private static readonly long MaxProbe = Stopwatch.Frequency / 1000;
+    private static readonly long Burst = 4 * MaxProbe; // more than two glances of the peer are apart
 
     private readonly long _limit, _glance, _probe, _rare;
     private long _time;
@@ -46,9 +46,9 @@ public sealed class AdaptiveSpin
     public AdaptiveSpin(TimeSpan limit)
     {
         _limit = (long)(Math.Clamp(limit.TotalSeconds, 0, 60) * Stopwatch.Frequency);
-        _glance = Math.Min(_limit, s_glance);
-        _probe = Math.Max(_limit, Math.Min(LimitsInProbe * _limit, s_maxProbe));
-        _rare = 2 * Math.Max(_limit, s_maxProbe);
+        _glance = Math.Min(_limit, Glance);
+        _probe = Math.Max(_limit, Math.Min(LimitsInProbe * _limit, MaxProbe));
+        _rare = 2 * Math.Max(_limit, MaxProbe);
         _time = _limit;
     }
 
@@ -89,7 +89,7 @@ public sealed class AdaptiveSpin
         if (_inBurst)
         {
             _burstSpent += ticks;
-            if (_burstSpent >= s_burst)
+            if (_burstSpent >= Burst)
             {
                 EndBurst();
             }

@@ -142,8 +142,12 @@ public sealed partial class DeviceQueue : SplitQueue
     /// <exception cref="QueueException">The queue is broken.</exception>
     public void DisableKicks()
     {
-        // With event indexes the wish stays where it was, behind: the driver passes it only once in 65536 chains.
-        if (!_eventIndex)
+        if (_eventIndex)
+        {
+            // Behind: the driver passes it only once in 65536 chains.
+            LittleEndian.WriteRelease(UsedRing(), RingOffset + UsedElementSize * _layout.Size, (ushort)(_nextAvailable - 1));
+        }
+        else
         {
             LittleEndian.WriteRelease(UsedRing(), FlagsOffset, UsedNoNotify);
         }

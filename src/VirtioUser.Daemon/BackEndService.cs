@@ -5,6 +5,7 @@ using Virtio.Linux;
 using VirtioUser.Daemon.Trying;
 using VirtioUser.Host;
 using VirtioUser.Host.Catalog;
+using VirtioUser.Host.Workers;
 
 namespace VirtioUser.Daemon;
 
@@ -20,6 +21,7 @@ internal sealed class BackEndService : IHostedService, IDisposable
     private readonly IHostApplicationLifetime _lifetime;
     private readonly ILogger _logger;
     private readonly GuestLog _deviceLog;
+    private readonly WorkerPool _workers;
     private readonly Dictionary<Listener, VmServices> _services;
     private readonly byte[][] _ownNames;
     private readonly ConnectionTable _connections;
@@ -42,9 +44,11 @@ internal sealed class BackEndService : IHostedService, IDisposable
         _logger = loggers.CreateLogger<BackEndService>();
         var unlimited = options.Program is not null;
         _deviceLog = new GuestLog(_logger, unlimited);
+        var kicks = new KickWaiter();
+        _workers = new WorkerPool(kicks, _deviceLog.For(loggers.CreateLogger<WorkerPool>()));
         _services = listeners.All.ToDictionary(
             each => each,
-            each => new VmServices(options, bounds, catalog, each.Totals, new LogBudgets(loggers, unlimited), loggers, trace));
+            each => new VmServices(options, bounds, catalog, each.Totals, new LogBudgets(loggers, unlimited), loggers, _workers, kicks, trace));
         _ownNames = [.. listeners.All.Where(each => each.Socket.IsListening).Select(each => each.Socket.Name)];
         _connections = new ConnectionTable(options.MaxConnections, options.YieldAfter);
     }
@@ -55,6 +59,7 @@ internal sealed class BackEndService : IHostedService, IDisposable
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
+        _workers.Start();
         _listeners.Serve = TryServe;
         _listeners.TurnedAway = (listener, reason) => Log.TurnedAway(LogOf(listener), reason);
         _listeners.Exhausted = listener => Log.AcceptFailed(LogOf(listener));
@@ -92,6 +97,7 @@ internal sealed class BackEndService : IHostedService, IDisposable
     /// <summary>Says what was suppressed in the log. The logs must be there still.</summary>
     public void Dispose()
     {
+        _workers.Dispose();
         foreach (var services in _services.Values)
         {
             services.LogBudgets.Dispose();

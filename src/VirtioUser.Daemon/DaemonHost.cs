@@ -12,6 +12,9 @@ namespace VirtioUser.Daemon;
 /// <summary>The daemon from its command line to its exit code.</summary>
 internal static class DaemonHost
 {
+    // How long instances, and then devices, may take to end.
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(5);
+
     /// <summary>Runs until SIGTERM or SIGINT, until the one connection that was inherited is over, or as long as its program.</summary>
     /// <param name="options">What to do.</param>
     /// <param name="cancellation">Ends the daemon.</param>
@@ -32,6 +35,7 @@ internal static class DaemonHost
             using var service = host.Services.GetRequiredService<BackEndService>();
             await host.StartAsync(CancellationToken.None).ConfigureAwait(false); // it is short, and what half of it started would be left
             await host.WaitForShutdownAsync(cancellation).ConfigureAwait(false);
+            await EndDevicesAsync(catalog, loggers.CreateLogger(typeof(DaemonHost).FullName!)).ConfigureAwait(false);
             return service.Failed ? 1 : host.Services.GetService<ProgramService>()?.ExitCode ?? 0;
         }
         catch (Exception e) when (e is DeviceLoadException or LinuxException or ArgumentException)
@@ -70,7 +74,7 @@ internal static class DaemonHost
 
         builder.Services
             .AddSystemd()
-            .Configure<Microsoft.Extensions.Hosting.HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5))
+            .Configure<Microsoft.Extensions.Hosting.HostOptions>(host => host.ShutdownTimeout = EndPatience)
             .AddSingleton(options)
             .AddSingleton(catalog)
             .AddSingleton(listeners)
@@ -88,5 +92,24 @@ internal static class DaemonHost
         }
 
         return builder.Build();
+    }
+
+    /// <summary>Waits for the ends of devices, as long as for those of instances.</summary>
+    private static async Task EndDevicesAsync(DeviceCatalog catalog, ILogger logger)
+    {
+        try
+        {
+            await catalog.DisposeAsync().AsTask().WaitAsync(EndPatience).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            Log.DevicesEndTooLate(logger, EndPatience.TotalSeconds);
+        }
+#pragma warning disable CA1031 // whatever devices throw, the daemon ends
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.DevicesEndThrew(logger, e);
+        }
     }
 }

@@ -2,9 +2,9 @@
 using System.Runtime.InteropServices;
 using Virtio.Queues;
 using Virtio.VhostUser;
+using VirtioUser.Daemon.Trying;
 using VirtioUser.Host;
 using VirtioUser.Host.Events;
-using VirtioUser.Host.Pings;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Daemon;
@@ -13,8 +13,8 @@ namespace VirtioUser.Daemon;
 /// <param name="started">The queue.</param>
 /// <param name="faults">Told when the driver has broken the rings.</param>
 /// <param name="counters">Where buffers that are too small are counted.</param>
-/// <param name="waiter">Woken when buffers are left that were not looked at.</param>
-internal sealed class EventQueue(StartedQueue started, QueueFaults faults, HostCounters counters, IQueueWaiter waiter) : IEventQueue
+/// <param name="trace">Shows each event; null if nobody asked for it.</param>
+internal sealed class EventQueue(StartedQueue started, QueueFaults faults, HostCounters counters, Trace? trace) : IEventQueue
 {
     // What one attempt reads, in sizes of the queue. Each chain can be as long as the queue, so the chains of a ring of 32768
     // have 2^30 descriptors, and whoever detaches the queue waits for the attempt.
@@ -24,8 +24,12 @@ internal sealed class EventQueue(StartedQueue started, QueueFaults faults, HostC
     private bool _armed = true;
 
     /// <inheritdoc/>
+    public bool HasMore { get; private set; }
+
+    /// <inheritdoc/>
     public bool TryPut(in EventMessage message)
     {
+        HasMore = false;
         if (_queue.IsBroken)
         {
             return false; // without an exception each time: the guest decides how often this is tried
@@ -58,16 +62,14 @@ internal sealed class EventQueue(StartedQueue started, QueueFaults faults, HostC
                 _queue.Return(chain.Head, fits ? (uint)chain.Write(MemoryMarshal.AsBytes(new ReadOnlySpan<EventMessage>(in message))) : 0);
                 if (fits)
                 {
+                    trace?.Event(in message);
                     return true;
                 }
 
                 counters.Add(Counter.MessagesRejected);
             }
 
-            if (!WaitsForKick())
-            {
-                waiter.Wake(); // no kick comes for buffers that are there already
-            }
+            HasMore = !WaitsForKick(); // no kick comes for buffers that are there already
         }
         catch (QueueException e)
         {
@@ -78,13 +80,15 @@ internal sealed class EventQueue(StartedQueue started, QueueFaults faults, HostC
     }
 
     /// <inheritdoc/>
-    public void Signal() => started.CallIfWanted(faults);
+    public bool MustSignal() => faults.MustCall(started);
+
+    /// <inheritdoc/>
+    public void Signal() => started.Call.Signal();
 
     /// <summary>Asks to be kicked for the next buffer.</summary>
     /// <returns>False if one has come meanwhile.</returns>
     private bool WaitsForKick()
     {
-        Signal(); // buffers that went back unused: nobody else tells the driver of these
         _armed = true;
         return !_queue.EnableKicks();
     }

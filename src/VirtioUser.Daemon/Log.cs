@@ -72,4 +72,10 @@ internal static partial class Log
 
     [LoggerMessage(121, LogLevel.Warning, "A connection has not ended within {Seconds} s: its front-end has the system hold its thread. It is left behind, and a front-end that waits is served")]
     public static partial void LeftBehind(ILogger logger, double seconds);
+
+    [LoggerMessage(130, LogLevel.Warning, "A device has not ended within {Seconds} s")]
+    public static partial void DevicesEndTooLate(ILogger logger, double seconds);
+
+    [LoggerMessage(131, LogLevel.Error, "Ending the devices failed")]
+    public static partial void DevicesEndThrew(ILogger logger, Exception exception);
 }

@@ -2,6 +2,7 @@
 using System.Runtime.InteropServices;
 using Virtio.Queues;
 using Virtio.VhostUser;
+using VirtioUser.Daemon.Trying;
 using VirtioUser.Host.Pings;
 using VirtioUser.Protocol;
 
@@ -13,10 +14,10 @@ namespace VirtioUser.Daemon;
 /// </summary>
 /// <param name="started">The queue.</param>
 /// <param name="faults">Told when the driver has broken the rings.</param>
-internal sealed class PingQueue(StartedQueue started, QueueFaults faults) : IPingQueue
+/// <param name="trace">Shows each ping; null if nobody asked for it.</param>
+internal sealed class PingQueue(StartedQueue started, QueueFaults faults, Trace? trace) : IPingQueue
 {
     private readonly DeviceQueue _queue = started.Queue;
-    private bool _armed = true;
 
     /// <inheritdoc/>
     public bool HasNext
@@ -41,9 +42,9 @@ internal sealed class PingQueue(StartedQueue started, QueueFaults faults) : IPin
     }
 
     /// <inheritdoc/>
-    public PingTake TryTake(ref PingMessage message, out ushort ticket)
+    public PingTake TryTake(ref PingMessage message, out ushort head)
     {
-        ticket = 0;
+        head = 0;
         if (_queue.IsBroken)
         {
             return PingTake.Empty;
@@ -51,24 +52,19 @@ internal sealed class PingQueue(StartedQueue started, QueueFaults faults) : IPin
 
         try
         {
-            if (_armed)
-            {
-                _armed = false;
-                _queue.DisableKicks();
-            }
-
             if (!_queue.TryTake(out var chain))
             {
                 return PingTake.Empty;
             }
 
-            ticket = chain.Head;
+            head = chain.Head;
             if (chain.Error != ChainError.None || chain.ReadableLength != PingMessage.Size || chain.WritableLength != 0)
             {
                 return PingTake.Malformed;
             }
 
             chain.CopyTo(MemoryMarshal.AsBytes(new Span<PingMessage>(ref message)));
+            trace?.Ping(in message);
             return PingTake.Taken;
         }
         catch (QueueException e)
@@ -88,7 +84,6 @@ internal sealed class PingQueue(StartedQueue started, QueueFaults faults) : IPin
 
         try
         {
-            _armed = true;
             return !_queue.EnableKicks();
         }
         catch (QueueException e)
@@ -99,7 +94,7 @@ internal sealed class PingQueue(StartedQueue started, QueueFaults faults) : IPin
     }
 
     /// <inheritdoc/>
-    public void Return(ushort ticket)
+    public void DisarmKick()
     {
         if (_queue.IsBroken)
         {
@@ -108,7 +103,7 @@ internal sealed class PingQueue(StartedQueue started, QueueFaults faults) : IPin
 
         try
         {
-            _queue.Return(ticket, 0);
+            _queue.DisableKicks();
         }
         catch (QueueException e)
         {
@@ -117,5 +112,26 @@ internal sealed class PingQueue(StartedQueue started, QueueFaults faults) : IPin
     }
 
     /// <inheritdoc/>
-    public void FlushReturns() => started.CallIfWanted(faults);
+    public void Return(ushort head)
+    {
+        if (_queue.IsBroken)
+        {
+            return;
+        }
+
+        try
+        {
+            _queue.Return(head, 0);
+        }
+        catch (QueueException e)
+        {
+            faults.Report(started, e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool MustSignal() => faults.MustCall(started);
+
+    /// <inheritdoc/>
+    public void Signal() => started.Call.Signal();
 }

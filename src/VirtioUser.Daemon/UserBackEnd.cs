@@ -1,7 +1,6 @@
 // The virtio-user device as the vhost-user library sees it.
 using Microsoft.Extensions.Logging;
 using Virtio.VhostUser;
-using VirtioUser.Daemon.Trying;
 using VirtioUser.Host;
 using VirtioUser.Protocol;
 
@@ -23,9 +22,6 @@ internal sealed class UserBackEnd : BackEndDevice
     private readonly Action<bool> _driverRuns;
     private readonly SharedMemoryRegion?[] _regions;
     private readonly StartedQueue?[] _queues = new StartedQueue?[Limits.QueueCount];
-
-    // Queues that a new driver has set up and that have not started since: their entries of old mean nothing any more.
-    private readonly bool[] _setUpAnew = new bool[Limits.QueueCount];
 
     // Complete when nothing is left of all drivers before the present one.
     private Task _ended = Task.CompletedTask;
@@ -66,7 +62,6 @@ internal sealed class UserBackEnd : BackEndDevice
         Log.DriverStarted(_logger, start.Fresh);
         if (start.Fresh && former is not null)
         {
-            _setUpAnew.AsSpan().Fill(true);
             Device.Config.WaitFor(EndDriver(former));
         }
 
@@ -77,8 +72,7 @@ internal sealed class UserBackEnd : BackEndDevice
     public override void QueueStarted(StartedQueue queue)
     {
         _queues[queue.Index] = queue;
-        Attach(Device!, queue, newDriver: _setUpAnew[queue.Index]);
-        _setUpAnew[queue.Index] = false;
+        Attach(Device!, queue);
     }
 
     /// <inheritdoc/>
@@ -112,7 +106,7 @@ internal sealed class UserBackEnd : BackEndDevice
         {
             if (queue is not null)
             {
-                Attach(Device!, queue, newDriver: false);
+                Attach(Device!, queue);
             }
         }
     }
@@ -168,21 +162,17 @@ internal sealed class UserBackEnd : BackEndDevice
         return _ended;
     }
 
-    private void Attach(VmDevice device, StartedQueue queue, bool newDriver)
+    private void Attach(VmDevice device, StartedQueue queue)
     {
-        var trace = _services.Trace;
         switch (queue.Index)
         {
             case Limits.PingQueue:
-                var pings = new PingQueue(queue, device.Faults);
-                device.Model.AttachPings(trace is null ? pings : new TracedPingQueue(pings, trace), newDriver);
-                device.Waiter.Add(queue.Index, queue.Kick);
-                device.Waiter.Wake();
+                device.Model.AttachPings(new PingQueue(queue, device.Faults, _services.Trace));
+                device.Kicks.Add(queue.Index, queue.Kick);
                 break;
             case Limits.EventQueue:
-                var events = new EventQueue(queue, device.Faults, device.Counters, device.Waiter);
-                device.Model.AttachEvents(trace is null ? events : new TracedEventQueue(events, trace));
-                device.Waiter.Add(queue.Index, queue.Kick);
+                device.Model.AttachEvents(new EventQueue(queue, device.Faults, device.Counters, _services.Trace));
+                device.Kicks.Add(queue.Index, queue.Kick);
                 break;
             default:
                 device.Config.Attach(queue);
@@ -195,11 +185,11 @@ internal sealed class UserBackEnd : BackEndDevice
         switch (index)
         {
             case Limits.PingQueue:
-                device.Waiter.Remove(index);
+                device.Kicks.Remove(index);
                 device.Model.DetachPings();
                 break;
             case Limits.EventQueue:
-                device.Waiter.Remove(index);
+                device.Kicks.Remove(index);
                 device.Model.DetachEvents();
                 break;
             default:

@@ -6,13 +6,11 @@ namespace VirtioUser.Daemon;
 
 /// <summary>
 /// Made when a driver starts for the first time, since most of what connects and goes never gets there; lives as long as the
-/// connection, and longer where callbacks do. Its threads run from the beginning.
+/// connection, and longer where callbacks do.
 /// </summary>
 internal sealed class VmDevice
 {
-    private readonly QueueFaults _faults;
-
-    /// <summary>Makes the parts and starts their threads.</summary>
+    /// <summary>Makes the parts.</summary>
     /// <param name="services">What all connections share.</param>
     /// <param name="arena">The arena of this connection.</param>
     /// <param name="guestLog">Its budget of log lines.</param>
@@ -24,20 +22,18 @@ internal sealed class VmDevice
         var loggers = services.Loggers;
         Counters = services.Totals.Begin();
         Model = new DeviceModel(
-            services.Catalog, arena, Waiter, services.Bounds, Counters, guestLog, loggers, new PluginPlatform(arena));
-        _faults = new QueueFaults(loggers.CreateLogger<QueueFaults>(), guestLog, Counters);
-        Config = new ConfigQueues(Model, services.Bounds, _faults, guestLog, loggers.CreateLogger<ConfigQueues>(), services.Trace);
+            services.Catalog, arena, services.Workers, services.Bounds, Counters, guestLog, loggers, new PluginPlatform(arena));
+        Kicks = new VmKicks(services.Kicks, Model);
+        Faults = new QueueFaults(loggers.CreateLogger<QueueFaults>(), guestLog, Counters, services.Workers);
+        Config = new ConfigQueues(Model, services.Bounds, Faults, guestLog, loggers.CreateLogger<ConfigQueues>(), services.Trace);
         ArenaView = new ArenaView(Model, Config, guestLog.For(loggers.CreateLogger<ArenaView>()));
         try
         {
-            Model.Start();
             Config.Start();
         }
         catch
         {
-            Model.Dispose();
             ArenaView.Dispose();
-            Waiter.Dispose();
             services.Totals.End(Counters);
             throw;
         }
@@ -46,8 +42,8 @@ internal sealed class VmDevice
     /// <summary>What this VM has caused.</summary>
     public HostCounters Counters { get; }
 
-    /// <summary>How the ping queue's leader sleeps.</summary>
-    public QueueWaiter Waiter { get; } = new();
+    /// <summary>The kicks that workers wait for.</summary>
+    public VmKicks Kicks { get; }
 
     /// <summary>The device model.</summary>
     public DeviceModel Model { get; }
@@ -59,7 +55,7 @@ internal sealed class VmDevice
     public ArenaView ArenaView { get; }
 
     /// <summary>Told when a driver has broken its rings.</summary>
-    public QueueFaults Faults => _faults;
+    public QueueFaults Faults { get; }
 
     /// <summary>
     /// Ends everything but callbacks that run; the queues must be detached and <see cref="DeviceModel.EndDriverAsync"/> called.
@@ -73,7 +69,6 @@ internal sealed class VmDevice
         Config.Dispose();
         await Config.Ended.ConfigureAwait(false); // an instance that is made at this moment is one that is ended, too
         ArenaView.Dispose();
-        Model.Dispose();
         var ended = Model.WhenInstancesEndedAsync();
         await ended.WaitAsync(patience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!ended.IsCompleted)
@@ -82,6 +77,5 @@ internal sealed class VmDevice
         }
 
         await ended.ConfigureAwait(false);
-        Waiter.Dispose();
     }
 }

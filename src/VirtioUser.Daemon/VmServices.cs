@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using VirtioUser.Daemon.Trying;
 using VirtioUser.Host;
 using VirtioUser.Host.Catalog;
+using VirtioUser.Host.Workers;
 
 namespace VirtioUser.Daemon;
 
@@ -13,7 +14,9 @@ namespace VirtioUser.Daemon;
 /// <param name="Totals">What the device models of this listener have counted.</param>
 /// <param name="LogBudgets">Where the budget of log lines of a connection comes from.</param>
 /// <param name="Loggers">Logs whose lines name the connection.</param>
+/// <param name="Workers">The threads that run devices.</param>
+/// <param name="Kicks">What these wait for.</param>
 /// <param name="Trace">Shows what passes; null if nobody asked for it.</param>
 internal sealed record VmServices(
     DaemonOptions Options, Host.HostOptions Bounds, DeviceCatalog Catalog, HostTotals Totals, LogBudgets LogBudgets, ILoggerFactory Loggers,
-    Trace? Trace = null);
+    WorkerPool Workers, KickWaiter Kicks, Trace? Trace = null);

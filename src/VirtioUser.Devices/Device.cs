@@ -7,7 +7,7 @@ namespace VirtioUser.Devices;
 /// A kind of device. The daemon makes one object of each public class that derives from this one and has
 /// a public constructor without parameters, when it loads the assembly, and keeps it while it runs.
 /// </summary>
-public abstract class Device
+public abstract class Device : IAsyncDisposable
 {
     /// <summary>Vendor, device and version under which guests find the device. Must not change.</summary>
     public abstract DeviceIdentity Identity { get; }
@@ -32,4 +32,14 @@ public abstract class Device
     /// </summary>
     /// <param name="context">What the instance can ask of the host; it may be kept.</param>
     public abstract DeviceInstance CreateInstance(InstanceContext context);
+
+    /// <summary>
+    /// The host ends: gives back what the device holds for all instances. Called once, after the last instance has ended or the time for that is
+    /// over. The host waits for it, for a bounded time. As it stands, does nothing.
+    /// </summary>
+    public virtual ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        return ValueTask.CompletedTask;
+    }
 }

@@ -24,6 +24,13 @@ public readonly ref struct Ping
         _range = range;
     }
 
+    /// <summary>The same ping, for code that is done when it returns.</summary>
+    /// <param name="ping">The ping.</param>
+    public Ping(in AsyncPing ping)
+        : this(ping.Metadata, ping.Events, ping.ShmId, ping.PhysicalAddress, ping.Range)
+    {
+    }
+
     /// <summary>Free for the device's own protocol.</summary>
     public ulong Metadata { get; }
 

@@ -46,8 +46,8 @@ public enum Counter
     /// <summary>Bytes of shared memory that pings named.</summary>
     PingBytes = 13,
 
-    /// <summary>Pings whose ring entry was given back before their callback returned.</summary>
-    PingsTakenOver = 14,
+    /// <summary>Pings that a device failed with a code of its own.</summary>
+    PingsFailed = 14,
 
     /// <summary>Events put on the event queue.</summary>
     Events = 15,
@@ -61,15 +61,12 @@ public enum Counter
     /// <summary>Times that pings had to wait: no room for a ping, or an instance's answers not taken.</summary>
     QueueWaits = 18,
 
-    /// <summary>Times that a callback took long and another thread went on with the queue.</summary>
-    LeadersReplaced = 19,
-
-    /// <summary>Times that the leader of the ping queue went to sleep.</summary>
-    Sleeps = 20,
+    /// <summary>Times that no thread had anything to do for the ping queue any more.</summary>
+    Sleeps = 19,
 
     /// <summary>Times that polling found a ping.</summary>
-    PollHits = 21,
+    PollHits = 20,
 
-    /// <summary>Times that polling found none, and the leader went to sleep.</summary>
-    PollMisses = 22,
+    /// <summary>Times that polling found none, and the thread stopped looking.</summary>
+    PollMisses = 21,
 }

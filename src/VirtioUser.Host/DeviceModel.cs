@@ -7,7 +7,7 @@ using VirtioUser.Host.Instances;
 using VirtioUser.Host.Memory;
 using VirtioUser.Host.Pings;
 using VirtioUser.Host.Plugins;
-using VirtioUser.Host.State;
+using VirtioUser.Host.Workers;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host;
@@ -15,54 +15,71 @@ namespace VirtioUser.Host;
 /// <summary>
 /// The virtio-user device of one VM: takes messages, runs devices, sends events. It knows no
 /// socket, no hypervisor and no system call; a transport gives it queues and memory. It lives as long as the
-/// connection to the VM: drivers come and go. Members may be called from any thread unless they say otherwise;
-/// attaching and detaching are for one thread at a time.
+/// connection to the VM: drivers come and go. It has no thread of its own: those of a <see cref="WorkerPool"/> call <see cref="Run"/> for
+/// each kick of the guest. Members may be called from any thread; attaching and detaching are for one thread at a time.
 /// </summary>
-public sealed class DeviceModel : IDisposable
+public sealed class DeviceModel : IWork
 {
+    private readonly Lane<PingSchedule> _lane;
     private readonly PingRunner _runner;
-    private readonly EventSender _events;
-    private readonly PingPump _pump;
+    private readonly EventLane _events;
+    private readonly PingWork _work;
     private readonly InstanceLife _life;
-    private readonly InstanceTable _instances;
+    private readonly InstancePlaces _places;
     private readonly ObjectTable _objects;
     private readonly ConfigHandler _config;
-    private bool _pingsAttached;
-    private bool _eventsAttached;
 
-    /// <summary>Puts the parts together. <see cref="Start"/> begins.</summary>
+    /// <summary>Puts the parts together.</summary>
     /// <param name="catalog">The devices.</param>
     /// <param name="arena">The memory of region 0.</param>
-    /// <param name="waiter">How to wait for the guest.</param>
+    /// <param name="workers">The threads that run devices.</param>
     /// <param name="options">Bounds.</param>
     /// <param name="counters">What is counted.</param>
     /// <param name="guestLog">The budget of log lines that the guest can cause.</param>
     /// <param name="loggers">Logs.</param>
     /// <param name="plugins">How devices that are shared libraries reach the arena; null if there are none.</param>
     public DeviceModel(
-        DeviceCatalog catalog, IArenaMemory arena, IQueueWaiter waiter, HostOptions options, HostCounters counters, GuestLog guestLog,
+        DeviceCatalog catalog, IArenaMemory arena, WorkerPool workers, HostOptions options, HostCounters counters, GuestLog guestLog,
         ILoggerFactory loggers, IPluginPlatform? plugins = null)
     {
         ArgumentNullException.ThrowIfNull(guestLog);
+        ArgumentNullException.ThrowIfNull(options);
         var logger = loggers.CreateLogger<DeviceModel>();
         Counters = counters;
-        _objects = new ObjectTable(arena, State, Counters, guestLog);
-        _instances = new InstanceTable(State, options.MaxInstances);
-        var pings = new PingTable(State);
-        var returns = new PingReturns(pings);
-        _events = new EventSender(pings, _instances, Counters);
-        _runner = new PingRunner(pings, returns, _events, _instances, _objects, arena, Counters, options, guestLog, logger);
-        _pump = new PingPump(waiter, pings, returns, _runner, _events, _instances, Counters, options, guestLog, logger);
+        _objects = new ObjectTable(arena, Counters, guestLog);
+        _places = new InstancePlaces(options.MaxInstances);
+        _events = new EventLane(_places, options, Counters);
+        _runner = new PingRunner(_events, _places, _objects, arena, Counters, guestLog, logger);
+        _lane = new Lane<PingSchedule>(new PingSchedule(options, Counters));
+        _work = new PingWork(_lane, _runner, _events, workers);
+        _events.Resume = _work.Resume;
         var vm = plugins is null ? null : new PluginVm(plugins, _objects, () => ArenaAddress, guestLog);
-        _life = new InstanceLife(_instances, _runner, _events, _objects, Counters, options, guestLog, loggers, logger, vm);
-        _config = new ConfigHandler(catalog, _life, _instances, _objects, Counters, guestLog);
+        _life = new InstanceLife(_lane, _work, _runner, _places, _events, _objects, workers, Counters, options, guestLog, loggers, logger, vm);
+        _config = new ConfigHandler(catalog, _life, _lane, _objects, Counters, guestLog);
     }
 
     /// <summary>What was counted.</summary>
     public HostCounters Counters { get; }
 
-    /// <summary>What was given out.</summary>
-    internal HostState State { get; } = new();
+    /// <summary>What was given out and has not come back. For tests.</summary>
+    internal (int Instances, int Objects, int References, int Pings) InUse
+    {
+        get
+        {
+            using var held = _lane.Enter();
+            return (_places.Taken, _objects.ObjectCount, _objects.ReferenceCount, held.Inside.Unfinished);
+        }
+    }
+
+    /// <summary>How many threads work for the ping queue. For tests.</summary>
+    internal int Workers
+    {
+        get
+        {
+            using var held = _lane.Enter();
+            return held.Inside.Workers;
+        }
+    }
 
     /// <summary>The guest-physical address of the arena's first byte; 0 while the front-end has not told.</summary>
     public ulong ArenaAddress
@@ -78,17 +95,6 @@ public sealed class DeviceModel : IDisposable
         set => _config.ArenaUsable = value;
     }
 
-    /// <summary>Whether the thread that takes pings has noticed that no queue is attached. For tests.</summary>
-    internal bool IsAtRest => _pump.IsAtRest;
-
-    /// <summary>Starts the threads.</summary>
-    /// <exception cref="InvalidOperationException">The system has no thread left.</exception>
-    public void Start()
-    {
-        _life.Start();
-        _pump.Start();
-    }
-
     /// <summary>
     /// Answers a config request; may run a device's callback and so take as long as
     /// <see cref="HostOptions.CreateTimeout"/>. One thread at a time.
@@ -96,44 +102,41 @@ public sealed class DeviceModel : IDisposable
     /// <param name="request">A copy of what the guest sent, of any length.</param>
     public ConfigMessage HandleConfig(ReadOnlySpan<byte> request) => _config.Handle(request);
 
-    /// <summary>Begins to take pings.</summary>
+    /// <summary>Does what a kick of the guest is for. Any number of threads at a time; takes as long as devices and the guest like.</summary>
+    public void Run() => _work.Run();
+
+    /// <summary>Begins to take pings. Waits for nothing.</summary>
     /// <param name="queue">The queue; used until <see cref="DetachPings"/>.</param>
-    /// <param name="newDriver">The queue was set up anew; false when it only was stopped for a while.</param>
-    public void AttachPings(IPingQueue queue, bool newDriver)
+    public void AttachPings(IPingQueue queue)
     {
-        DetachPings();
-        _pump.Attach(queue, newDriver);
-        _pingsAttached = true;
+        using (var held = _lane.Enter())
+        {
+            held.Inside.Attach(queue);
+        }
+
+        _work.Call();
     }
 
-    /// <summary>Ends taking pings. When this returns the queue is not touched any more; callbacks may still run.</summary>
+    /// <summary>
+    /// Ends taking pings. When this returns the queue is not touched any more, except for a signal that is on its way; callbacks may
+    /// still run. Entries of pings that run are given back when the same driver's ring is attached again.
+    /// </summary>
     public void DetachPings()
     {
-        if (_pingsAttached)
-        {
-            _pump.Detach();
-            _pingsAttached = false;
-        }
+        using var held = _lane.Enter();
+        held.Inside.Detach();
     }
 
-    /// <summary>Begins to send events.</summary>
+    /// <summary>Begins to send events. Waits for nothing.</summary>
     /// <param name="queue">The queue; used until <see cref="DetachEvents"/>.</param>
     public void AttachEvents(IEventQueue queue)
     {
-        DetachEvents();
         _events.Attach(queue);
-        _eventsAttached = true;
+        _work.Call();
     }
 
-    /// <summary>Ends sending. When this returns the queue is not touched any more; events wait.</summary>
-    public void DetachEvents()
-    {
-        if (_eventsAttached)
-        {
-            _events.Detach();
-            _eventsAttached = false;
-        }
-    }
+    /// <summary>Ends sending. When this returns the queue is not touched any more, except for a signal that is on its way; events wait.</summary>
+    public void DetachEvents() => _events.Detach();
 
     /// <summary>The driver is gone, without a word or with a reset: all its instances end.</summary>
     /// <remarks>
@@ -141,12 +144,7 @@ public sealed class DeviceModel : IDisposable
     /// old one, no entry, no event, reaches the new one. There is no need to wait for the end: a callback may hang.
     /// </remarks>
     /// <returns>Complete when the last callback of an instance that could be reached has returned.</returns>
-    public Task EndDriverAsync()
-    {
-        var ended = _life.AbandonAll();
-        _runner.ForgetStrangers();
-        return ended;
-    }
+    public Task EndDriverAsync() => _life.AbandonAll();
 
     /// <summary>
     /// Gives back what is free of the arena, since a guest can write there too. What is held until the last callbacks return is
@@ -154,18 +152,9 @@ public sealed class DeviceModel : IDisposable
     /// </summary>
     public void DiscardFreeMemory() => _objects.DiscardFree();
 
-    /// <summary>After <see cref="Dispose"/>: complete when no instance is left, not even one whose callback runs still.</summary>
-    public Task WhenInstancesEndedAsync() => _instances.WhenNoneAsync();
+    /// <summary>After <see cref="EndDriverAsync"/>, with no driver to come: complete when no instance is left, not even one whose callback runs still.</summary>
+    public Task WhenInstancesEndedAsync() => _places.WhenNoneAsync();
 
     /// <summary>After <see cref="WhenInstancesEndedAsync"/>: complete when nobody uses bytes of the arena.</summary>
     public Task WhenMemoryUnusedAsync() => _objects.WhenNoneIsUsedAsync();
-
-    /// <summary>Ends the threads; those in a callback end when it returns. Not during <see cref="HandleConfig"/>.</summary>
-    public void Dispose()
-    {
-        DetachPings();
-        DetachEvents();
-        _pump.Dispose();
-        _life.Dispose();
-    }
 }

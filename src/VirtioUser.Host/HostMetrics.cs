@@ -33,14 +33,13 @@ public sealed class HostMetrics : IDisposable
         Count(Counter.Pings, "pings", "Pings taken");
         Count(Counter.PingsRejected, "pings.rejected", "Pings that ran no callback");
         Count(Counter.PingsCancelled, "pings.cancelled", "Pings whose instance went away first");
-        Count(Counter.PingsTakenOver, "pings.taken_over", "Pings kept by the host to free the ring");
+        Count(Counter.PingsFailed, "pings.failed", "Pings that devices failed with a code");
         Count(Counter.PingBytes, "pings.bytes", "Bytes of shared memory that pings named", "By");
         Count(Counter.Events, "events", "Events sent");
         Count(Counter.EventsDropped, "events.dropped", "Own events dropped");
         Count(Counter.MessagesRejected, "messages.rejected", "Malformed messages");
         Count(Counter.QueueWaits, "queue.waits", "Times that pings had to wait");
-        Count(Counter.LeadersReplaced, "leaders.replaced", "Callbacks that took long");
-        Count(Counter.Sleeps, "queue.sleeps", "Times that the ping queue's leader went to sleep");
+        Count(Counter.Sleeps, "queue.sleeps", "Times that nothing was left to do for the ping queue");
         Count(Counter.PollHits, "queue.poll.hits", "Times that polling found a ping");
         Count(Counter.PollMisses, "queue.poll.misses", "Times that polling found none");
         Level(Counter.InstancesCreated, Counter.InstancesEnded, "instances", "Instances that live");

@@ -13,8 +13,8 @@ public sealed record HostOptions
     /// <summary>Own events that one instance may have waiting for the guest before they are dropped.</summary>
     public int MaxOwnEventsWaiting { get; init; } = 256;
 
-    /// <summary>Pings of one busy instance that the host keeps itself, so that the ring stays free for others.</summary>
-    public int MaxPingsTakenOver { get; init; } = 64;
+    /// <summary>Pings of one instance that the host keeps without their ring entries, so that the ring stays free for others.</summary>
+    public int MaxPingsKept { get; init; } = 64;
 
     /// <summary>How long a device may take to make an instance.</summary>
     public TimeSpan CreateTimeout { get; init; } = TimeSpan.FromSeconds(5);
@@ -22,9 +22,15 @@ public sealed record HostOptions
     /// <summary>How long the reply to a destroy request waits for the instance's last callbacks.</summary>
     public TimeSpan DestroyTimeout { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>A callback that runs longer than about this lets another thread go on with the ping queue.</summary>
-    public TimeSpan LeaderPatience { get; init; } = TimeSpan.FromMilliseconds(1);
+    /// <summary>Threads that one VM can have in callbacks, or held by its signals, before its pings wait for one of these.</summary>
+    public int MaxWorkers { get; init; } = 1024;
 
-    /// <summary>How long to look for the next ping, at the most, before going to sleep; zero is not at all.</summary>
+    /// <summary>Attempts to make an instance that one VM can have hanging before it is refused another.</summary>
+    public int MaxCreations { get; init; } = 64;
+
+    /// <summary>
+    /// How long to look for the next ping, at the most, before going to sleep, apart from short probes (<see cref="Virtio.Queues.AdaptiveSpin"/>);
+    /// zero is not at all.
+    /// </summary>
     public TimeSpan MaxPollTime { get; init; } = TimeSpan.Zero;
 }

@@ -39,14 +39,11 @@ internal static partial class Log
     [LoggerMessage(11, LogLevel.Warning, "Config request {Operation} answered with {Error}: {Reason}")]
     public static partial void ConfigRefused(ILogger logger, ConfigOperation operation, ConfigError error, string reason);
 
-    [LoggerMessage(13, LogLevel.Debug, "A callback runs long: another thread goes on with the ping queue")]
-    public static partial void LeaderReplaced(ILogger logger);
+    [LoggerMessage(13, LogLevel.Debug, "Instance {Handle} of {Device}: a ping failed with code {Code}: {Reason}")]
+    public static partial void PingFailed(ILogger logger, ulong handle, DeviceIdentity device, int code, string reason);
 
-    [LoggerMessage(14, LogLevel.Error, "The system has no thread left: pings wait until a callback returns")]
+    [LoggerMessage(14, LogLevel.Error, "The system has no thread left: kicks wait until a callback returns or there is one")]
     public static partial void NoThread(ILogger logger);
-
-    [LoggerMessage(20, LogLevel.Error, "The system has no thread left: instances end when there is one")]
-    public static partial void NoThreadToEnd(ILogger logger);
 
     [LoggerMessage(16, LogLevel.Warning, "{Device} can not map {Size} bytes of its own at {HostPointer:x} to {PhysicalAddress:x}: {Reason}")]
     public static partial void MapRefused(ILogger logger, DeviceIdentity device, ulong size, ulong hostPointer, ulong physicalAddress, string reason);

@@ -14,6 +14,9 @@ public static class Revents
     /// <summary>Bit 31: the ping was bad, or its callback failed.</summary>
     public const uint Failed = 0x8000_0000;
 
+    /// <summary>Of an answer: the ping was interrupted, and may or may not have run.</summary>
+    public const uint Interrupted = Failed | 2;
+
     /// <summary>Bit 30: nobody asked; the device sent this on its own.</summary>
     public const uint Unsolicited = 0x4000_0000;
 
@@ -25,6 +28,10 @@ public static class Revents
 
     /// <summary>Notice: the device failed and the instance has ended.</summary>
     public const uint NoticeInstanceEnded = Notice | 2;
+
+    /// <summary>The answer to a ping that the device failed with a code of its own.</summary>
+    /// <param name="code">0 to 2^22 - 1; bits 8 to 29 of the answer.</param>
+    public static uint FailedWith(int code) => Failed | (((uint)code << 8) & DeviceMask);
 
     /// <summary>Whether this is an answer to a ping.</summary>
     /// <param name="revents">The value of an event message.</param>

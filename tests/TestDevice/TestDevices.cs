@@ -13,6 +13,18 @@ public sealed class OrdinaryDevice : Device
 
     /// <inheritdoc/>
     public override DeviceInstance CreateInstance(InstanceContext context) => new TestInstance(context);
+
+    /// <inheritdoc/>
+    public override async ValueTask DisposeAsync()
+    {
+        await Task.Yield(); // a host that does not wait is too early
+        if (TestInstance.LastMark is { } mark)
+        {
+            await File.WriteAllTextAsync($"{mark}-device", $"ended after its instances: {File.Exists(mark)}").ConfigureAwait(false);
+        }
+
+        await base.DisposeAsync().ConfigureAwait(false);
+    }
 }
 
 /// <summary>See <see cref="TestDevices.Failing"/>.</summary>

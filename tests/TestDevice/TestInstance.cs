@@ -12,6 +12,9 @@ internal sealed class TestInstance(InstanceContext context) : DeviceInstance
     private readonly List<Thread> _raising = [];
     private uint _count;
     private string? _endMark;
+
+    /// <summary>What the last <see cref="TestOperation.MarkEnd"/> named.</summary>
+    internal static string? LastMark { get; private set; }
     private ulong? _releasedAtEnd;
 
     public override uint OnPing(in Ping ping)
@@ -68,7 +71,7 @@ internal sealed class TestInstance(InstanceContext context) : DeviceInstance
             case TestOperation.Length:
                 return (uint)ping.Length;
             case TestOperation.MarkEnd:
-                _endMark = Encoding.UTF8.GetString(ping.Bytes).TrimEnd('\0');
+                LastMark = _endMark = Encoding.UTF8.GetString(ping.Bytes).TrimEnd('\0');
                 return 1;
             default:
                 throw new NotSupportedException($"No operation {ping.Metadata >> 56}.");

@@ -73,7 +73,7 @@ public sealed class ConfigFloodTests(DaemonFixture daemon) : IClassFixture<Daemo
             driver.Vm.FrontEnd.GetFeatures();
 
             DaemonMemory.WaitForSleep(daemon.Daemon.Id, "config queues");
-            DaemonMemory.WaitForSleep(daemon.Daemon.Id, "ping queue");
+            DaemonMemory.WaitForSleep(daemon.Daemon.Id, "worker");
             Assert.NotEqual(0u, instance);
         }
 

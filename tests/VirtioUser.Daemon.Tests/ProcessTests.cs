@@ -32,7 +32,7 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
-    public async Task A_signal_ends_each_instance_before_the_daemon()
+    public async Task A_signal_ends_each_instance_then_each_device_then_the_daemon()
     {
         await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, Device);
         string[] marks = [.. Enumerable.Range(0, 5).Select(i => $"{_folder.SocketPath}-{i}")];
@@ -50,6 +50,7 @@ public sealed class ProcessTests : IDisposable
         await daemon.AssertStopsAsync();
 
         Assert.All(marks, mark => Assert.True(File.Exists(mark), mark));
+        Assert.Equal("ended after its instances: True", await File.ReadAllTextAsync($"{marks[^1]}-device", TestContext.Current.CancellationToken));
 
         static void Mark(TestDriver driver, string path)
         {

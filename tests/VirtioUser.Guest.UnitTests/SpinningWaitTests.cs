@@ -7,12 +7,12 @@ namespace VirtioUser.Guest.UnitTests;
 
 public class SpinningWaitTests
 {
-    private static readonly TimeSpan s_long = TimeSpan.FromSeconds(30), s_short = TimeSpan.FromTicks(1);
+    private static readonly TimeSpan Long = TimeSpan.FromSeconds(30), Short = TimeSpan.FromTicks(1);
 
     [Fact]
     public void What_comes_while_it_spins_ends_the_wait()
     {
-        var spin = new AdaptiveSpin(s_long);
+        var spin = new AdaptiveSpin(Long);
         spin.NoteWait(long.MaxValue); // leaves room to grow
         var (before, condition) = (spin.Ticks, new CountingCondition(thereAt: 1000));
 
@@ -27,7 +27,7 @@ public class SpinningWaitTests
     [Fact]
     public void What_does_not_come_is_looked_for_once_in_a_wait_and_less_in_the_next()
     {
-        var spin = new AdaptiveSpin(s_short);
+        var spin = new AdaptiveSpin(Short);
         var condition = new CountingCondition(thereAt: int.MaxValue);
 
         var wait = new SpinningWait(spin);
@@ -47,7 +47,7 @@ public class SpinningWaitTests
     public void A_wait_that_slept_for_a_short_time_makes_the_next_one_try_to_spin()
     {
         // So long that none of these waits is a long one.
-        var spin = new AdaptiveSpin(s_long);
+        var spin = new AdaptiveSpin(Long);
         while (spin.Ticks > 0)
         {
             spin.NoteWait(long.MaxValue);
@@ -78,7 +78,7 @@ public class SpinningWaitTests
     [Fact]
     public void A_wait_allocates_nothing()
     {
-        var spin = new AdaptiveSpin(s_long);
+        var spin = new AdaptiveSpin(Long);
         var condition = new CountingCondition(thereAt: 20);
         Wait();
         var before = GC.GetAllocatedBytesForCurrentThread();

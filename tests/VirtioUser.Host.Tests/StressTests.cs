@@ -33,18 +33,19 @@ public class StressTests
                     },
                     () => Interlocked.Increment(ref disposed));
             }),
-            new HostOptions { MaxInstances = 50, MaxAnswersWaiting = 8, MaxOwnEventsWaiting = 8, MaxPingsTakenOver = 4, MaxPollTime = TimeSpan.FromMicroseconds(pollMicroseconds) },
+            new HostOptions { MaxInstances = 50, MaxAnswersWaiting = 8, MaxOwnEventsWaiting = 8, MaxPingsKept = 4, MaxPollTime = TimeSpan.FromMicroseconds(pollMicroseconds) },
             ringSize: 64,
             eventBuffers: 100);
         var handles = new ConcurrentDictionary<ulong, ConcurrentBag<ulong>>();
         using var stop = new CancellationTokenSource();
+        using var stopEvents = new CancellationTokenSource(); // later: pings wait for them
         var helpers = new[]
         {
             new Thread(() => Ping(new Random(seed))),
             new Thread(() => Ping(new Random(seed + 1000))),
             new Thread(() =>
             {
-                while (!stop.IsCancellationRequested)
+                while (!stopEvents.IsCancellationRequested)
                 {
                     host.Events.AddBuffers(5);
                     foreach (var context in contexts)
@@ -68,12 +69,14 @@ public class StressTests
         }
 
         stop.Cancel();
-        Array.ForEach(helpers, helper => helper.Join());
+        Array.ForEach(helpers[..2], helper => helper.Join());
+        stopEvents.Cancel();
+        helpers[2].Join();
         host.Events.AddBuffers(int.MaxValue / 2);
-        host.Pings.WaitForAll();
+        host.WaitForPings();
         await Patience.Await(host.ReplaceDriver());
 
-        host.WaitForRows(0, 0, 0, 0);
+        host.WaitForUse(0, 0, 0, 0);
         Assert.Equal(host[Counter.InstancesCreated], host[Counter.InstancesEnded]);
         Assert.Equal(host[Counter.InstancesCreated], disposed);
         Assert.Equal(host[Counter.ObjectsAllocated], host[Counter.ObjectsFreed]);
@@ -110,7 +113,7 @@ public class StressTests
         {
             var known = handles.Keys.ToArray();
             var handle = known.Length == 0 ? 0 : known[random.Next(known.Length)];
-            var shmId = (ulong)random.Next((int)host.State.Header.LastShmId + 2);
+            var shmId = (ulong)random.Next((int)host[Counter.ObjectsAllocated] + 2);
             switch (random.Next(8))
             {
                 case 0 when host.TryOpen(ScriptedDevice.Default) is { Error: ConfigError.None } opened:

@@ -15,8 +15,8 @@ internal sealed class Callbacks() : BenchmarkGroup(8, "callbacks")
     // Callbacks from this length on should leave nothing to be seen of what lies between them.
     private const int LongFrom = 100;
 
-    private static readonly int[] s_instances = [1, 2, 4, 16];
-    private static readonly int[] s_microseconds = [20, 100, 500, 900, 3000];
+    private static readonly int[] Instances = [1, 2, 4, 16];
+    private static readonly int[] Microseconds = [20, 100, 500, 900, 3000];
 
     /// <inheritdoc/>
     public override async Task<IReadOnlyList<Figure>> RunAsync(RunContext context, CancellationToken cancellationToken)
@@ -27,16 +27,16 @@ internal sealed class Callbacks() : BenchmarkGroup(8, "callbacks")
         await using var daemon = await ServerProcess.StartDaemonAsync(TimeSpan.Zero, Pings.EchoProject);
         using var source = DeviceSource.Daemon(daemon.SocketPath);
         context.BusyWith("callbacks: warming up");
-        using (new ClosedLoop(source, s_instances[^1], s_microseconds[0]))
+        using (new ClosedLoop(source, Instances[^1], Microseconds[0]))
         {
             // What is compiled in the first second, and compiled again, is no cost of the first figure.
             await Task.Delay(TimeSpan.FromSeconds(1), cancellationToken);
         }
 
         List<Figure> figures = [];
-        foreach (var microseconds in s_microseconds)
+        foreach (var microseconds in Microseconds)
         {
-            foreach (var instances in s_instances)
+            foreach (var instances in Instances)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var name = $"processors busy, {Text(microseconds)} each, {(instances == 1 ? "1 instance" : $"{instances} instances")}";

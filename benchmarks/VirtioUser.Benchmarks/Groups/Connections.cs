@@ -14,10 +14,10 @@ internal sealed class Connections() : BenchmarkGroup(9, "connections")
     private const int Hostile = 64;
     private const double MostSleeps = 0.5;
 
-    private static readonly TimeSpan s_settling = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Settling = TimeSpan.FromSeconds(1);
 
-    private static readonly TimeSpan s_idleSettling = TimeSpan.FromSeconds(7);
-    private static readonly TimeSpan s_idleTime = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan IdleSettling = TimeSpan.FromSeconds(7);
+    private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(2);
 
     /// <inheritdoc/>
     public override async Task<IReadOnlyList<Figure>> RunAsync(RunContext context, CancellationToken cancellationToken)
@@ -34,7 +34,7 @@ internal sealed class Connections() : BenchmarkGroup(9, "connections")
                 () => MeasureBesideHostileAsync(context, cancellationToken)),
         ];
         context.BusyWith("idle");
-        await Task.Delay(TimeSpan.FromTicks(Math.Max(0, (s_idleSettling - Stopwatch.GetElapsedTime(began)).Ticks)), cancellationToken);
+        await Task.Delay(TimeSpan.FromTicks(Math.Max(0, (IdleSettling - Stopwatch.GetElapsedTime(began)).Ticks)), cancellationToken);
         return [.. figures, await MeasureIdleAsync(idle, cancellationToken)];
     }
 
@@ -54,12 +54,12 @@ internal sealed class Connections() : BenchmarkGroup(9, "connections")
     private static async Task<Figure> MeasureIdleAsync(ServerProcess daemon, CancellationToken cancellationToken)
     {
         var before = SleepCounts.Of(daemon.Id);
-        await Task.Delay(s_idleTime, cancellationToken);
+        await Task.Delay(IdleTime, cancellationToken);
         return new Figure
         {
             Name = "wake-ups a second of an idle daemon with one instance",
             Unit = Unit.TimesPerSecond,
-            Ours = SleepCounts.Of(daemon.Id).Since(before) / s_idleTime.TotalSeconds,
+            Ours = SleepCounts.Of(daemon.Id).Since(before) / IdleTime.TotalSeconds,
             IsFloor = true,
             Against = "nothing",
             Other = 0,
@@ -73,7 +73,7 @@ internal sealed class Connections() : BenchmarkGroup(9, "connections")
         List<Client> clients = [await Client.ConnectAsync(daemon)];
         try
         {
-            await Task.Delay(s_settling, cancellationToken);
+            await Task.Delay(Settling, cancellationToken);
             var threads = daemon.Threads();
             var bytes = daemon.ResidentBytes();
             while (clients.Count < Many)
@@ -84,7 +84,7 @@ internal sealed class Connections() : BenchmarkGroup(9, "connections")
             }
 
             clients.ForEach(client => client.Ping());
-            await Task.Delay(s_settling, cancellationToken);
+            await Task.Delay(Settling, cancellationToken);
             return
             [
                 Beyond("memory", Unit.Mebibytes, daemon.ResidentBytes() * Unit.Mebibytes.PerBase, bytes * Unit.Mebibytes.PerBase),

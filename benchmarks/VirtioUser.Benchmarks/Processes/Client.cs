@@ -7,7 +7,7 @@ namespace VirtioUser.Benchmarks.Processes;
 internal sealed class Client : IAsyncDisposable
 {
     // Longer than a busy machine takes to make a connection; one that another one has to end for is never made.
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly DeviceSource _source;
     private readonly VirtioUserDevice _device;
@@ -26,13 +26,22 @@ internal sealed class Client : IAsyncDisposable
             () => Open(source), CancellationToken.None, TaskCreationOptions.LongRunning | TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
         try
         {
-            return await opening.WaitAsync(s_patience);
+            return await opening.WaitAsync(Patience);
         }
         catch (Exception e) when (e is TimeoutException or VirtioUserException)
         {
-            _ = opening.ContinueWith(
-                late => _ = late.Exception is null ? late.Result.DisposeAsync() : ValueTask.CompletedTask, TaskScheduler.Default);
+            _ = EndAsync(opening);
             throw new NotServedException(e);
+        }
+    }
+
+    /// <summary>One that is served too late is closed.</summary>
+    private static async Task EndAsync(Task<Client> opening)
+    {
+        await ((Task)opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (opening.IsCompletedSuccessfully)
+        {
+            await (await opening).DisposeAsync();
         }
     }
 

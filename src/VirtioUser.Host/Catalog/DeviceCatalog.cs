@@ -7,7 +7,7 @@ using VirtioUser.Protocol;
 namespace VirtioUser.Host.Catalog;
 
 /// <summary>At most 32 devices, each vendor/device pair once. Fixed once made.</summary>
-public sealed class DeviceCatalog
+public sealed class DeviceCatalog : IAsyncDisposable
 {
     private readonly CatalogEntry[] _entries;
 
@@ -40,6 +40,19 @@ public sealed class DeviceCatalog
         foreach (var device in _entries.Select(entry => entry.Device).OfType<SharedLibraryDevice>())
         {
             device.AttachLog(loggers, limit);
+        }
+    }
+
+    /// <summary>The host ends: all devices end, at the same time. No instance is made any more. Waits as long as they take.</summary>
+    /// <exception cref="AggregateException">Some threw; all have ended.</exception>
+    public async ValueTask DisposeAsync()
+    {
+        // On threads of the pool, which nothing else needs any more: a device may block in it.
+        var ends = Task.WhenAll(_entries.Select(entry => Task.Run(async () => await entry.Device.DisposeAsync().ConfigureAwait(false))));
+        await ((Task)ends).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (ends.Exception is { } failure)
+        {
+            throw failure;
         }
     }
 

@@ -1,7 +1,9 @@
 // Answers config requests, one at a time.
+using System.Diagnostics.CodeAnalysis;
 using VirtioUser.Host.Catalog;
 using VirtioUser.Host.Instances;
 using VirtioUser.Host.Memory;
+using VirtioUser.Host.Pings;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Config;
@@ -10,7 +12,7 @@ namespace VirtioUser.Host.Config;
 internal sealed class ConfigHandler(
     DeviceCatalog catalog,
     InstanceLife life,
-    InstanceTable instances,
+    Lane<PingSchedule> lane,
     ObjectTable objects,
     HostCounters counters,
     GuestLog guestLog)
@@ -95,7 +97,7 @@ internal sealed class ConfigHandler(
 
     private ConfigMessage Destroy(in ConfigMessage message, ref ConfigMessage reply)
     {
-        if (!instances.TryGet(message.InstanceHandle, out var instance))
+        if (!TryFind(message.InstanceHandle, out var instance))
         {
             return Refused(ref reply, ConfigError.InstanceDestructionFailed, NoInstance(in message));
         }
@@ -112,74 +114,80 @@ internal sealed class ConfigHandler(
             return Refused(ref reply, ConfigError.AllocationFailed, "the guest does not see the shared memory");
         }
 
-        if (!instances.TryGet(message.InstanceHandle, out var instance))
+        if (!TryFind(message.InstanceHandle, out var instance))
         {
             return Refused(ref reply, ConfigError.AllocationFailed, NoInstance(in message));
         }
 
-        if (objects.Allocate(instance.Handle, message.ShmSize) is not { } held)
+        if (objects.Allocate(message.ShmSize) is not { } shared)
         {
             return Refused(ref reply, ConfigError.AllocationFailed, $"no room for {message.ShmSize} bytes");
         }
 
-        return Take(instance, held, ref reply, ConfigError.AllocationFailed);
+        return Take(instance, shared, ref reply, ConfigError.AllocationFailed);
     }
 
     private ConfigMessage Import(in ConfigMessage message, ref ConfigMessage reply)
     {
-        if (!instances.TryGet(message.InstanceHandle, out var instance))
+        if (!TryFind(message.InstanceHandle, out var instance))
         {
             return Refused(ref reply, ConfigError.ImportFailed, NoInstance(in message));
         }
 
-        if (objects.Import(instance.Handle, message.ShmId) is not { } held)
+        if (objects.Import(message.ShmId) is not { } shared)
         {
             return Refused(ref reply, ConfigError.ImportFailed, $"object {message.ShmId} does not exist or was not exported");
         }
 
-        return Take(instance, held, ref reply, ConfigError.ImportFailed);
+        return Take(instance, shared, ref reply, ConfigError.ImportFailed);
     }
 
     private ConfigMessage Free(in ConfigMessage message, ref ConfigMessage reply)
     {
-        if (!TryFind(in message, out var instance, out _) || !instance.TryRemoveHeld(message.ShmId, out var held))
+        if (!TryFind(in message, out var instance, out _) || !instance.TryRemoveReference(message.ShmId, out var shared))
         {
             return Refused(ref reply, ConfigError.FreeFailed, NotHeld(in message));
         }
 
-        objects.Drop(held);
+        objects.Drop(shared);
         return reply;
     }
 
     private ConfigMessage Export(in ConfigMessage message, ref ConfigMessage reply)
     {
-        if (!TryFind(in message, out _, out var held))
+        if (!TryFind(in message, out _, out var shared))
         {
             return Refused(ref reply, ConfigError.ExportFailed, NotHeld(in message));
         }
 
-        objects.Export(held.Object);
+        objects.Export(shared);
         return reply;
     }
 
-    private ConfigMessage Take(Instance instance, HeldObject held, ref ConfigMessage reply, ConfigError error)
+    private ConfigMessage Take(Instance instance, SharedObject shared, ref ConfigMessage reply, ConfigError error)
     {
-        if (!instance.TryAddHeld(held))
+        if (!instance.TryAddReference(shared))
         {
-            objects.Drop(held);
-            return Refused(ref reply, error, $"instance {instance.Handle} holds object {held.Object.ShmId} already, or has ended");
+            objects.Drop(shared);
+            return Refused(ref reply, error, $"instance {instance.Handle} holds object {shared.ShmId} already, or has ended");
         }
 
-        reply.ShmId = held.Object.ShmId;
-        reply.ShmOffset = held.Object.Offset;
-        reply.ShmSize = held.Object.Size;
+        reply.ShmId = shared.ShmId;
+        reply.ShmOffset = shared.Offset;
+        reply.ShmSize = shared.Size;
         return reply;
     }
 
-    private bool TryFind(in ConfigMessage message, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Instance? instance, out HeldObject held)
+    private bool TryFind(ulong handle, [NotNullWhen(true)] out Instance? instance)
     {
-        held = default;
-        return instances.TryGet(message.InstanceHandle, out instance) && instance.TryGetHeld(message.ShmId, out held);
+        using var held = lane.Enter();
+        return held.Inside.Driver.TryFind(handle, out instance);
+    }
+
+    private bool TryFind(in ConfigMessage message, [NotNullWhen(true)] out Instance? instance, [NotNullWhen(true)] out SharedObject? shared)
+    {
+        shared = null;
+        return TryFind(message.InstanceHandle, out instance) && instance.TryGetReference(message.ShmId, out shared);
     }
 
     private ConfigMessage Refused(ref ConfigMessage reply, ConfigError error, string reason)

@@ -1,18 +1,27 @@
 // An event on its way to the guest.
 using VirtioUser.Host.Instances;
+using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Events;
 
-/// <summary>An event that waits for its turn on the event queue.</summary>
-/// <param name="Instance">The instance, or the stranger for the answer to a ping that no instance took.</param>
-/// <param name="Handle">The handle to put into the message; 0 is the farewell, which never leaves the host.</param>
-/// <param name="Revents">What happened.</param>
-/// <param name="PingSlot">The row of the ping that this answers, or -1.</param>
-internal readonly record struct EventItem(Instance Instance, ulong Handle, uint Revents, int PingSlot)
+/// <summary>What an event is to the host.</summary>
+internal enum EventKind
 {
-    /// <summary>The last item of an instance: what it sent before is delivered or dropped when this is reached.</summary>
-    public bool IsFarewell => Handle == 0 && PingSlot < 0;
+    /// <summary>The answer to a ping.</summary>
+    Answer,
 
-    /// <summary>Makes the last item of an instance.</summary>
-    public static EventItem Farewell(Instance instance) => new(instance, 0, 0, -1);
+    /// <summary>Sent by the device on its own.</summary>
+    Own,
+
+    /// <summary>The host itself has something to say.</summary>
+    Notice,
+
+    /// <summary>The last one of an instance, which never leaves the host: what came before is delivered or dropped.</summary>
+    End,
 }
+
+/// <summary>An event that waits for a buffer of the guest.</summary>
+/// <param name="Instance">Whose it is; the unknown instance for the answer to a ping that no instance took.</param>
+/// <param name="Message">What the guest sees.</param>
+/// <param name="Kind">What it is.</param>
+internal readonly record struct EventItem(Instance Instance, EventMessage Message, EventKind Kind);

@@ -10,7 +10,7 @@ namespace VirtioUser.Host.Instances;
 
 /// <summary>The host's side of <see cref="InstanceContext"/>.</summary>
 internal sealed class HostInstanceContext(
-    Instance instance, ILogger logger, EventSender events, ObjectTable objects, HostCounters counters, HostOptions options, PluginVm? plugins) : InstanceContext
+    Instance instance, ILogger logger, EventLane events, ObjectTable objects, PluginVm? plugins) : InstanceContext
 {
     /// <summary>The instance.</summary>
     public Instance Instance => instance;
@@ -28,37 +28,24 @@ internal sealed class HostInstanceContext(
     public override ILogger Logger => logger;
 
     /// <inheritdoc/>
-    public override bool TrySendEvent(uint revents)
-    {
-        if (instance.Abandoned || instance.Failed || instance.Ended.IsCompleted)
-        {
-            return false;
-        }
+    public override CancellationToken Ending => instance.Ending;
 
-        if (instance.TryReserveOwnEvent(options.MaxOwnEventsWaiting, out var reportLoss))
-        {
-            events.Post(new EventItem(instance, instance.Handle, (revents & Revents.DeviceMask) | Revents.Unsolicited, -1));
-            return true;
-        }
+    /// <inheritdoc/>
+    public override bool TrySendEvent(uint revents) => events.TrySend(instance, revents);
 
-        counters.Add(Counter.EventsDropped);
-        if (reportLoss)
-        {
-            events.Post(new EventItem(instance, instance.Handle, Revents.NoticeEventsLost, -1));
-        }
-
-        return false;
-    }
+    /// <inheritdoc/>
+    public override ValueTask<bool> SendEventAsync(uint revents, CancellationToken cancellationToken = default) =>
+        events.SendAsync(instance, revents, cancellationToken);
 
     /// <inheritdoc/>
     protected override HeldRange? TryHold(ulong shmId, SharedRange range)
     {
-        if (!instance.TryGetHeld(shmId, out var held))
+        if (!instance.TryGetReference(shmId, out var shared))
         {
             return null;
         }
 
-        var hold = new Hold(held.Object, 0, range.Length);
+        var hold = new Hold(shared, 0, range.Length);
         if (instance.Holds.TryAdd(hold) is not null)
         {
             return null;

@@ -1,74 +1,59 @@
 // How an instance begins and how it ends.
-using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using VirtioUser.Devices;
-using VirtioUser.Host.Config;
 using VirtioUser.Host.Events;
 using VirtioUser.Host.Memory;
 using VirtioUser.Host.Pings;
 using VirtioUser.Host.Plugins;
+using VirtioUser.Host.Workers;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Instances;
 
 /// <summary>Makes and ends instances. Callbacks that take too long hold nobody up for longer than a bound.</summary>
 internal sealed class InstanceLife(
-    InstanceTable instances,
+    Lane<PingSchedule> lane,
+    PingWork work,
     PingRunner runner,
-    EventSender events,
+    InstancePlaces places,
+    EventLane events,
     ObjectTable objects,
+    WorkerPool workers,
     HostCounters counters,
     HostOptions options,
     GuestLog guestLog,
     ILoggerFactory loggers,
     ILogger logger,
-    PluginVm? plugins) : IDisposable
+    PluginVm? plugins)
 {
-    // How long to wait for a thread when the system has none left.
-    private static readonly TimeSpan RetryPeriod = TimeSpan.FromMilliseconds(100);
+    // A ring has at most 32768 entries, and a few are taken at a time; who sends meanwhile is not waited for.
+    private const int MaxTakes = 2048;
 
-    private readonly CallbackThread _callbacks = new();
-    private readonly BlockingCollection<Instance> _toEnd = [];
+    private int _creations;
 
-    // Raised when a driver goes away.
-    private int _era;
-
-    /// <summary>Starts the thread that ends what drivers leave behind.</summary>
-    /// <exception cref="InvalidOperationException">The system has no thread left.</exception>
-    public void Start()
-    {
-        if (!HostThread.TryStart(EndAll, "end instances"))
-        {
-            throw new InvalidOperationException("The system has no thread left to end instances.");
-        }
-    }
-
-    /// <summary>Makes an instance. One thread at a time.</summary>
+    /// <summary>Makes an instance. Waits for a bounded time.</summary>
     /// <param name="device">The device.</param>
     /// <param name="wanted">What the guest asked for.</param>
     /// <param name="reason">Why there is none.</param>
     /// <returns>An instance that the guest can reach, or null.</returns>
     public Instance? Create(Device device, DeviceIdentity wanted, out string reason)
     {
-        var era = Volatile.Read(ref _era);
-        var attempt = new Attempt();
-        var outcome = _callbacks.Run(
-            () =>
-            {
-                var (made, why) = Make(device, wanted);
-                if (!attempt.TryFinish(made, why))
-                {
-                    ThrowAway(made);
-                }
-            },
-            options.CreateTimeout);
-        if (outcome == CallbackOutcome.NotStarted)
+        DriverSession driver;
+        using (var held = lane.Enter())
         {
-            reason = "the system has no thread left";
+            driver = held.Inside.Driver;
+        }
+
+        if (Interlocked.Increment(ref _creations) > options.MaxCreations)
+        {
+            Interlocked.Decrement(ref _creations);
+            reason = $"{options.MaxCreations} attempts to make one have not come back";
             return null;
         }
 
-        if (outcome == CallbackOutcome.StillRunning && attempt.TryGiveUp())
+        var creation = new Creation(() => Make(device, wanted), ThrowAway, () => Interlocked.Decrement(ref _creations));
+        workers.Post(creation);
+        if (!creation.Wait(options.CreateTimeout))
         {
             reason = $"the device took longer than {options.CreateTimeout.TotalSeconds} s";
             if (guestLog.Allows(out var log))
@@ -79,33 +64,45 @@ internal sealed class InstanceLife(
             return null;
         }
 
-        reason = attempt.Reason;
-        if (attempt.Instance is not { } instance)
+        (var instance, reason) = creation.Result;
+        if (instance is not null && !TryAdd(instance, driver))
         {
+            ThrowAway(instance);
+            reason = "its driver is gone";
             return null;
-        }
-
-        instances.Publish(instance);
-        counters.Add(Counter.InstancesCreated);
-        Log.InstanceCreated(logger, instance.Handle, instance.Identity);
-        if (era != Volatile.Read(ref _era))
-        {
-            Abandon([instance]); // its driver went away meanwhile, and nobody else knows of it
         }
 
         return instance;
     }
 
-    /// <summary>Ends an instance that the guest closed: its pings first. Waits for a bounded time. One thread at a time.</summary>
+    /// <summary>Ends an instance that the guest closed: its pings first. Waits for a bounded time.</summary>
     public void Destroy(Instance instance)
     {
-        if (!instances.Hide(instance))
+        TakePings();
+        bool call, isBusy;
+        using (var held = lane.Enter())
         {
-            return;
+            if (!held.Inside.Driver.Remove(instance))
+            {
+                return;
+            }
+
+            isBusy = instance.Strand.IsBusy;
+            call = held.Inside.RequestEnd(instance);
         }
 
-        var inTime = EndOrWait(instance);
-        instance.Abandon(); // no event may reach a driver that has forgotten the handle
+        if (call)
+        {
+            work.Call();
+        }
+
+        if (isBusy)
+        {
+            workers.Post(new Cancellation(runner, instance)); // the others hear of it when their end runs
+        }
+
+        var inTime = instance.Ended.Wait(options.DestroyTimeout);
+        events.Abandon(instance); // no event may reach a driver that has forgotten the handle
         if (!inTime && guestLog.Allows(out var log))
         {
             Log.DestroyTimedOut(log, instance.Handle, instance.Identity, options.DestroyTimeout.TotalSeconds);
@@ -116,76 +113,69 @@ internal sealed class InstanceLife(
     /// <returns>Complete when all have ended.</returns>
     public Task AbandonAll()
     {
-        Interlocked.Increment(ref _era);
-        var all = instances.All.ToList();
-        Abandon(all);
+        DriverSession former;
+        Instance[] all, busy;
+        using (var held = lane.Enter())
+        {
+            former = held.Inside.ReplaceDriver();
+            all = former.RemoveAll();
+            busy = Array.FindAll(all, instance => instance.Strand.IsBusy);
+            foreach (var instance in all)
+            {
+                held.Inside.RequestEnd(instance);
+            }
+        }
+
+        events.Abandon(former.Unknown);
+        Array.ForEach(all, events.Abandon);
+        Array.ForEach(busy, instance => workers.Post(new Cancellation(runner, instance)));
+
+        work.Call();
         return Task.WhenAll(all.Select(instance => instance.Ended));
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
+    /// <summary>Brings pings to their instances that the guest sent before it closed one.</summary>
+    private void TakePings()
     {
-        _callbacks.Dispose();
-        _toEnd.CompleteAdding(); // not disposed of: a callback may return long after this
-    }
-
-    private bool EndOrWait(Instance instance)
-    {
-        if (instance.RequestEnd())
+        bool isEmpty;
+        var left = MaxTakes;
+        do
         {
-            switch (_callbacks.Run(() => runner.End(instance), options.DestroyTimeout))
+            bool call;
+            using (var held = lane.Enter())
             {
-                case CallbackOutcome.Finished:
-                    return true;
-                case CallbackOutcome.StillRunning:
-                    return false;
-                default:
-                    EndLater(instance); // the system has no thread left
-                    break;
+                isEmpty = held.Inside.Take(out call);
+            }
+
+            if (call)
+            {
+                work.Call();
             }
         }
-
-        return instance.Ended.Wait(options.DestroyTimeout);
+        while (!isEmpty && --left > 0);
     }
 
-    private void Abandon(List<Instance> abandoned)
+    private bool TryAdd(Instance instance, DriverSession driver)
     {
-        abandoned.ForEach(instance => instance.Abandon());
-        abandoned.FindAll(instance => instances.Hide(instance) && instance.RequestEnd()).ForEach(EndLater);
-    }
-
-    /// <summary>Has an idle instance ended on another thread. Waits for nothing.</summary>
-    private void EndLater(Instance instance)
-    {
-        try
+        bool call;
+        using (var held = lane.Enter())
         {
-            _toEnd.Add(instance);
-        }
-        catch (InvalidOperationException)
-        {
-            // Disposed of, and nothing is made after that: there is no such instance.
-        }
-    }
-
-    /// <summary>
-    /// Ends idle instances, one after the other; one that takes long is left behind with a thread of its own. The device's code never runs
-    /// on this thread, which nobody could replace: when the system has no thread left, the end waits for one.
-    /// </summary>
-    private void EndAll()
-    {
-        using var callbacks = new CallbackThread();
-        foreach (var instance in _toEnd.GetConsumingEnumerable())
-        {
-            while (callbacks.Run(() => runner.End(instance), options.LeaderPatience) == CallbackOutcome.NotStarted)
+            if (held.Inside.Driver != driver)
             {
-                if (guestLog.Allows(out var log))
-                {
-                    Log.NoThreadToEnd(log);
-                }
-
-                Thread.Sleep(RetryPeriod);
+                return false;
             }
+
+            call = held.Inside.Add(instance);
         }
+
+        if (call)
+        {
+            work.Call();
+        }
+
+        counters.Add(Counter.InstancesCreated);
+        Log.InstanceCreated(logger, instance.Handle, instance.Identity);
+        return true;
     }
 
     private (Instance? Instance, string Reason) Make(Device device, DeviceIdentity wanted)
@@ -194,12 +184,14 @@ internal sealed class InstanceLife(
         try
         {
             // First the place: attempts that hang in the device are counted with the instances.
-            instance = instances.Reserve(wanted);
-            if (instance is null)
+            var handle = places.TryTake();
+            if (handle == 0)
             {
                 return (null, "there are too many instances");
             }
 
+            var made = instance = new Instance(handle, wanted);
+            made.Step.Completed = () => work.Resume(made);
             if (!device.AcceptVersion(wanted.Version, out var version))
             {
                 ThrowAway(instance);
@@ -207,9 +199,8 @@ internal sealed class InstanceLife(
             }
 
             instance.Identity = wanted with { Version = version };
-
             var log = new InstanceLogger(guestLog.For(loggers.CreateLogger(device.GetType().FullName!)), instance.Handle);
-            instance.Implementation = device.CreateInstance(new HostInstanceContext(instance, log, events, objects, counters, options, plugins))
+            instance.Implementation = device.CreateInstance(new HostInstanceContext(instance, log, events, objects, plugins))
                 ?? throw new InvalidOperationException("CreateInstance returned null.");
             return (instance, "");
         }
@@ -222,36 +213,26 @@ internal sealed class InstanceLife(
                 Log.CreateThrew(line, wanted, e);
             }
 
-            ThrowAway(instance);
+            if (instance is not null)
+            {
+                ThrowAway(instance);
+            }
+
             return (null, "the device threw");
         }
     }
 
-    private void ThrowAway(Instance? instance)
+    private void ThrowAway(Instance instance)
     {
-        if (instance is not null)
-        {
-            counters.Add(Counter.InstancesCreated); // End counts the other half
-            instance.Abandon(); // no guest knows the handle
-            runner.End(instance);
-        }
+        counters.Add(Counter.InstancesCreated); // End counts the other half
+        events.Abandon(instance); // no guest knows the handle
+        instance.Strand.IsBusy = instance.Strand.MustEnd = true; // nobody else has seen it
+        runner.End(instance);
     }
 
-    /// <summary>A creation that may come too late: it counts for the one who finishes it or for the one who gives up, not both.</summary>
-    private sealed class Attempt
+    /// <summary>Tells a device's code of the end of an instance.</summary>
+    private sealed class Cancellation(PingRunner runner, Instance instance) : IWork
     {
-        private int _settled;
-
-        public Instance? Instance { get; private set; }
-
-        public string Reason { get; private set; } = "";
-
-        public bool TryFinish(Instance? instance, string reason)
-        {
-            (Instance, Reason) = (instance, reason);
-            return TryGiveUp();
-        }
-
-        public bool TryGiveUp() => Interlocked.Exchange(ref _settled, 1) == 0;
+        public void Run() => runner.Cancel(instance);
     }
 }

@@ -1,5 +1,4 @@
 // All shared-memory objects of a host.
-using VirtioUser.Host.State;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Memory;
@@ -8,8 +7,14 @@ namespace VirtioUser.Host.Memory;
 /// Makes, shares and ends objects. Called for config requests and when an object's last user is done: rare
 /// enough for a lock. The ping path only uses <see cref="SharedObject.TryUse"/> and <see cref="Release"/>.
 /// </summary>
-internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCounters counters, GuestLog guestLog)
+internal sealed class ObjectTable(IArenaMemory arena, HostCounters counters, GuestLog guestLog)
 {
+    /// <summary>The most objects at a time.</summary>
+    public const int MaxObjects = 65536;
+
+    /// <summary>The most references of instances to objects at a time.</summary>
+    public const int MaxReferences = 131072;
+
     // The most that is overwritten when it cannot be given back: that takes memory where there was none.
     private const ulong MaxOverwritten = 1UL << 30;
     private const int Step = 1 << 24;
@@ -20,9 +25,18 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
 
     // Ranges that could not be given back: never given out again. The guest sees them like all of the arena, and can write there.
     private readonly List<(ulong Offset, ulong Size)> _unusable = [];
-    private readonly SlotPool _objectSlots = new(HostState.MaxObjects);
-    private readonly SlotPool _referenceSlots = new(HostState.MaxReferences);
     private readonly UseCount _inUse = new();
+    private ulong _lastShmId;
+
+    // Objects until their range is given back, those that can not be given back too.
+    private int _objectCount;
+    private int _referenceCount;
+
+    /// <summary>How many objects there are, with those whose last reference is gone and whose bytes are in use.</summary>
+    public int ObjectCount => Volatile.Read(ref _objectCount);
+
+    /// <summary>How many references there are.</summary>
+    public int ReferenceCount => Volatile.Read(ref _referenceCount);
 
     /// <summary>Complete when nobody can reach the bytes of any object.</summary>
     public Task WhenNoneIsUsedAsync() => _inUse.WhenNoneAsync();
@@ -33,11 +47,10 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
     /// <summary>The device has given the view back, or can not use it any more.</summary>
     public void EndView() => _inUse.Remove();
 
-    /// <summary>Makes an object that is all zero, held by one instance.</summary>
-    /// <param name="handle">The instance.</param>
+    /// <summary>Makes an object that is all zero, with one reference.</summary>
     /// <param name="size">In bytes; rounded up to 4096.</param>
     /// <returns>Null when the size is 0 or there is no room.</returns>
-    public HeldObject? Allocate(ulong handle, ulong size)
+    public SharedObject? Allocate(ulong size)
     {
         if (size == 0 || size > arena.Length)
         {
@@ -47,34 +60,19 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
         size = (size + Limits.PageSize - 1) & ~(ulong)(Limits.PageSize - 1);
         lock (_lock)
         {
-            if (!_objectSlots.TryRent(out var slot))
+            if (_objectCount == MaxObjects || _referenceCount == MaxReferences || !_ranges.TryTake(size, out var offset))
             {
                 return null;
             }
 
-            if (!_ranges.TryTake(size, out var offset))
-            {
-                _objectSlots.Return(slot);
-                return null;
-            }
-
-            var made = new SharedObject(state.Header.LastShmId + 1, offset, size, slot);
-            if (Hold(made, handle) is not { } held)
-            {
-                _ranges.Return(offset, size);
-                _objectSlots.Return(slot);
-                return null;
-            }
-
-            state.Header.LastShmId = made.ShmId;
-            ref var row = ref state.Objects[slot];
-            row = new ObjectRow { Offset = offset, Size = size };
-            Volatile.Write(ref row.ShmId, made.ShmId);
+            var made = new SharedObject(++_lastShmId, offset, size);
+            _objectCount++;
+            AddReference(made);
             _objects.Add(made.ShmId, made);
             _inUse.Add();
             counters.Add(Counter.ObjectsAllocated);
             counters.Add(Counter.BytesAllocated, (long)size);
-            return held;
+            return made;
         }
     }
 
@@ -83,35 +81,34 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
     {
         lock (_lock)
         {
-            if (_objects.ContainsKey(shared.ShmId)) // its holder may have ended meanwhile, and the row with it
-            {
-                shared.Exported = true;
-                state.Objects[shared.Slot].Exported = 1;
-            }
+            shared.Exported = true;
         }
     }
 
     /// <summary>Takes a reference to an exported object.</summary>
-    /// <param name="handle">The instance.</param>
     /// <param name="shmId">The object.</param>
     /// <returns>Null when there is no such object, or it was not exported.</returns>
-    public HeldObject? Import(ulong handle, ulong shmId)
+    public SharedObject? Import(ulong shmId)
     {
         lock (_lock)
         {
-            return _objects.TryGetValue(shmId, out var shared) && shared.Exported ? Hold(shared, handle) : null;
+            if (!_objects.TryGetValue(shmId, out var shared) || !shared.Exported || _referenceCount == MaxReferences)
+            {
+                return null;
+            }
+
+            AddReference(shared);
+            return shared;
         }
     }
 
     /// <summary>Drops an instance's reference; with the last one the object goes.</summary>
-    public void Drop(HeldObject held)
+    public void Drop(SharedObject shared)
     {
-        var shared = held.Object;
         lock (_lock)
         {
-            state.References[held.ReferenceSlot] = default;
-            _referenceSlots.Return(held.ReferenceSlot);
-            if (--shared.Holders > 0)
+            _referenceCount--;
+            if (--shared.References > 0)
             {
                 return;
             }
@@ -135,8 +132,7 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
         {
             lock (_lock)
             {
-                state.Objects[shared.Slot] = default;
-                _objectSlots.Return(shared.Slot);
+                _objectCount--;
                 _ranges.Return(shared.Offset, shared.Size);
             }
 
@@ -226,17 +222,9 @@ internal sealed class ObjectTable(IArenaMemory arena, HostState state, HostCount
         }
     }
 
-    private HeldObject? Hold(SharedObject shared, ulong handle)
+    private void AddReference(SharedObject shared)
     {
-        if (!_referenceSlots.TryRent(out var slot))
-        {
-            return null;
-        }
-
-        ref var row = ref state.References[slot];
-        row.InstanceHandle = handle;
-        Volatile.Write(ref row.ShmId, shared.ShmId);
-        shared.Holders++;
-        return new HeldObject(shared, slot);
+        _referenceCount++;
+        shared.References++;
     }
 }

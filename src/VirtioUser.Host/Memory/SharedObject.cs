@@ -2,11 +2,11 @@
 namespace VirtioUser.Host.Memory;
 
 /// <summary>
-/// Counts who keeps the range from being given out again: instances that hold a reference, and callbacks
+/// Counts who keeps the range from being given out again: instances that have a reference, and callbacks
 /// that work on the bytes at this moment. So a freed object's bytes stay its own until the last callback
 /// that may still touch them has returned.
 /// </summary>
-internal sealed class SharedObject(ulong shmId, ulong offset, ulong size, int slot)
+internal sealed class SharedObject(ulong shmId, ulong offset, ulong size)
 {
     private int _users = 1;
 
@@ -19,11 +19,8 @@ internal sealed class SharedObject(ulong shmId, ulong offset, ulong size, int sl
     /// <summary>Its size in bytes, a multiple of 4096.</summary>
     public ulong Size { get; } = size;
 
-    /// <summary>Its row in the state.</summary>
-    public int Slot { get; } = slot;
-
-    /// <summary>How many instances hold it. Guarded by the table.</summary>
-    public int Holders { get; set; }
+    /// <summary>How many instances have a reference to it. Guarded by the table.</summary>
+    public int References { get; set; }
 
     /// <summary>Whether others may import it. Guarded by the table.</summary>
     public bool Exported { get; set; }

@@ -1,31 +1,30 @@
-// The ping queue as the device model sees it: take a message, and give its entry back when it is done.
+// The ping queue as the device model sees it: take a message, and give its entry back.
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Pings;
 
 /// <summary>
-/// A transport's ping queue (virtqueue 2). <see cref="TryTake"/>, <see cref="HasNext"/> and <see cref="ArmKick"/> are called by one
-/// thread at a time, <see cref="Return"/> and <see cref="FlushReturns"/> by one thread at a time, the two
-/// groups at the same time. None of them may throw for what a guest does.
+/// A transport's ping queue (virtqueue 2). Called by one thread at a time, except for <see cref="IGuestSignal.Signal"/>. No member may
+/// throw for what a guest does, or wait for it.
 /// </summary>
-public interface IPingQueue
+public interface IPingQueue : IGuestSignal
 {
     /// <summary>Whether something is there to take; only looks.</summary>
     bool HasNext { get; }
 
     /// <summary>Takes the next message, copied once.</summary>
     /// <param name="message">Where the copy goes; written only for <see cref="PingTake.Taken"/>.</param>
-    /// <param name="ticket">The ring entry, to be given back; set unless the queue is empty.</param>
-    PingTake TryTake(ref PingMessage message, out ushort ticket);
+    /// <param name="head">The ring entry, to be given back; set unless the queue is empty.</param>
+    PingTake TryTake(ref PingMessage message, out ushort head);
 
     /// <summary>Asks to be kicked for the next message.</summary>
     /// <returns>False if a message has come meanwhile.</returns>
     bool ArmKick();
 
-    /// <summary>Gives a ring entry back.</summary>
-    /// <param name="ticket">From <see cref="TryTake"/>.</param>
-    void Return(ushort ticket);
+    /// <summary>Asks not to be kicked.</summary>
+    void DisarmKick();
 
-    /// <summary>Tells the guest about returned entries, if it wants to know.</summary>
-    void FlushReturns();
+    /// <summary>Gives a ring entry back.</summary>
+    /// <param name="head">From <see cref="TryTake"/>.</param>
+    void Return(ushort head);
 }

@@ -1,35 +1,19 @@
-// Runs the pings of an instance: check, call back, answer.
+// Runs what is next at an instance: a ping, what came of one, the end.
 using Microsoft.Extensions.Logging;
 using Virtio;
 using VirtioUser.Devices;
 using VirtioUser.Host.Events;
 using VirtioUser.Host.Instances;
 using VirtioUser.Host.Memory;
-using VirtioUser.Host.State;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Pings;
 
 /// <summary>The callbacks' side of the ping queue. Any thread; one thread at a time for each instance.</summary>
 internal sealed class PingRunner(
-    PingTable pings,
-    PingReturns returns,
-    EventSender events,
-    InstanceTable instances,
-    ObjectTable objects,
-    IArenaMemory arena,
-    HostCounters counters,
-    HostOptions options,
-    GuestLog guestLog,
-    ILogger logger)
+    EventLane events, InstancePlaces places, ObjectTable objects, IArenaMemory arena, HostCounters counters, GuestLog guestLog, ILogger logger)
 {
-    // Rows that pings without a ring entry may fill before waiting ones keep theirs: one instance's running
-    // ping and the pings still in the ring must always find a row.
-    private const int MaxTakenOverInAll = HostState.MaxPings / 4;
-
     private ulong _arenaAddress;
-    private Instance _stranger = Instance.Stranger();
-    private int _takenOver;
 
     /// <summary>Where the guest sees the arena; 0 while the front-end has not told.</summary>
     public ulong ArenaAddress
@@ -38,211 +22,221 @@ internal sealed class PingRunner(
         set => Volatile.Write(ref _arenaAddress, value);
     }
 
-    /// <summary>
-    /// Runs the callback of a ping: everything that can take as long as the device or the guest likes. A full fence
-    /// must stand before and after it, as the draft asks: host and guest see each other's writes.
-    /// </summary>
-    /// <param name="instance">The instance; the caller raised its count from 0, or knows that nobody else runs it.</param>
-    /// <param name="message">The ping.</param>
-    /// <returns>The answer; for <see cref="Conclude"/> if the ping asks for one.</returns>
-    public uint Execute(Instance instance, in PingMessage message)
+    /// <summary>Runs an instance's turn: all that can take as long as the device or the guest likes.</summary>
+    /// <param name="instance">The instance; its strand is the caller's.</param>
+    /// <returns>
+    /// True if the turn is over: the caller finishes it. False if it goes on without a thread, or the instance has ended:
+    /// the strand is not the caller's any more.
+    /// </returns>
+    public bool Run(Instance instance)
     {
-        if (message.Events != 0 && !instance.HasRoom(options.MaxAnswersWaiting))
+        var step = instance.Step;
+        switch (step.Kind)
         {
-            counters.Add(Counter.QueueWaits);
-            instance.WaitForRoom(options.MaxAnswersWaiting);
-        }
-
-        return instance.Abandoned ? Cancel() : instance.Failed ? Revents.Failed : Call(instance, in message);
-    }
-
-    /// <summary>Answers a ping if it asks for that. The answer is what is waited for, so it comes before all else.</summary>
-    /// <param name="instance">The instance.</param>
-    /// <param name="slot">The ping.</param>
-    /// <param name="row">Its row.</param>
-    /// <param name="revents">The answer.</param>
-    /// <param name="signal">Whether to tell the guest at once.</param>
-    public void Conclude(Instance instance, int slot, ref PingRow row, uint revents, bool signal = true)
-    {
-        if (row.Message.Events != 0)
-        {
-            events.Answer(instance, slot, ref row, revents, signal);
-        }
-
-        if (instance.Failed && instance.Implementation is not null)
-        {
-            // After the answer to the ping that did it: the driver may end everything at this notice.
-            events.Post(new EventItem(instance, instance.Handle, Revents.NoticeInstanceEnded, -1));
+            case AsyncKind.Answer:
+                return Conclude(instance, instance.Strand.Current!, Complete(instance, step));
+            case AsyncKind.Disposal:
+                EndDisposal(instance, step);
+                return instance.Strand.Current is not null || End(instance);
+            default:
+                return instance.Strand.Current is { } ping ? RunPing(instance, ping) : End(instance);
         }
     }
 
-    /// <summary>Finishes a ping and runs those behind it until none is left, and the instance's end if that is due.</summary>
-    /// <param name="instance">The instance.</param>
-    /// <param name="slot">The ping, which is concluded.</param>
-    public void GoOn(Instance instance, int slot)
+    /// <summary>Ends an instance that runs nothing any more, and gives back what it holds.</summary>
+    /// <returns>False: there is no strand any more, or its end goes on without a thread.</returns>
+    public bool End(Instance instance)
     {
-        while (true)
+        if (instance.Implementation is not null)
         {
-            GiveBack(instance, slot);
-            if (instance.Failed)
+            Cancel(instance);
+            if (!TryDispose(instance))
             {
-                DisposeImplementation(instance); // the device's code again, which may hang: the guest knows already
+                return false;
             }
-
-            var more = instance.Finish(out var mustEnd);
-            var next = more ? pings.Behind(slot) : -1;
-            pings.Release(slot);
-            if (!more)
-            {
-                if (mustEnd)
-                {
-                    End(instance);
-                }
-
-                return;
-            }
-
-            slot = next;
-            ref var row = ref pings[slot];
-            Interlocked.MemoryBarrier();
-            var revents = Execute(instance, in row.Message);
-            Interlocked.MemoryBarrier();
-            Conclude(instance, slot, ref row, revents);
         }
-    }
 
-    /// <summary>Ends an instance that runs nothing any more.</summary>
-    public void End(Instance instance)
-    {
-        DisposeImplementation(instance);
-        foreach (var held in instance.TakeAllHeld())
+        foreach (var shared in instance.TakeAllReferences())
         {
-            objects.Drop(held);
+            objects.Drop(shared);
         }
 
-        instances.Remove(instance);
-        events.Post(EventItem.Farewell(instance));
         counters.Add(Counter.InstancesEnded);
         Log.InstanceEnded(logger, instance.Handle, instance.Identity);
         instance.MarkEnded();
-        instances.NoteEnded(); // last: whoever waits for this takes away what is used above
+        events.Post(instance, default, EventKind.End);
+        places.NoteEnded(); // last: whoever waits for this takes away what is used above
+        return false;
     }
 
-    /// <summary>Who answers pings that no instance takes, for the present driver.</summary>
-    public Instance Stranger => Volatile.Read(ref _stranger);
-
-    /// <summary>Answers a ping that no instance takes.</summary>
-    /// <param name="stranger">The <see cref="Stranger"/> of the driver that sent it.</param>
-    /// <param name="slot">The ping.</param>
-    /// <param name="reason">For the log.</param>
-    public void Refuse(Instance stranger, int slot, string reason)
+    /// <summary>Tells a device's code that its instance ends. That code runs here, and may take as long as it likes.</summary>
+    public void Cancel(Instance instance)
     {
-        ref var row = ref pings[slot];
-        Reject(in row.Message, reason);
-        returns.Post(pings.TakeTicket(slot));
-        if (row.Message.Events != 0)
-        {
-            events.Answer(stranger, slot, ref row, Revents.Failed);
-        }
-
-        pings.Release(slot);
-    }
-
-    /// <summary>Gives the ring entry of a waiting ping back early, as far as the bounds allow. For the leading thread only.</summary>
-    public void TakeOverWaiting(Instance instance, int slot)
-    {
-        if (instance.TakenOver < options.MaxPingsTakenOver && Volatile.Read(ref _takenOver) < MaxTakenOverInAll)
-        {
-            TakeOverRunning(instance, slot);
-        }
-    }
-
-    /// <summary>Gives the ring entry of a ping back early. As long as this runs no other ping may be put into its row.</summary>
-    public void TakeOverRunning(Instance instance, int slot)
-    {
-        var ticket = pings.TakeTicket(slot);
-        if (ticket != PingRow.NoTicket)
-        {
-            CountTakenOver(instance, 1);
-            counters.Add(Counter.PingsTakenOver);
-            returns.Post(ticket);
-        }
-    }
-
-    /// <summary>The driver is gone: answers to its pings that no instance took go nowhere.</summary>
-    public void ForgetStrangers() => Interlocked.Exchange(ref _stranger, Instance.Stranger()).Abandon();
-
-    private void GiveBack(Instance instance, int slot)
-    {
-        var ticket = pings.TakeTicket(slot);
-        if (ticket == PingRow.NoTicket)
-        {
-            CountTakenOver(instance, -1);
-        }
-        else
-        {
-            returns.Post(ticket);
-        }
-    }
-
-    private uint Cancel()
-    {
-        counters.Add(Counter.PingsCancelled);
-        return Revents.Failed;
-    }
-
-    private uint Call(Instance instance, in PingMessage message)
-    {
-        if (message.ShmId == 0)
-        {
-            return CallBack(instance, new Ping(message.Metadata, message.Events, 0, 0, default));
-        }
-
-        if (!instance.TryGetHeld(message.ShmId, out var held) || !held.Object.TryUse())
-        {
-            Reject(in message, "the instance holds no such object");
-            return Revents.Failed;
-        }
-
-        var shared = held.Object;
+        instance.MarkEnding();
+        events.EndSenders(instance);
         try
         {
-            if (!Bounds.Contains(shared.Size, message.ShmOffset, message.ShmSize))
-            {
-                Reject(in message, "the bytes are not inside the object");
-                return Revents.Failed;
-            }
-
-            var offset = shared.Offset + message.ShmOffset;
-            counters.Add(Counter.PingBytes, (long)message.ShmSize);
-            return CallBack(instance, new Ping(
-                message.Metadata, message.Events, message.ShmId, ArenaAddress + offset, new SharedRange(arena, offset, message.ShmSize)));
-        }
-        finally
-        {
-            objects.Release(shared);
-        }
-    }
-
-    private uint CallBack(Instance instance, in Ping ping)
-    {
-        try
-        {
-            return instance.Implementation!.OnPing(in ping) & Revents.DeviceMask;
+            instance.Cancel();
         }
 #pragma warning disable CA1031 // whatever a device throws ends its instance and nothing else
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            Fail(instance, e);
-            return Revents.Failed;
+            LogDisposeThrew(instance, e);
+        }
+    }
+
+    private bool RunPing(Instance instance, PendingPing ping)
+    {
+        ref readonly var message = ref ping.Message;
+        if (ping.IsMalformed)
+        {
+            RejectMalformed();
+            return true;
+        }
+
+        if (message.Events != 0)
+        {
+            // Set before it is asked: the strand may be somebody else's at once.
+            instance.Step.Kind = AsyncKind.Room;
+            if (!events.TryBeginAnswer(instance))
+            {
+                return false;
+            }
+        }
+
+        instance.Step.Kind = AsyncKind.None;
+        if (instance.Abandoned)
+        {
+            counters.Add(Counter.PingsCancelled);
+            return Conclude(instance, ping, Revents.Failed);
+        }
+
+        if (instance.Handle == 0)
+        {
+            Reject(in message, "there is no such instance");
+            return Conclude(instance, ping, Revents.Failed);
+        }
+
+        return instance.Failed ? Conclude(instance, ping, Revents.Failed) : Call(instance, ping);
+    }
+
+    private bool Call(Instance instance, PendingPing ping)
+    {
+        ref readonly var message = ref ping.Message;
+        if (message.ShmId == 0)
+        {
+            return CallBack(instance, ping, new AsyncPing(message.Metadata, message.Events, 0, 0, default));
+        }
+
+        if (!instance.TryGetReference(message.ShmId, out var shared) || !shared.TryUse())
+        {
+            Reject(in message, "the instance holds no such object");
+            return Conclude(instance, ping, Revents.Failed);
+        }
+
+        ping.Used = shared;
+        if (!Bounds.Contains(shared.Size, message.ShmOffset, message.ShmSize))
+        {
+            Reject(in message, "the bytes are not inside the object");
+            return Conclude(instance, ping, Revents.Failed);
+        }
+
+        var offset = shared.Offset + message.ShmOffset;
+        counters.Add(Counter.PingBytes, (long)message.ShmSize);
+        return CallBack(instance, ping, new AsyncPing(
+            message.Metadata, message.Events, message.ShmId, ArenaAddress + offset, new SharedRange(arena, offset, message.ShmSize)));
+    }
+
+    private bool CallBack(Instance instance, PendingPing ping, in AsyncPing call)
+    {
+        uint revents;
+        try
+        {
+            var answer = instance.Implementation!.OnPingAsync(call, instance.Ending);
+            if (!answer.IsCompleted)
+            {
+                instance.Step.Await(answer);
+                return false;
+            }
+
+            revents = answer.GetAwaiter().GetResult() & Revents.DeviceMask;
+        }
+#pragma warning disable CA1031 // whatever a device throws ends its instance and nothing else
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            revents = ToRevents(instance, e);
+        }
+
+        return Conclude(instance, ping, revents);
+    }
+
+    private uint Complete(Instance instance, AsyncStep step)
+    {
+        try
+        {
+            return step.TakeAnswer() & Revents.DeviceMask;
+        }
+#pragma warning disable CA1031 // as above
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            return ToRevents(instance, e);
+        }
+    }
+
+    /// <summary>The end of every ping: its bytes are let go, the guest is answered, a device that failed is taken away.</summary>
+    /// <returns>As <see cref="Run"/>.</returns>
+    private bool Conclude(Instance instance, PendingPing ping, uint revents)
+    {
+        if (ping.Used is { } used)
+        {
+            ping.Used = null;
+            objects.Release(used);
+        }
+
+        // The answer is what is waited for, so it comes before all else.
+        if (ping.Message.Events != 0)
+        {
+            events.Post(instance, new EventMessage(ping.Message.InstanceHandle, revents), EventKind.Answer);
+        }
+
+        if (!instance.Failed || instance.Implementation is null)
+        {
+            return true;
+        }
+
+        // After the answer to the ping that did it: the driver may end everything at this notice.
+        events.Post(instance, new EventMessage(instance.Handle, Revents.NoticeInstanceEnded), EventKind.Notice);
+        Cancel(instance);
+        return TryDispose(instance); // the device's code again, which may hang: the guest knows already
+    }
+
+    private uint ToRevents(Instance instance, Exception exception)
+    {
+        switch (exception)
+        {
+            case PingException failure:
+                counters.Add(Counter.PingsFailed);
+                if (guestLog.Allows(out var log))
+                {
+                    Log.PingFailed(log, instance.Handle, instance.Identity, failure.Code, failure.Message);
+                }
+
+                return Revents.FailedWith(failure.Code);
+            case OperationCanceledException when instance.Ending.IsCancellationRequested:
+                counters.Add(Counter.PingsCancelled);
+                return Revents.Interrupted;
+            default:
+                Fail(instance, exception);
+                return Revents.Failed;
         }
     }
 
     private void Fail(Instance instance, Exception exception)
     {
         instance.MarkFailed();
-        instances.NoteFailed(instance);
         counters.Add(Counter.InstancesFailed);
         if (guestLog.Allows(out var log))
         {
@@ -250,36 +244,73 @@ internal sealed class PingRunner(
         }
     }
 
-    private void DisposeImplementation(Instance instance)
+    /// <summary>Ends the device's own object.</summary>
+    /// <returns>False if that goes on without a thread.</returns>
+    private bool TryDispose(Instance instance)
     {
-        var implementation = instance.Implementation;
+        var implementation = instance.Implementation!;
         instance.Implementation = null;
         try
         {
-            implementation?.Dispose();
+            var disposal = implementation.DisposeAsync();
+            if (!disposal.IsCompleted)
+            {
+                instance.Step.Await(disposal);
+                return false;
+            }
+
+            disposal.GetAwaiter().GetResult();
         }
 #pragma warning disable CA1031 // as above
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            if (guestLog.Allows(out var log))
-            {
-                Log.DisposeThrew(log, instance.Handle, instance.Identity, e);
-            }
+            LogDisposeThrew(instance, e);
         }
-        finally
+
+        EndHolds(instance);
+        return true;
+    }
+
+    private void EndDisposal(Instance instance, AsyncStep step)
+    {
+        try
         {
-            foreach (var hold in instance.Holds.End())
-            {
-                objects.Release(hold.Shared);
-            }
+            step.TakeDisposal();
+        }
+#pragma warning disable CA1031 // as above
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            LogDisposeThrew(instance, e);
+        }
+
+        EndHolds(instance);
+    }
+
+    private void EndHolds(Instance instance)
+    {
+        foreach (var hold in instance.Holds.End())
+        {
+            objects.Release(hold.Shared);
         }
     }
 
-    private void CountTakenOver(Instance instance, int change)
+    private void LogDisposeThrew(Instance instance, Exception exception)
     {
-        instance.CountTakenOver(change);
-        Interlocked.Add(ref _takenOver, change);
+        if (guestLog.Allows(out var log))
+        {
+            Log.DisposeThrew(log, instance.Handle, instance.Identity, exception);
+        }
+    }
+
+    private void RejectMalformed()
+    {
+        counters.Add(Counter.MessagesRejected);
+        if (guestLog.Allows(out var log))
+        {
+            Log.PingMalformed(log, PingMessage.Size);
+        }
     }
 
     private void Reject(in PingMessage message, string reason)

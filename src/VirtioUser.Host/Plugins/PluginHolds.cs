@@ -21,7 +21,7 @@ internal sealed class PluginHolds(
         var reason = instance is null ? "there is no such instance"
             : size == 0 ? "the size is 0"
             : !isKnown ? ArenaAddress.Unknown
-            : instance.FindHeld(offset, size) is not { } shared ? "that is not inside an object that the instance holds"
+            : instance.FindReference(offset, size) is not { } shared ? "that is not inside an object that the instance holds"
             : instance.Holds.TryAdd(new Hold(shared, physicalAddress, size));
         if (reason is null)
         {

@@ -155,7 +155,7 @@ internal sealed class PluginMemory(
                 return "the object was freed just now";
             }
 
-            HashSet<ulong> owners = [holder.Handle, .. _instances.Values.Where(instance => instance.TryGetHeld(shared.ShmId, out _)).Select(instance => instance.Handle)];
+            HashSet<ulong> owners = [holder.Handle, .. _instances.Values.Where(instance => instance.TryGetReference(shared.ShmId, out _)).Select(instance => instance.Handle)];
             try
             {
                 _mappings.EnsureCapacity(_mappings.Count + 1); // nothing may fail once the pages are replaced
@@ -201,7 +201,7 @@ internal sealed class PluginMemory(
     {
         foreach (var instance in _instances.Values)
         {
-            if (instance.FindHeld(offset, size) is { } shared)
+            if (instance.FindReference(offset, size) is { } shared)
             {
                 return (instance, shared);
             }
@@ -224,6 +224,6 @@ internal sealed class PluginMemory(
         /// <summary>No instance is left that it could wait for.</summary>
         public bool MustEnd { get; set; }
 
-        public bool IsHeldBy(Instance instance) => instance.TryGetHeld(Shared.ShmId, out _);
+        public bool IsHeldBy(Instance instance) => instance.TryGetReference(Shared.ShmId, out _);
     }
 }

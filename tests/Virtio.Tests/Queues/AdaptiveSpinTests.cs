@@ -7,8 +7,8 @@ namespace Virtio.Tests.Queues;
 
 public class AdaptiveSpinTests
 {
-    private static readonly long s_microsecond = Stopwatch.Frequency / 1_000_000;
-    private static readonly TimeSpan s_limit = TimeSpan.FromMicroseconds(200);
+    private static readonly long Microsecond = Stopwatch.Frequency / 1_000_000;
+    private static readonly TimeSpan Limit = TimeSpan.FromMicroseconds(200);
 
     // What one side spins up to, how long its peer takes to wake up, and how both work.
     public static MatrixTheoryData<int, int, int> Pairs => new([10, 30, 50, 100, 200, 400, 1000], [40, 100, 300, 700], [1, 9]);
@@ -25,25 +25,25 @@ public class AdaptiveSpinTests
         {
             Assert.Equal(0, spin.Ticks);
             spin.NoteHit(0);
-            spin.NoteWait(i * s_microsecond);
+            spin.NoteWait(i * Microsecond);
         }
     }
 
     [Fact]
     public void The_time_begins_at_the_limit_and_is_halved_by_a_miss_and_doubled_by_a_hit()
     {
-        var spin = new AdaptiveSpin(s_limit);
+        var spin = new AdaptiveSpin(Limit);
         Assert.True(spin.IsEnabled);
-        Assert.Equal(200 * s_microsecond, spin.Ticks);
+        Assert.Equal(200 * Microsecond, spin.Ticks);
         spin.NoteWait(long.MaxValue);
-        Assert.Equal(100 * s_microsecond, spin.Ticks);
+        Assert.Equal(100 * Microsecond, spin.Ticks);
         spin.NoteWait(long.MaxValue);
-        Assert.Equal(50 * s_microsecond, spin.Ticks);
+        Assert.Equal(50 * Microsecond, spin.Ticks);
         spin.NoteHit(0);
-        Assert.Equal(100 * s_microsecond, spin.Ticks);
-        spin.NoteHit(s_microsecond);
-        spin.NoteHit(s_microsecond);
-        Assert.Equal(200 * s_microsecond, spin.Ticks);
+        Assert.Equal(100 * Microsecond, spin.Ticks);
+        spin.NoteHit(Microsecond);
+        spin.NoteHit(Microsecond);
+        Assert.Equal(200 * Microsecond, spin.Ticks);
     }
 
     [Fact]
@@ -51,15 +51,15 @@ public class AdaptiveSpinTests
     {
         foreach (var milliseconds in new[] { 3, 10, 1000 })
         {
-            var spin = new AdaptiveSpin(s_limit);
+            var spin = new AdaptiveSpin(Limit);
             var spun = 0L;
             for (var i = 0; i < 1000; i++)
             {
                 spun += spin.Ticks;
-                spin.NoteWait(milliseconds * 1000 * s_microsecond);
+                spin.NoteWait(milliseconds * 1000 * Microsecond);
             }
 
-            Assert.Equal(350 * s_microsecond, spun);
+            Assert.Equal(350 * Microsecond, spun);
             Assert.Equal(0, spin.Ticks);
         }
     }
@@ -67,10 +67,10 @@ public class AdaptiveSpinTests
     [Fact]
     public void Whoever_is_pinged_rarely_after_a_busy_time_stops_spinning()
     {
-        var spin = new AdaptiveSpin(s_limit);
+        var spin = new AdaptiveSpin(Limit);
         for (var i = 0; i < 10_000; i++)
         {
-            spin.NoteWait((100 + (i % 1000)) * s_microsecond);
+            spin.NoteWait((100 + (i % 1000)) * Microsecond);
         }
 
         var spun = 0L;
@@ -80,7 +80,7 @@ public class AdaptiveSpinTests
             spin.NoteWait(Stopwatch.Frequency);
         }
 
-        Assert.InRange(spun, 0, 1400 * s_microsecond);
+        Assert.InRange(spun, 0, 1400 * Microsecond);
         Assert.Equal(0, spin.Ticks);
     }
 
@@ -158,8 +158,8 @@ public class AdaptiveSpinTests
             // Work of mostly some microseconds; at times something else has the processor for milliseconds.
             foreach (var side in new[] { first, second })
             {
-                side.WakeUp = random.Next(50, 600) * s_microsecond;
-                side.Work = (random.Next(1000) == 0 ? random.Next(5000) : random.Next(2, 15)) * s_microsecond;
+                side.WakeUp = random.Next(50, 600) * Microsecond;
+                side.Work = (random.Next(1000) == 0 ? random.Next(5000) : random.Next(2, 15)) * Microsecond;
             }
 
             simulation.RoundTrip();
@@ -176,12 +176,12 @@ public class AdaptiveSpinTests
     [InlineData(1900)]
     public void A_peer_that_is_always_too_slow_is_hardly_spun_for(int microseconds)
     {
-        var spin = new AdaptiveSpin(s_limit);
+        var spin = new AdaptiveSpin(Limit);
         var (waited, spun) = (0L, 0L);
         for (var i = 0; i < 200_000; i++)
         {
             var ticks = spin.Ticks;
-            var wait = microseconds * s_microsecond;
+            var wait = microseconds * Microsecond;
             waited += wait;
             spun += Math.Min(ticks, wait);
             Note(spin, wait, ticks);
@@ -196,14 +196,14 @@ public class AdaptiveSpinTests
     [InlineData(150)]
     public void On_a_single_processor_where_the_peer_runs_only_during_sleep_it_is_hardly_spun_for(int microseconds)
     {
-        var spin = new AdaptiveSpin(s_limit);
+        var spin = new AdaptiveSpin(Limit);
         var (waited, spun) = (0L, 0L);
         while (waited < 20 * Stopwatch.Frequency)
         {
             var ticks = spin.Ticks;
             spun += ticks;
-            waited += ticks + (microseconds * s_microsecond);
-            spin.NoteWait(ticks + (microseconds * s_microsecond));
+            waited += ticks + (microseconds * Microsecond);
+            spin.NoteWait(ticks + (microseconds * Microsecond));
         }
 
         Assert.InRange(spun, 0, waited / 40);
@@ -216,7 +216,7 @@ public class AdaptiveSpinTests
         for (var round = 0; round < 200; round++)
         {
             var limit = random.Next(1, 1500);
-            var longest = Math.Max(limit, Math.Min(8 * limit, 1000)) * s_microsecond;
+            var longest = Math.Max(limit, Math.Min(8 * limit, 1000)) * Microsecond;
             var spin = new AdaptiveSpin(TimeSpan.FromMicroseconds(limit));
             for (var i = 0; i < 5000; i++)
             {
@@ -230,7 +230,7 @@ public class AdaptiveSpinTests
                         spin.NoteHit(random.Next(2) == 0 ? long.MaxValue : long.MinValue);
                         break;
                     case 2:
-                        spin.NoteWait(random.NextInt64(5000 * s_microsecond));
+                        spin.NoteWait(random.NextInt64(5000 * Microsecond));
                         break;
                     default:
                         spin.NoteWait(random.Next(2) == 0 ? long.MaxValue : long.MinValue);
@@ -266,7 +266,7 @@ public class AdaptiveSpinTests
     {
         for (var i = 0; i < waits; i++)
         {
-            spin.NoteWait(1900 * s_microsecond);
+            spin.NoteWait(1900 * Microsecond);
         }
     }
 

@@ -80,7 +80,7 @@ public class CreateTests
 
         Assert.Contains(host.Log.Lines, line => line.Contains("not today", StringComparison.Ordinal));
         Assert.Equal(host[Counter.InstancesCreated], host[Counter.InstancesEnded]);
-        host.WaitForRows(0, 0, 0, 0);
+        host.WaitForUse(0, 0, 0, 0);
     }
 
     [Fact]
@@ -97,7 +97,7 @@ public class CreateTests
         using var host = new TestHost(new ScriptedDevice(_ => null));
 
         Assert.Equal(ConfigError.InstanceCreationFailed, host.TryOpen(ScriptedDevice.Default).Error);
-        host.WaitForRows(0, 0, 0, 0);
+        host.WaitForUse(0, 0, 0, 0);
     }
 
     [Fact]

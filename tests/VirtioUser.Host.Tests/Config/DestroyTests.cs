@@ -58,7 +58,6 @@ public class DestroyTests
         }
 
         Patience.Wait(started, "the first ping");
-        host.Pings.WaitForAll(); // all are in the host's hands: the hung one and two in line
         var closing = Task.Run(() => host.Close(handle), TestContext.Current.CancellationToken);
         go.Set();
         await Patience.Await(closing);
@@ -92,7 +91,7 @@ public class DestroyTests
         Assert.Contains(host.Log.Lines, line => line.Contains("still in a callback", StringComparison.Ordinal));
         go.Set();
         Patience.Wait(disposed, "the end");
-        host.Pings.WaitForAll();
+        host.WaitForPings();
         Assert.Empty(host.Events.Of(handle)); // the driver has forgotten the handle
     }
 
@@ -133,7 +132,7 @@ public class DestroyTests
         host.Close(handle);
 
         Assert.Contains(host.Log.Lines, line => line.Contains("no end", StringComparison.Ordinal));
-        host.WaitForRows(0, 0, 0, 0);
+        host.WaitForUse(0, 0, 0, 0);
         Assert.Equal(1, host[Counter.InstancesEnded]);
     }
 

@@ -40,7 +40,7 @@ public class MemoryOperationTests
 
         Assert.Equal(ConfigError.AllocationFailed, reply.Error);
         Assert.Equal(0u, reply.ShmId);
-        host.WaitForRows(1, 0, 0, 0);
+        host.WaitForUse(1, 0, 0, 0);
         host.Allocate(handle, 16 * 4096);
     }
 
@@ -120,7 +120,7 @@ public class MemoryOperationTests
 
         Assert.Equal(ConfigError.None, imported.Error);
         Assert.Equal((made.ShmId, made.ShmOffset, made.ShmSize), (imported.ShmId, imported.ShmOffset, imported.ShmSize));
-        host.WaitForRows(2, 1, 2, 0);
+        host.WaitForUse(2, 1, 2, 0);
     }
 
     [Fact]
@@ -162,9 +162,9 @@ public class MemoryOperationTests
 
         Assert.Equal(ConfigError.ImportFailed, host.Config(ConfigOperation.ImportMemory, owner, made.ShmId).Error);
 
-        host.WaitForRows(1, 1, 1, 0);
+        host.WaitForUse(1, 1, 1, 0);
         Free(host, owner, made.ShmId);
-        host.WaitForRows(1, 0, 0, 0);
+        host.WaitForUse(1, 0, 0, 0);
     }
 
     [Fact]
@@ -179,11 +179,11 @@ public class MemoryOperationTests
 
         host.Close(owner);
         Assert.Equal(0xA5, _arena.GetSpan(made.ShmOffset, 4096)[0]);
-        host.WaitForRows(1, 1, 1, 0);
+        host.WaitForUse(1, 1, 1, 0);
 
         Free(host, other, made.ShmId);
         Assert.Equal(0, _arena.GetSpan(made.ShmOffset, 4096)[0]);
-        host.WaitForRows(1, 0, 0, 0);
+        host.WaitForUse(1, 0, 0, 0);
         Assert.Equal(ConfigError.ImportFailed, host.Config(ConfigOperation.ImportMemory, other, made.ShmId).Error);
     }
 
@@ -197,7 +197,7 @@ public class MemoryOperationTests
 
         host.Close(handle);
 
-        host.WaitForRows(0, 0, 0, 0);
+        host.WaitForUse(0, 0, 0, 0);
         Assert.Equal((2L, 16384L), (host[Counter.ObjectsFreed], host[Counter.BytesFreed]));
         host.Allocate(host.Open(), 16 * 4096);
     }
@@ -222,7 +222,7 @@ public class MemoryOperationTests
             }
         }
 
-        host.WaitForRows(1, 1, 1, 0);
+        host.WaitForUse(1, 1, 1, 0);
     }
 
     private TestHost NewHost() => new(new ScriptedDevice((in _) => 0), arena: _arena);

@@ -24,7 +24,7 @@ public class NoBufferTests
 
                 return (uint)ping.Metadata;
             }),
-            new HostOptions { MaxAnswersWaiting = Bound, MaxPingsTakenOver = 0 },
+            new HostOptions { MaxAnswersWaiting = Bound, MaxPingsKept = 0 },
             eventBuffers: 0,
             ringSize: 64);
         var (full, other) = (host.Open(), host.Open());
@@ -39,13 +39,13 @@ public class NoBufferTests
             host.Ping(other, events: 0); // waits for a free entry: others' pings come back
         }
 
-        host.Pings.WaitForFree(64 - (20 - Bound) + 1); // the one that waits was taken over, those behind it are in the ring
+        host.Pings.WaitForFree(64 - (20 - Bound)); // the one that waits and those behind it are in the ring
         Assert.Equal(Bound, Volatile.Read(ref calls));
         Assert.Empty(host.Events.Seen);
 
         host.Events.AddBuffers(100);
         Assert.Equal(Enumerable.Range(0, 20).Select(i => (uint)i), host.Events.WaitFor(full, 20));
-        host.Pings.WaitForAll();
+        host.WaitForPings();
     }
 
     [Fact]
@@ -77,7 +77,7 @@ public class NoBufferTests
             }),
             eventBuffers: 0);
         var (handle, flooding) = (host.Open(), host.Open());
-        host.Model.AttachPings(new EndlessPings(flooding), newDriver: true);
+        host.Model.AttachPings(new EndlessPings(flooding));
 
         Assert.True(quiet!.TrySendEvent(5));
         host.Events.WaitForRefusal();
@@ -127,7 +127,7 @@ public class NoBufferTests
 
         Assert.Equal(host[Counter.InstancesCreated], host[Counter.InstancesEnded]);
         Assert.Empty(host.Events.Of(handle));
-        host.WaitForRows(0, 0, 0, 0);
+        host.WaitForUse(0, 0, 0, 0);
     }
 
     [Fact]
@@ -162,20 +162,26 @@ public class NoBufferTests
     {
         public bool HasNext => true;
 
-        public PingTake TryTake(ref PingMessage message, out ushort ticket)
+        public PingTake TryTake(ref PingMessage message, out ushort head)
         {
-            ticket = 0;
+            head = 0;
             message = new PingMessage { InstanceHandle = handle };
             return PingTake.Taken;
         }
 
         public bool ArmKick() => throw new InvalidOperationException("There is always a ping.");
 
-        public void Return(ushort ticket)
+        public void Return(ushort head)
         {
         }
 
-        public void FlushReturns()
+        public void DisarmKick()
+        {
+        }
+
+        public bool MustSignal() => false;
+
+        public void Signal()
         {
         }
     }

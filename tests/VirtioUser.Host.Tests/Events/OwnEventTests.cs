@@ -93,7 +93,7 @@ public class OwnEventTests
             host.Ping(handle, i, events: 1);
         }
 
-        host.Pings.WaitForAll();
+        host.WaitForPings();
         host.Events.AddBuffers(1000);
         Assert.Equal(
             [Own(1), Own(1), Revents.NoticeEventsLost, .. Enumerable.Range(0, 50).Select(i => (uint)i)],
@@ -128,7 +128,7 @@ public class OwnEventTests
 
         host.Close(bad); // closing works, and gives everything back
         Assert.Equal(1, disposed);
-        host.WaitForRows(1, 0, 0, 0);
+        host.WaitForUse(1, 0, 0, 0);
         Assert.Equal(made.ShmOffset, host.Allocate(good).ShmOffset);
     }
 

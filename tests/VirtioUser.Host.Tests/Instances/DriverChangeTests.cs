@@ -25,11 +25,11 @@ public class DriverChangeTests
         {
             host.Detach(); // touching a queue from here on fails the test
             Thread.Yield();
-            host.Attach(newDriver: false);
+            host.Attach();
         }
 
         Assert.Equal(Enumerable.Range(0, count).Select(i => (uint)i), host.Events.WaitFor(handle, count));
-        host.Pings.WaitForAll();
+        host.WaitForPings();
         guest.Join();
     }
 
@@ -44,8 +44,7 @@ public class DriverChangeTests
                 started.Set();
                 go.Wait();
                 return 4;
-            })),
-            new HostOptions { LeaderPatience = TimeSpan.FromHours(1) });
+            })));
         var handle = host.Open();
         host.Ping(handle, events: 1);
         Patience.Wait(started, "the callback");
@@ -53,10 +52,10 @@ public class DriverChangeTests
         host.Detach();
         go.Set();
         Assert.Empty(host.Events.Seen);
-        host.Attach(newDriver: false);
+        host.Attach();
 
         Assert.Equal([4u], host.Events.WaitFor(handle, 1));
-        host.Pings.WaitForAll();
+        host.WaitForPings();
     }
 
     [Fact]
@@ -98,8 +97,8 @@ public class DriverChangeTests
 
         Assert.Equal([(idle, Revents.Failed), (mine, 4u), (mine, 4u)], host.Events.Seen.Select(seen => (seen.InstanceHandle, seen.Revents)));
         Assert.Equal(1, host[Counter.PingsCancelled]);
-        host.Pings.WaitForAll();
-        host.WaitForRows(1, 0, 0, 0);
+        host.WaitForPings();
+        host.WaitForUse(1, 0, 0, 0);
     }
 
     [Fact]
@@ -124,7 +123,7 @@ public class DriverChangeTests
 
         await Patience.Await(opening);
         Patience.Wait(disposed, "the end");
-        host.WaitForRows(0, 0, 0, 0);
+        host.WaitForUse(0, 0, 0, 0);
         Assert.Equal(host[Counter.InstancesCreated], host[Counter.InstancesEnded]);
     }
 
@@ -180,7 +179,6 @@ public class DriverChangeTests
         Patience.Wait(started, "the callback");
 
         host.Dispose();
-        host.Model.Dispose(); // a second time is harmless
         go.Set();
 
         Assert.True(inCallback!.Join(Patience.Limit));

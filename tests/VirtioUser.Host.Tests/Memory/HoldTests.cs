@@ -141,7 +141,7 @@ public sealed class HoldTests : IDisposable
         host.Ping(handle, events: 1, shmId: made.ShmId, size: 1);
         host.Events.WaitFor(handle, 2); // the answer and the notice
         host.Config(ConfigOperation.FreeMemory, handle, made.ShmId);
-        host.WaitForRows(instances: 1, objects: 0, references: 0, pings: 0);
+        host.WaitForUse(instances: 1, objects: 0, references: 0, pings: 0);
 
         Assert.Throws<ObjectDisposedException>(() => held!.Bytes[0]);
     }
@@ -213,7 +213,7 @@ public sealed class HoldTests : IDisposable
         go.Set();
 
         Assert.Equal([1u], host.Events.WaitFor(handle, 1));
-        host.WaitForRows(instances: 1, objects: 0, references: 0, pings: 0);
+        host.WaitForUse(instances: 1, objects: 0, references: 0, pings: 0);
     }
 
     [Fact]
@@ -233,7 +233,7 @@ public sealed class HoldTests : IDisposable
             _host.Close(handle);
             await Patience.Await(disposing);
 
-            _host.WaitForRows(instances: 0, objects: 0, references: 0, pings: 0);
+            _host.WaitForUse(instances: 0, objects: 0, references: 0, pings: 0);
         }
     }
 

@@ -12,17 +12,23 @@ public class AllocationTests
     private const int Measured = 110_000;
 
     [Theory]
-    [InlineData(0u)]
-    [InlineData(1u)]
-    public void A_hundred_thousand_pings_allocate_nothing(uint events)
+    [InlineData(0u, false)]
+    [InlineData(1u, false)]
+    [InlineData(0u, true)]
+    [InlineData(1u, true)]
+    public void A_hundred_thousand_pings_allocate_nothing(uint events, bool mayBeAsynchronous)
     {
         var calls = 0;
         long before = 0, after = -1;
         int firstThread = 0, lastThread = -1;
         using var done = new ManualResetEventSlim();
-        var device = new ScriptedDevice((in ping) =>
+        var device = new ScriptedDevice(_ => mayBeAsynchronous
+            ? new AsyncInstance((ping, _) => new(OnPing(ping.Bytes)))
+            : new ScriptedInstance((in ping) => OnPing(ping.Bytes)));
+
+        uint OnPing(Span<byte> bytes)
         {
-            ping.Bytes[0]++;
+            bytes[0]++;
             calls++;
             if (calls == WarmUp)
             {
@@ -35,15 +41,15 @@ public class AllocationTests
             }
 
             return 1;
-        });
+        }
 
-        // Nobody may take the leader's place, so that all of the path is seen by one thread.
-        using var host = new TestHost(device, new HostOptions { LeaderPatience = TimeSpan.FromHours(1), DestroyTimeout = Patience.Limit }, attach: false);
+        // As long as there is one instance one thread does all, so that all of the path is seen.
+        using var host = new TestHost(device, attach: false);
         var handle = host.Open();
         var made = host.Allocate(handle);
         host.Model.AttachEvents(new Sink());
         host.Model.AttachPings(
-            new Source(new PingMessage { InstanceHandle = handle, Events = events, ShmId = made.ShmId, ShmSize = 8 }, Measured), newDriver: true);
+            new Source(new PingMessage { InstanceHandle = handle, Events = events, ShmId = made.ShmId, ShmSize = 8 }, Measured));
 
         Patience.Wait(done, "the last ping");
         host.Close(handle); // returns when the last callback has, with its answer
@@ -62,9 +68,9 @@ public class AllocationTests
 
         public bool HasNext => _sent < count;
 
-        public PingTake TryTake(ref PingMessage message, out ushort ticket)
+        public PingTake TryTake(ref PingMessage message, out ushort head)
         {
-            ticket = 0;
+            head = 0;
             if (_sent == count)
             {
                 return PingTake.Empty;
@@ -77,18 +83,28 @@ public class AllocationTests
 
         public bool ArmKick() => true;
 
-        public void Return(ushort ticket)
+        public void Return(ushort head)
         {
         }
 
-        public void FlushReturns()
+        public void DisarmKick()
+        {
+        }
+
+        public bool MustSignal() => false;
+
+        public void Signal()
         {
         }
     }
 
     private sealed class Sink : IEventQueue
     {
+        public bool HasMore => false;
+
         public bool TryPut(in EventMessage message) => true;
+
+        public bool MustSignal() => true;
 
         public void Signal()
         {

@@ -61,7 +61,7 @@ public class PingTests
         host.Ping(handle, 2, events: 1);
         host.Ping(handle, 3, events: 0);
 
-        host.Pings.WaitForAll();
+        host.WaitForPings();
         Assert.Equal([2u], host.Events.WaitFor(handle, 1));
         Assert.Equal(1, host[Counter.Events]);
     }
@@ -196,8 +196,8 @@ public class PingTests
 
         Assert.Equal([Revents.Failed], host.Events.WaitFor(12345, 1));
         Assert.Equal([7u], host.Events.WaitFor(handle, 1));
-        host.Pings.WaitForAll();
+        host.WaitForPings();
         Assert.Equal((2L, 1L, 3L), (host[Counter.PingsRejected], host[Counter.MessagesRejected], host[Counter.Pings]));
-        host.WaitForRows(host.RowsInUse().Instances, 0, 0, 0);
+        host.WaitForUse(host.Model.InUse.Instances, 0, 0, 0);
     }
 }

@@ -1,6 +1,5 @@
 // Looking for pings before going to sleep.
 using System.Diagnostics;
-using VirtioUser.Host.Pings;
 using VirtioUser.Host.Tests.Support;
 
 namespace VirtioUser.Host.Tests.Pings;
@@ -10,35 +9,12 @@ public class PollTests
     private static readonly HostOptions Polling = new() { MaxPollTime = TimeSpan.FromSeconds(1) };
 
     [Fact]
-    public void The_time_to_poll_grows_while_waits_are_short_and_falls_to_nothing_at_a_long_one()
-    {
-        var most = TimeSpan.FromMilliseconds(1);
-        var budget = new PollBudget(most);
-        Assert.True(budget.Enabled);
-        Assert.Equal(0, budget.Ticks);
-
-        var grown = new List<long>();
-        for (var i = 0; i < 10; i++)
-        {
-            budget.NoteWait(Stopwatch.Frequency / 1000);
-            grown.Add(budget.Ticks);
-        }
-
-        Assert.True(grown[0] > 0);
-        Assert.Equal(2 * grown[0], grown[1]);
-        Assert.Equal(Stopwatch.Frequency / 1000, grown[^1]);
-        budget.NoteWait((Stopwatch.Frequency / 1000) + 1);
-        Assert.Equal(0, budget.Ticks);
-    }
-
-    [Fact]
     public void Without_the_option_nobody_polls()
     {
-        Assert.False(new PollBudget(TimeSpan.Zero).Enabled);
         using var host = new TestHost(new ScriptedDevice((in _) => 1));
         var handle = host.Open();
         Send(host, handle, 100);
-        host.Waiter.WaitForSleeper();
+        host.WaitUntilQuiet();
         Assert.Equal((0, 0), (host[Counter.PollHits], host[Counter.PollMisses]));
         Assert.True(host[Counter.Sleeps] > 0);
     }
@@ -55,33 +31,16 @@ public class PollTests
     }
 
     [Fact]
-    public void Who_is_pinged_rarely_is_never_polled_for()
-    {
-        // Every wait is longer than this.
-        using var host = new TestHost(new ScriptedDevice((in _) => 1), new HostOptions { MaxPollTime = TimeSpan.FromTicks(1) });
-        var handle = host.Open();
-        for (var i = 1; i <= 100; i++)
-        {
-            host.Waiter.WaitForSleeper();
-            Send(host, handle, 1);
-            host.Events.WaitFor(handle, i);
-        }
-
-        host.Waiter.WaitForSleeper();
-        Assert.Equal((0, 0), (host[Counter.PollHits], host[Counter.PollMisses]));
-    }
-
-    [Fact]
     public void When_pings_end_polling_ends()
     {
         using var host = new TestHost(new ScriptedDevice((in _) => 1), Polling);
         var handle = host.Open();
         SendUntilPolled(host, handle);
 
-        host.Waiter.WaitForSleeper();
+        host.WaitUntilQuiet();
 
         var (sleeps, misses) = (host[Counter.Sleeps], host[Counter.PollMisses]);
-        host.Pings.WaitForAll(); // nothing is kept from the guest meanwhile
+        host.WaitForPings(); // nothing is kept from the guest meanwhile
         Assert.True(sleeps > 0);
         Assert.Equal((sleeps, misses), (host[Counter.Sleeps], host[Counter.PollMisses]));
     }
@@ -96,7 +55,7 @@ public class PollTests
             SendUntilPolled(host, handle);
             host.Close(host.Open());
             host.Detach(); // checks that the queue is not touched any more
-            host.Attach(newDriver: false);
+            host.Attach();
         }
     }
 

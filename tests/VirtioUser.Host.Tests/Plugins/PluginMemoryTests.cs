@@ -2,7 +2,6 @@
 using VirtioUser.Host.Instances;
 using VirtioUser.Host.Memory;
 using VirtioUser.Host.Plugins;
-using VirtioUser.Host.State;
 using VirtioUser.Host.Tests.Support;
 
 namespace VirtioUser.Host.Tests.Plugins;
@@ -21,7 +20,7 @@ public sealed class PluginMemoryTests : IDisposable
     public PluginMemoryTests()
     {
         _guestLog = new GuestLog(_log);
-        _objects = new ObjectTable(_arena, new HostState(), new HostCounters(), _guestLog);
+        _objects = new ObjectTable(_arena, new HostCounters(), _guestLog);
         _memory = new PluginMemory(_platform, ScriptedDevice.Default, _objects, new ArenaAddress(() => _arenaAddress), _guestLog);
     }
 
@@ -31,53 +30,53 @@ public sealed class PluginMemoryTests : IDisposable
     public void A_mapping_that_could_not_end_keeps_its_range_and_ends_with_the_next_instance()
     {
         var (instance, next) = (Begin(), Begin());
-        var held = _objects.Allocate(instance.Handle, 4096)!.Value;
-        Assert.True(instance.TryAddHeld(held));
-        Assert.True(_memory.Map(_arenaAddress + held.Object.Offset, 0x1000, 4096));
+        var shared = _objects.Allocate(4096)!;
+        Assert.True(instance.TryAddReference(shared));
+        Assert.True(_memory.Map(_arenaAddress + shared.Offset, 0x1000, 4096));
 
         _platform.Fails = true;
         End(instance);
         Assert.Contains(_log.Lines, line => line.Contains("can not unmap", StringComparison.Ordinal) && line.Contains("no memory today", StringComparison.Ordinal));
         Assert.Empty(_arena.Discarded);
-        Assert.Null(_objects.Allocate(next.Handle, 4096));
+        Assert.Null(_objects.Allocate(4096));
 
         _platform.Fails = false;
         End(next);
         Assert.Equal(1, _platform.Restored);
-        Assert.NotNull(_objects.Allocate(Begin().Handle, 4096));
+        Assert.NotNull(_objects.Allocate(4096));
     }
 
     [Fact]
     public void A_mapping_that_could_not_end_can_be_unmapped()
     {
         var instance = Begin();
-        var held = _objects.Allocate(instance.Handle, 4096)!.Value;
-        Assert.True(instance.TryAddHeld(held));
-        Assert.True(_memory.Map(_arenaAddress + held.Object.Offset, 0x1000, 4096));
+        var shared = _objects.Allocate(4096)!;
+        Assert.True(instance.TryAddReference(shared));
+        Assert.True(_memory.Map(_arenaAddress + shared.Offset, 0x1000, 4096));
 
         _platform.Fails = true;
-        Assert.False(_memory.Unmap(_arenaAddress + held.Object.Offset, 4096));
+        Assert.False(_memory.Unmap(_arenaAddress + shared.Offset, 4096));
         _platform.Fails = false;
-        Assert.True(_memory.Unmap(_arenaAddress + held.Object.Offset, 4096));
-        Assert.False(_memory.Unmap(_arenaAddress + held.Object.Offset, 4096));
+        Assert.True(_memory.Unmap(_arenaAddress + shared.Offset, 4096));
+        Assert.False(_memory.Unmap(_arenaAddress + shared.Offset, 4096));
 
         Assert.Equal(1, _platform.Restored);
         End(instance);
-        Assert.NotNull(_objects.Allocate(Begin().Handle, 4096));
+        Assert.NotNull(_objects.Allocate(4096));
     }
 
     [Fact]
     public void A_range_that_could_not_be_mapped_is_free_when_the_object_is()
     {
         var instance = Begin();
-        var held = _objects.Allocate(instance.Handle, 4096)!.Value;
-        Assert.True(instance.TryAddHeld(held));
+        var shared = _objects.Allocate(4096)!;
+        Assert.True(instance.TryAddReference(shared));
 
         _platform.Fails = true;
-        Assert.False(_memory.Map(_arenaAddress + held.Object.Offset, 0x1000, 4096));
+        Assert.False(_memory.Map(_arenaAddress + shared.Offset, 0x1000, 4096));
         End(instance);
 
-        Assert.NotNull(_objects.Allocate(Begin().Handle, 4096));
+        Assert.NotNull(_objects.Allocate(4096));
     }
 
     [Fact]
@@ -85,14 +84,14 @@ public sealed class PluginMemoryTests : IDisposable
     {
         var holds = new PluginHolds(_platform, ScriptedDevice.Default, _objects, new ArenaAddress(() => _arenaAddress), _guestLog);
         var instance = Begin();
-        var held = _objects.Allocate(instance.Handle, 4096)!.Value;
-        Assert.True(instance.TryAddHeld(held));
-        var seen = _arenaAddress + held.Object.Offset;
+        var shared = _objects.Allocate(4096)!;
+        Assert.True(instance.TryAddReference(shared));
+        var seen = _arenaAddress + shared.Offset;
 
         foreach (var hidden in new[] { 0ul, seen + 4096 })
         {
             _arenaAddress = hidden;
-            foreach (var address in new[] { held.Object.Offset, seen, 0ul, hidden - 4096 })
+            foreach (var address in new[] { shared.Offset, seen, 0ul, hidden - 4096 })
             {
                 Assert.False(_memory.Map(address, 0x1000, 4096));
                 Assert.Equal(0, holds.Hold(instance.Handle, instance, address, 4096));
@@ -101,13 +100,13 @@ public sealed class PluginMemoryTests : IDisposable
 
         Assert.Contains(_log.Lines, line => line.Contains("does not see", StringComparison.Ordinal));
         Assert.Empty(instance.Holds.End());
-        _arenaAddress = seen - held.Object.Offset;
+        _arenaAddress = seen - shared.Offset;
         Assert.True(_memory.Map(seen, 0x1000, 4096));
     }
 
     private Instance Begin()
     {
-        var instance = new Instance(++_lastHandle, ScriptedDevice.Default, 0);
+        var instance = new Instance(++_lastHandle, ScriptedDevice.Default);
         _memory.BeginInstance(instance);
         return instance;
     }
@@ -115,9 +114,9 @@ public sealed class PluginMemoryTests : IDisposable
     private void End(Instance instance)
     {
         _memory.EndInstance(instance.Handle);
-        foreach (var held in instance.TakeAllHeld())
+        foreach (var shared in instance.TakeAllReferences())
         {
-            _objects.Drop(held);
+            _objects.Drop(shared);
         }
     }
 

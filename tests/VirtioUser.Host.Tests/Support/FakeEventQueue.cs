@@ -1,17 +1,17 @@
 // An event queue between a test and the device model, in one process.
 using System.Collections.Concurrent;
 using VirtioUser.Host.Events;
-using VirtioUser.Host.Pings;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Tests.Support;
 
 /// <summary>Shows an event to the test when it was signalled, not before: a forgotten signal is a lost event.</summary>
-internal sealed class FakeEventQueue(IQueueWaiter waiter, ConcurrentQueue<string> faults, int buffers = int.MaxValue) : IEventQueue
+internal sealed class FakeEventQueue(FakeWaiter waiter, ConcurrentQueue<string> faults, int buffers = int.MaxValue) : IEventQueue
 {
     private readonly object _changed = new();
     private readonly OneAtATime _putting = new("TryPut", faults);
     private readonly List<EventMessage> _put = [];
+    private readonly List<EventMessage> _unseen = [];
     private readonly List<EventMessage> _seen = [];
     private int _closed;
     private int _refused;
@@ -44,7 +44,7 @@ internal sealed class FakeEventQueue(IQueueWaiter waiter, ConcurrentQueue<string
             buffers += count;
         }
 
-        waiter.Wake();
+        waiter.Kick();
     }
 
     /// <summary>Waits until an instance has got as many events as that.</summary>
@@ -112,10 +112,26 @@ internal sealed class FakeEventQueue(IQueueWaiter waiter, ConcurrentQueue<string
         return false;
     }
 
-    public void Signal()
+    public bool HasMore => false;
+
+    public bool MustSignal()
     {
         _putting.Enter();
         CheckOpen();
+        bool must;
+        lock (_changed)
+        {
+            must = _put.Count > 0;
+            _unseen.AddRange(_put);
+            _put.Clear();
+        }
+
+        _putting.Leave();
+        return must;
+    }
+
+    public void Signal()
+    {
         lock (_changed)
         {
             _signalIsHeld = _holdsSignals;
@@ -127,12 +143,10 @@ internal sealed class FakeEventQueue(IQueueWaiter waiter, ConcurrentQueue<string
 
             _signalIsHeld = false;
             Signals++;
-            _seen.AddRange(_put);
-            _put.Clear();
+            _seen.AddRange(_unseen);
+            _unseen.Clear();
             Monitor.PulseAll(_changed);
         }
-
-        _putting.Leave();
     }
 
     private void CheckOpen()

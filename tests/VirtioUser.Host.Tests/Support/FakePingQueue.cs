@@ -7,29 +7,29 @@ namespace VirtioUser.Host.Tests.Support;
 
 /// <summary>
 /// A ring of entries. It checks what the device model owes a real one: each entry comes back once, none that
-/// was not taken, one thread at a time on each side, and a notification behind the last return.
+/// was not taken, one thread at a time, and a notification behind the last return.
 /// </summary>
 internal sealed class FakePingQueue : IPingQueue
 {
     private readonly object _changed = new();
-    private readonly IQueueWaiter _waiter;
+    private readonly FakeWaiter _waiter;
     private readonly ConcurrentQueue<string> _faults;
-    private readonly OneAtATime _taking;
-    private readonly OneAtATime _returning;
+    private readonly OneAtATime _touching;
     private readonly ConcurrentQueue<(ushort Entry, PingMessage? Message)> _available = new();
     private readonly Stack<ushort> _free = new();
     private readonly bool[] _taken;
     private readonly Queue<ushort> _unflushed = new();
+    private readonly Queue<ushort> _returnedUnseen = new();
     private readonly List<ushort> _flushed = [];
     private int _armed;
     private int _closed;
     private bool _holdsSignals;
     private bool _signalIsHeld;
 
-    public FakePingQueue(IQueueWaiter waiter, ConcurrentQueue<string> faults, int size = 1024)
+    public FakePingQueue(FakeWaiter waiter, ConcurrentQueue<string> faults, int size = 1024)
     {
         (_waiter, _faults) = (waiter, faults);
-        (_taking, _returning) = (new("TryTake", faults), new("Return", faults));
+        _touching = new("the ping queue", faults);
         _taken = new bool[size];
         Size = size;
         for (var entry = size; entry-- > 0;)
@@ -68,12 +68,18 @@ internal sealed class FakePingQueue : IPingQueue
     {
         get
         {
-            _taking.Enter();
+            _touching.Enter();
             CheckOpen();
-            _taking.Leave();
+            _touching.Leave();
             return !_available.IsEmpty;
         }
     }
+
+    /// <summary>Whether everything was taken.</summary>
+    public bool IsEmpty => _available.IsEmpty;
+
+    /// <summary>How often the guest kicked.</summary>
+    public int Kicks { get; private set; }
 
     /// <summary>The guest puts a message into the ring and kicks; null is an entry that is no ping.</summary>
     /// <returns>The entry.</returns>
@@ -85,7 +91,8 @@ internal sealed class FakePingQueue : IPingQueue
         Interlocked.MemoryBarrier(); // pairs with the one in ArmKick
         if (Interlocked.Exchange(ref _armed, 0) != 0)
         {
-            _waiter.Wake();
+            Kicks++;
+            _waiter.Kick();
         }
 
         return entry;
@@ -125,52 +132,75 @@ internal sealed class FakePingQueue : IPingQueue
     /// <summary>The same ring runs again.</summary>
     public void Reopen() => Volatile.Write(ref _closed, 0);
 
-    public PingTake TryTake(ref PingMessage message, out ushort ticket)
+    public PingTake TryTake(ref PingMessage message, out ushort head)
     {
-        _taking.Enter();
+        _touching.Enter();
         CheckOpen();
         var take = PingTake.Empty;
-        ticket = 0;
+        head = 0;
         if (_available.TryDequeue(out var item))
         {
-            ticket = item.Entry;
-            Volatile.Write(ref _taken[ticket], true);
+            head = item.Entry;
+            Volatile.Write(ref _taken[head], true);
             take = item.Message is null ? PingTake.Malformed : PingTake.Taken;
             message = item.Message ?? message;
         }
 
-        _taking.Leave();
+        _touching.Leave();
         return take;
     }
 
     public bool ArmKick()
     {
-        _taking.Enter();
+        _touching.Enter();
         CheckOpen();
         Interlocked.Exchange(ref _armed, 1);
         var empty = _available.IsEmpty;
-        _taking.Leave();
+        _touching.Leave();
         return empty;
     }
 
-    public void Return(ushort ticket)
+    public void Return(ushort head)
     {
-        _returning.Enter();
+        _touching.Enter();
         CheckOpen();
-        if (!Volatile.Read(ref _taken[ticket]))
+        if (!Volatile.Read(ref _taken[head]))
         {
-            _faults.Enqueue($"entry {ticket} came back and was not out");
+            _faults.Enqueue($"entry {head} came back and was not out");
         }
 
-        Volatile.Write(ref _taken[ticket], false);
-        _unflushed.Enqueue(ticket);
-        _returning.Leave();
+        Volatile.Write(ref _taken[head], false);
+        _unflushed.Enqueue(head);
+        _touching.Leave();
     }
 
-    public void FlushReturns()
+    public void DisarmKick()
     {
-        _returning.Enter();
+        _touching.Enter();
         CheckOpen();
+        Interlocked.Exchange(ref _armed, 0);
+        _touching.Leave();
+    }
+
+    public bool MustSignal()
+    {
+        _touching.Enter();
+        CheckOpen();
+        var must = _unflushed.Count > 0;
+        lock (_changed)
+        {
+            while (_unflushed.TryDequeue(out var entry))
+            {
+                _returnedUnseen.Enqueue(entry);
+            }
+        }
+
+        _touching.Leave();
+        return must;
+    }
+
+    public void Signal()
+    {
         lock (_changed)
         {
             _signalIsHeld = _holdsSignals;
@@ -181,7 +211,7 @@ internal sealed class FakePingQueue : IPingQueue
             }
 
             _signalIsHeld = false;
-            while (_unflushed.TryDequeue(out var entry))
+            while (_returnedUnseen.TryDequeue(out var entry))
             {
                 _free.Push(entry);
                 _flushed.Add(entry);
@@ -189,8 +219,6 @@ internal sealed class FakePingQueue : IPingQueue
 
             Monitor.PulseAll(_changed);
         }
-
-        _returning.Leave();
     }
 
     private void CheckOpen()

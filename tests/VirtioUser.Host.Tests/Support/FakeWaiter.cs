@@ -1,27 +1,57 @@
-// A doorbell for the thread that leads the ping queue.
-using VirtioUser.Host.Pings;
+// Doorbells for the workers of a test.
+using VirtioUser.Host.Workers;
 
 namespace VirtioUser.Host.Tests.Support;
 
-/// <summary>Latches, as an eventfd does.</summary>
-internal sealed class FakeWaiter : IQueueWaiter
+/// <summary>Latches, as eventfds in an epoll set do: kicks that nobody has waited for are one.</summary>
+internal sealed class FakeWaiter : IWorkWaiter
 {
     private readonly object _changed = new();
-    private bool _rung;
-    private bool _asleep;
+    private bool _kicked;
+    private bool _woken;
 
-    public void Wait()
+    /// <summary>What a kick is for. Set before the first.</summary>
+    public IWork? Work { get; set; }
+
+    /// <summary>Whether nothing is there to be waited for.</summary>
+    public bool IsQuiet
+    {
+        get
+        {
+            lock (_changed)
+            {
+                return !_kicked && !_woken;
+            }
+        }
+    }
+
+    public IWork? Wait()
     {
         lock (_changed)
         {
-            _asleep = true;
-            Monitor.PulseAll(_changed);
-            while (!_rung)
+            while (!_kicked && !_woken)
             {
                 Monitor.Wait(_changed);
             }
 
-            _rung = _asleep = false;
+            if (_woken)
+            {
+                _woken = false;
+                return null;
+            }
+
+            _kicked = false;
+            return Work;
+        }
+    }
+
+    /// <summary>The guest kicks.</summary>
+    public void Kick()
+    {
+        lock (_changed)
+        {
+            _kicked = true;
+            Monitor.Pulse(_changed);
         }
     }
 
@@ -29,11 +59,8 @@ internal sealed class FakeWaiter : IQueueWaiter
     {
         lock (_changed)
         {
-            _rung = true;
-            Monitor.PulseAll(_changed);
+            _woken = true;
+            Monitor.Pulse(_changed);
         }
     }
-
-    /// <summary>Waits until a thread sleeps here and nobody has woken it.</summary>
-    public void WaitForSleeper() => Patience.WaitUntil(_changed, () => _asleep && !_rung, () => "the leader's sleep");
 }

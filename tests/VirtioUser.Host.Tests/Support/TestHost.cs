@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 using VirtioUser.Devices;
 using VirtioUser.Host.Catalog;
 using VirtioUser.Host.Memory;
-using VirtioUser.Host.State;
+using VirtioUser.Host.Workers;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Tests.Support;
@@ -13,6 +13,7 @@ internal sealed class TestHost : IDisposable
 {
     private readonly ConcurrentQueue<string> _faults = new();
     private readonly GuestLog _guestLog;
+    private readonly WorkerPool _workers;
 
     public TestHost(Device device, HostOptions? options = null, bool attach = true, int ringSize = 1024, int eventBuffers = int.MaxValue, IArenaMemory? arena = null)
         : this([device], options, attach, ringSize, eventBuffers, arena)
@@ -26,11 +27,13 @@ internal sealed class TestHost : IDisposable
         Events = new FakeEventQueue(Waiter, _faults, eventBuffers);
         var catalog = new DeviceCatalog(devices.Select(device => new CatalogEntry(device, "test")));
         _guestLog = new GuestLog(Log);
-        Model = new DeviceModel(catalog, Arena, Waiter, options ?? new HostOptions(), new HostCounters(), _guestLog, Log);
-        Model.Start();
+        _workers = new WorkerPool(Waiter, _guestLog.For(Log));
+        Model = new DeviceModel(catalog, Arena, _workers, options ?? new HostOptions(), new HostCounters(), _guestLog, Log);
+        Waiter.Work = Model;
+        _workers.Start();
         if (attach)
         {
-            Attach(newDriver: true);
+            Attach();
         }
     }
 
@@ -40,8 +43,6 @@ internal sealed class TestHost : IDisposable
 
     public IArenaMemory Arena { get; }
 
-    public HostState State => Model.State;
-
     public DeviceModel Model { get; }
 
     public FakePingQueue Pings { get; private set; }
@@ -50,12 +51,12 @@ internal sealed class TestHost : IDisposable
 
     public long this[Counter counter] => Model.Counters[counter];
 
-    public void Attach(bool newDriver)
+    public void Attach()
     {
         Pings.Reopen();
         Events.Reopen();
         Model.AttachEvents(Events);
-        Model.AttachPings(Pings, newDriver);
+        Model.AttachPings(Pings);
     }
 
     public void Detach()
@@ -75,12 +76,20 @@ internal sealed class TestHost : IDisposable
         Model.DiscardFreeMemory();
         Pings = new FakePingQueue(Waiter, _faults, Pings.Size);
         Events = new FakeEventQueue(Waiter, _faults, eventBuffers);
-        Attach(newDriver: true);
+        Attach();
         return ended;
     }
 
-    /// <summary>Waits until the leader has noticed that the ping queue is detached.</summary>
-    public void WaitForDetachedLeader() => Assert.True(SpinWait.SpinUntil(() => Model.IsAtRest, Patience.Limit), "The leader does not wait for a queue.");
+    /// <summary>Waits until no thread works for the ping queue, and none is about to.</summary>
+    public void WaitUntilQuiet() =>
+        Assert.True(SpinWait.SpinUntil(() => Waiter.IsQuiet && Model.Workers == 0, Patience.Limit), "The workers find no end.");
+
+    /// <summary>Waits until every ping is finished and the guest has all entries.</summary>
+    public void WaitForPings()
+    {
+        Assert.True(SpinWait.SpinUntil(() => Model.InUse.Pings == 0 && Pings.IsEmpty, Patience.Limit), $"{Model.InUse.Pings} pings are not finished.");
+        Pings.WaitForAll();
+    }
 
     /// <summary>Waits until a line with this text was logged.</summary>
     public void WaitForLine(string text) =>
@@ -132,31 +141,21 @@ internal sealed class TestHost : IDisposable
         ShmSize = size,
     });
 
-    /// <summary>The rows of the state that are in use.</summary>
-    public (int Instances, int Objects, int References, int Pings) RowsInUse() =>
-    (
-        Count(State.Instances, row => row.Handle != 0),
-        Count(State.Objects, row => row.ShmId != 0),
-        Count(State.References, row => row.ShmId != 0),
-        Count(State.Pings, row => row.State != PingState.Free));
-
-    /// <summary>Waits until as many rows are in use: threads give rows back a moment after the guest sees the last effect.</summary>
-    public void WaitForRows(int instances, int objects, int references, int pings)
+    /// <summary>Waits until as much is in use: threads give things back a moment after the guest sees the last effect.</summary>
+    public void WaitForUse(int instances, int objects, int references, int pings)
     {
-        SpinWait.SpinUntil(() => RowsInUse() == (instances, objects, references, pings), Patience.Limit);
-        Assert.Equal((instances, objects, references, pings), RowsInUse());
+        SpinWait.SpinUntil(() => Model.InUse == (instances, objects, references, pings), Patience.Limit);
+        Assert.Equal((instances, objects, references, pings), Model.InUse);
     }
 
     public void Dispose()
     {
-        Model.Dispose();
-        _guestLog.Dispose();
+        Model.DetachPings();
         Pings.Close();
+        Model.DetachEvents();
         Events.Close();
+        _workers.Dispose();
+        _guestLog.Dispose();
         Assert.Empty(_faults);
     }
-
-    private static int Count<T>(StateTable<T> table, Func<T, bool> used)
-        where T : unmanaged =>
-        Enumerable.Range(0, table.Count).Count(slot => used(table[slot]));
 }

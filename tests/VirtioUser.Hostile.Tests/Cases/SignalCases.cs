@@ -89,10 +89,10 @@ internal static class SignalCases
                 guest.Connection.Must(Request.SetVringKick, Wire.U64(ring), semaphore);
             }
         }),
-        HostileCase.Ignored("the ping ring is disabled while the leader is held by the event ring's call descriptor", Call, DisabledWhileHeld),
-        HostileCase.Ignored("the ping ring loses its memory while the leader is held by the event ring's call descriptor", Call, a => WhileHeld(a, guest =>
+        HostileCase.Ignored("the ping ring is disabled while a worker is held by the event ring's call descriptor", Call, DisabledWhileHeld),
+        HostileCase.Ignored("the ping ring loses its memory while a worker is held by the event ring's call descriptor", Call, a => WhileHeld(a, guest =>
             guest.Connection.Tell(Request.SetMemTable, Wire.Table()))),
-        HostileCase.Ignored("the ping ring's kick is replaced while the leader is held by the event ring's call descriptor", Call, a => WhileHeld(a, guest =>
+        HostileCase.Ignored("the ping ring's kick is replaced while a worker is held by the event ring's call descriptor", Call, a => WhileHeld(a, guest =>
             guest.Connection.Tell(Request.SetVringKick, Wire.U64(2), guest.Pings.Kick.Descriptor))),
         HostileCase.Ignored("call descriptors of all rings block, and answers wait in the hundreds", Call, a =>
         {
@@ -142,8 +142,8 @@ internal static class SignalCases
         guest.Connection.Tell(Request.SetVringEnable, Wire.U32(2, 0)));
 
     /// <summary>
-    /// Two pings with one kick, the first with an answer: its call is held back until the ring is empty, and is what the
-    /// leader is stuck in when the ring is taken away.
+    /// Two pings with one kick, the first with an answer: its call is what the
+    /// worker is stuck in when the ring is taken away.
     /// </summary>
     private static void WhileHeld(Attack a, Action<RawGuest> takeAway)
     {

@@ -1,0 +1,151 @@
+// Pings, kicks and threads in all orders.
+using VirtioUser.Host.Tests.Support;
+using VirtioUser.Protocol;
+
+namespace VirtioUser.Host.Tests.Orders;
+
+/// <summary>Each test names the line without which it fails.</summary>
+public class PingOrderTests(ITestOutputHelper output)
+{
+    /// <summary>
+    /// Guards the look after asking for kicks (what <c>ArmKick</c> returns, in <c>PingSchedule.End</c>), and <c>_isKicked</c>: a ping can be
+    /// taken before its guest looks whether to kick; that kick ends the asking which came after it.
+    /// </summary>
+    [Fact]
+    public void Arm_against_take() => Explore(order =>
+    {
+        var host = new SteppedHost(order, new ScriptedDevice((in ping) => (uint)ping.Metadata));
+        var handle = host.Open();
+        host.Attach();
+        host.AddGuest(() =>
+        {
+            host.Ping(handle, 1);
+            host.Ping(handle, 2);
+        });
+        return () => host.Check(handle, 1, 2);
+    }, int.MaxValue);
+
+    /// <summary>Guards <c>_isKicked</c> for a kick that finds the ping taken already by a thread that came for another reason.</summary>
+    [Fact]
+    public void A_kick_is_found_by_another_thread() => Explore(order =>
+    {
+        var host = new SteppedHost(order, new ScriptedDevice((in ping) => (uint)ping.Metadata), workers: 2);
+        var handle = host.Open();
+        host.Attach();
+        host.Waiter.Kick(); // as for buffers of events
+        host.AddGuest(() => host.Ping(handle, 1));
+        return () =>
+        {
+            host.Check(handle, 1);
+            host.Ping(handle, 2); // must be kicked for
+            host.Settle();
+            host.Check(handle, 1, 2);
+        };
+    });
+
+    /// <summary>Guards <c>PingSchedule.MayLeave</c>: without the call or the kicks, nobody takes a ping while the only thread is in a callback.</summary>
+    [Fact]
+    public void A_ping_does_not_wait_for_a_callback_of_another_instance() => Explore(order =>
+    {
+        var secondRan = false;
+        var host = new SteppedHost(order, new ScriptedDevice((in ping) => Run(ping.Metadata)), workers: 2);
+        var (first, second) = (host.Open(), host.Open());
+        host.Attach();
+        host.AddGuest(() =>
+        {
+            host.Ping(first, 1);
+            host.Ping(second, 2);
+        });
+        return () =>
+        {
+            host.Check(first, 1);
+            host.Check(second, 2);
+        };
+
+        uint Run(ulong metadata)
+        {
+            secondRan |= metadata == 2;
+            Order.StopUntil(() => secondRan); // the first one waits for the second
+            return (uint)metadata;
+        }
+    });
+
+    /// <summary>Guards what <c>PingSchedule.Add</c> returns: a thread in a callback of the only instance did not ask for kicks.</summary>
+    [Fact]
+    public void An_instance_is_added_while_the_only_other_one_is_in_a_callback() => Explore(order =>
+    {
+        var (secondRan, second) = (false, 0ul);
+        var host = new SteppedHost(order, new ScriptedDevice((in ping) => Run(ping.Metadata)), workers: 2);
+        var first = host.Open();
+        host.Attach();
+        order.Add("config", () =>
+        {
+            second = host.Open();
+            host.Ping(second, 2);
+        });
+        host.AddGuest(() => host.Ping(first, 1));
+        return () =>
+        {
+            host.Check(first, 1);
+            host.Check(second, 2);
+        };
+
+        uint Run(ulong metadata)
+        {
+            secondRan |= metadata == 2;
+            Order.StopUntil(() => secondRan);
+            return (uint)metadata;
+        }
+    });
+
+    /// <summary>
+    /// Guards that <c>PingSchedule.Attach</c> forgets that kicks were asked for, that <c>Detach</c> takes the lane, and that each step looks
+    /// anew which queue there is: a ring that was taken away is not touched, and what came meanwhile is found.
+    /// </summary>
+    [Fact]
+    public void Detach_against_kick() => Explore(order =>
+    {
+        var host = new SteppedHost(order, new ScriptedDevice((in ping) => (uint)ping.Metadata));
+        var handle = host.Open();
+        host.Attach();
+        order.Add("transport", () =>
+        {
+            host.DetachPings();
+            Order.Stop();
+            host.ReattachPings();
+        });
+        host.AddGuest(() =>
+        {
+            host.Ping(handle, 1);
+            host.Ping(handle, 2);
+        });
+        return () => host.Check(handle, 1, 2);
+    });
+
+    /// <summary>Guards that <c>AsyncKind.Room</c> is set before room is asked for: the strand may be another thread's at once.</summary>
+    [Fact]
+    public void Room_for_an_answer_comes_while_it_is_asked_for() => Explore(order =>
+    {
+        var host = new SteppedHost(
+            order,
+            new ScriptedDevice((in ping) => (uint)ping.Metadata),
+            workers: 2,
+            eventBuffers: 0,
+            new HostOptions { MaxAnswersWaiting = 1 });
+        var handle = host.Open();
+        host.Attach();
+        host.Ping(handle, 1);
+        host.Settle(); // its answer waits
+        host.Pings.Put(new PingMessage { InstanceHandle = handle, Metadata = 2, Events = 1 });
+        host.AddGuest(() => host.Events.AddBuffers(5));
+        return () =>
+        {
+            host.Check(handle, 1, 2);
+            host.Ping(handle, 3);
+            host.Settle();
+            host.Check(handle, 1, 2, 3);
+        };
+    });
+
+    private void Explore(Func<Order, Action> begin, int maxOvertakings = 2) => output.WriteLine($"{Explorer.Explore(begin, maxOvertakings)} orders");
+}
