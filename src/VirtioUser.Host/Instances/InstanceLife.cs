@@ -67,7 +67,7 @@ internal sealed class InstanceLife(
         (var instance, reason) = creation.Result;
         if (instance is not null && !TryAdd(instance, driver))
         {
-            ThrowAway(instance);
+            workers.Post(new Disposal(this, instance)); // its device's code, which may take as long as it likes
             reason = "its driver is gone";
             return null;
         }
@@ -228,6 +228,12 @@ internal sealed class InstanceLife(
         events.Abandon(instance); // no guest knows the handle
         instance.Strand.IsBusy = instance.Strand.MustEnd = true; // nobody else has seen it
         runner.End(instance);
+    }
+
+    /// <summary>Ends an instance that its driver has not come to know.</summary>
+    private sealed class Disposal(InstanceLife life, Instance instance) : IWork
+    {
+        public void Run() => life.ThrowAway(instance);
     }
 
     /// <summary>Tells a device's code of the end of an instance.</summary>

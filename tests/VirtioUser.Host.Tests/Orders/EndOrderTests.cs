@@ -30,8 +30,8 @@ public class EndOrderTests(ITestOutputHelper output)
         order.Add("end", () => End(host, handle, driverGoes));
         return () =>
         {
-            host.Model.Run(); // events that nobody gets any more go when somebody looks, which the next kick does
             host.CheckPings();
+            host.Model.Run(); // events that nobody gets any more go when somebody looks, which the next kick does
             Assert.Equal((1, 0), (disposed, host.Model.InUse.Instances));
             Assert.Empty(host.Events.Put);
         };

@@ -8,8 +8,8 @@ namespace VirtioUser.Host.Tests.Orders;
 public class PingOrderTests(ITestOutputHelper output)
 {
     /// <summary>
-    /// Guards the look after asking for kicks (what <c>ArmKick</c> returns, in <c>PingSchedule.End</c>), and <c>_isKicked</c>: a ping can be
-    /// taken before its guest looks whether to kick; that kick ends the asking which came after it.
+    /// Guards the look after asking for kicks (what <c>ArmKick</c> returns, in <c>PingSchedule.End</c>): a ping that came before is not kicked
+    /// for. All orders, without a bound.
     /// </summary>
     [Fact]
     public void Arm_against_take() => Explore(order =>
@@ -25,7 +25,10 @@ public class PingOrderTests(ITestOutputHelper output)
         return () => host.Check(handle, 1, 2);
     }, int.MaxValue);
 
-    /// <summary>Guards <c>_isKicked</c> for a kick that finds the ping taken already by a thread that came for another reason.</summary>
+    /// <summary>
+    /// Guards <c>_isKicked</c>: another thread can take a ping, and ask for kicks, before the guest looks whether to kick for it. That kick
+    /// finds nothing, and was the only one that was asked for.
+    /// </summary>
     [Fact]
     public void A_kick_is_found_by_another_thread() => Explore(order =>
     {
@@ -99,8 +102,8 @@ public class PingOrderTests(ITestOutputHelper output)
     });
 
     /// <summary>
-    /// Guards that <c>PingSchedule.Attach</c> forgets that kicks were asked for, that <c>Detach</c> takes the lane, and that each step looks
-    /// anew which queue there is: a ring that was taken away is not touched, and what came meanwhile is found.
+    /// Guards that <c>PingSchedule.Attach</c> forgets that kicks were asked for, and that each step looks under the lane which queue
+    /// there is: a ring that was taken away is not touched, and what came meanwhile is found.
     /// </summary>
     [Fact]
     public void Detach_against_kick() => Explore(order =>

@@ -70,7 +70,7 @@ internal sealed class SteppedHost
     /// <summary>The same ring runs again.</summary>
     public void ReattachPings()
     {
-        Pings.IsClosed = false;
+        Pings.Reopen();
         Model.AttachPings(Pings);
     }
 

@@ -30,9 +30,13 @@ internal sealed class SteppedPings(SteppedWaiter waiter) : IPingQueue
         }
     }
 
+    /// <summary>The ring begins anew: nobody has asked for kicks.</summary>
+    public void Reopen() => (IsClosed, _armed) = (false, false);
+
     /// <summary>The guest's side: first the entry, then a look whether a kick is wanted.</summary>
     public void Put(PingMessage message)
     {
+        Order.Stop();
         _available.Enqueue((++_lastHead, message));
         Order.Stop();
         if (_armed)
@@ -108,6 +112,7 @@ internal sealed class SteppedEvents(SteppedWaiter waiter, int buffers) : IEventQ
     /// <summary>The guest's side: first the buffers, then a look whether a kick is wanted.</summary>
     public void AddBuffers(int count)
     {
+        Order.Stop();
         _buffers += count;
         Order.Stop();
         if (_armed)

@@ -45,9 +45,10 @@ public class AllocationTests
 
         // As long as there is one instance one thread does all, so that all of the path is seen.
         using var host = new TestHost(device, attach: false);
+        host.Model.AttachEvents(new Sink());
         var handle = host.Open();
         var made = host.Allocate(handle);
-        host.Model.AttachEvents(new Sink());
+        host.WaitUntilQuiet(); // a thread that came for the event queue would take pings too, and two threads would wait for each other
         host.Model.AttachPings(
             new Source(new PingMessage { InstanceHandle = handle, Events = events, ShmId = made.ShmId, ShmSize = 8 }, Measured));
 
