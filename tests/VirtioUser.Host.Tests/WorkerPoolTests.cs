@@ -106,7 +106,17 @@ public sealed class WorkerPoolTests : IDisposable
 
     private sealed class Work(Action what) : IWork
     {
-        public void Run() => what();
+        public void Run()
+        {
+            try
+            {
+                what();
+            }
+            catch (ObjectDisposedException)
+            {
+                // The test is over, with its gates.
+            }
+        }
     }
 
     /// <summary>Latches, and knows which threads wait.</summary>
