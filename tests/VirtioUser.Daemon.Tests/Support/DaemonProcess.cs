@@ -130,8 +130,8 @@ internal sealed class DaemonProcess : IAsyncDisposable
     // The kernel tells the child when the thread that started it ends, so the thread stays as long as the child.
     private void Own()
     {
-        using var process = new Process();
-        process.StartInfo = new ProcessStartInfo("setpriv", ["--pdeathsig", "KILL", "--", BuildOutput.Daemon, .. Arguments])
+        using var process = new Process(); // SIGHUP means something to it although these tests may run under nohup
+        process.StartInfo = new ProcessStartInfo("env", ["--default-signal=HUP", "setpriv", "--pdeathsig", "KILL", "--", BuildOutput.Daemon, .. Arguments])
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
