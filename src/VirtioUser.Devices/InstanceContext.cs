@@ -18,7 +18,7 @@ public abstract class InstanceContext
 
     /// <summary>
     /// Sends an event that no ping asked for; the guest sees <paramref name="revents"/> with bit 30 set.
-    /// Does not block. Each instance has room for a bounded number that the guest has not taken yet.
+    /// Does not wait for room; may signal the guest on this thread. Each instance has room for a bounded number that the guest has not taken yet.
     /// </summary>
     /// <param name="revents">Bits 0 to 29; higher bits are taken off.</param>
     /// <returns>False if the event was dropped: no room (the guest is told that events were lost), or the instance has ended.</returns>

@@ -79,8 +79,9 @@ struct virtio_user_shm {
 
 /*
  * read() returns one __u32 for each event.  With EVENT_FAILED the ping was bad
- * or failed; with EVENT_OWN the device sent the event unasked; the other bits
- * are the device's own.
+ * or failed, and bits 8 to 29 are the device's code, if it gave one; with
+ * EVENT_OWN the device sent the event unasked.  Else the other bits are the
+ * device's own.
  */
 #define VIRTIO_USER_EVENT_OWN 0x40000000U
 #define VIRTIO_USER_EVENT_FAILED 0x80000000U
