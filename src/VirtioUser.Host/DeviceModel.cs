@@ -49,8 +49,8 @@ public sealed class DeviceModel : IWork
         _objects = new ObjectTable(arena, Counters, guestLog);
         _places = new InstancePlaces(options.MaxInstances);
         _events = new EventLane(_places, options, Counters);
-        _runner = new PingRunner(_events, _places, _objects, arena, Counters, guestLog, logger);
         _lane = new Lane<PingSchedule>(new PingSchedule(options, Counters));
+        _runner = new PingRunner(_lane, _events, _places, _objects, arena, Counters, guestLog, logger);
         _work = new PingWork(_lane, _runner, _events, workers);
         _events.Resume = _work.Resume;
         var vm = plugins is null ? null : new PluginVm(plugins, _objects, () => ArenaAddress, guestLog);

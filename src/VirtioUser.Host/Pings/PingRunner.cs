@@ -11,7 +11,7 @@ namespace VirtioUser.Host.Pings;
 
 /// <summary>The callbacks' side of the ping queue. Any thread; one thread at a time for each instance.</summary>
 internal sealed class PingRunner(
-    EventLane events, InstancePlaces places, ObjectTable objects, IArenaMemory arena, HostCounters counters, GuestLog guestLog, ILogger logger)
+    Lane<PingSchedule> lane, EventLane events, InstancePlaces places, ObjectTable objects, IArenaMemory arena, HostCounters counters, GuestLog guestLog, ILogger logger)
 {
     private ulong _arenaAddress;
 
@@ -199,6 +199,12 @@ internal sealed class PingRunner(
         // The answer is what is waited for, so it comes before all else.
         if (ping.Message.Events != 0)
         {
+            if (ping.AsksForKicks)
+            {
+                using var held = lane.Enter();
+                held.Inside.ComeBack();
+            }
+
             events.Post(instance, new EventMessage(ping.Message.InstanceHandle, revents), EventKind.Answer);
         }
 

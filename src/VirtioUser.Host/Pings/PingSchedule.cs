@@ -149,13 +149,34 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
                 End(mayPoll, ref plan);
             }
         }
-        else if (!isEmpty || _firstReady is not null || !MayLeave(next))
+        else
         {
-            plan.Call |= TryCall();
+            if (!isEmpty || _firstReady is not null || !MayLeave(next))
+            {
+                plan.Call |= TryCall();
+            }
+
+            if (next.Strand.Current is { } ping)
+            {
+                ping.AsksForKicks = _armed;
+            }
         }
 
         plan.Signal = _queue is not null && _queue.MustSignal() ? _queue : null;
         return next;
+    }
+
+    /// <summary>
+    /// A thread has come back from a callback: it answers, and then looks at the ring again. So no kick is needed for what the guest
+    /// sends as soon as it has the answer; one would wake another thread for it.
+    /// </summary>
+    public void ComeBack()
+    {
+        if (_armed && _queue is not null)
+        {
+            _queue.DisarmKick();
+            _armed = false;
+        }
     }
 
     /// <summary>Takes some of what is in the ring, for a thread that runs none of it.</summary>

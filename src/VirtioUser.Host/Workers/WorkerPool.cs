@@ -22,6 +22,7 @@ public sealed class WorkerPool : IDisposable
     private readonly ILogger _logger;
     private readonly Timer _retry;
     private int _idle;
+    private int _threads;
     private volatile bool _stopping;
 
     /// <summary>No thread runs until <see cref="Start"/>.</summary>
@@ -33,12 +34,15 @@ public sealed class WorkerPool : IDisposable
         _retry = new Timer(static pool => ((WorkerPool)pool!).EnsureIdle(), this, Timeout.Infinite, Timeout.Infinite);
     }
 
+    /// <summary>How many threads there are. For tests.</summary>
+    internal int Threads => Volatile.Read(ref _threads);
+
     /// <summary>Starts the first thread.</summary>
     /// <exception cref="InvalidOperationException">The system has no thread left.</exception>
     public void Start()
     {
         Interlocked.Increment(ref _idle);
-        if (!HostThread.TryStart(Main, "worker"))
+        if (!TryStartThread())
         {
             throw new InvalidOperationException("The system has no thread left to run devices.");
         }
@@ -64,9 +68,27 @@ public sealed class WorkerPool : IDisposable
         _waiter.Wake();
     }
 
+    /// <summary>Starts a thread, which the caller has counted as idle.</summary>
+    private bool TryStartThread()
+    {
+        Interlocked.Increment(ref _threads);
+        if (HostThread.TryStart(Main, "worker"))
+        {
+            return true;
+        }
+
+        Interlocked.Decrement(ref _threads);
+        return false;
+    }
+
     private void Main()
     {
-        // Whoever started this thread has counted it.
+        Serve();
+        Interlocked.Decrement(ref _threads);
+    }
+
+    private void Serve()
+    {
         while (true)
         {
             var work = Next();
@@ -139,7 +161,7 @@ public sealed class WorkerPool : IDisposable
     private void EnsureIdle()
     {
         // Counted before it is there, so that nobody starts another one for the same reason.
-        if (Interlocked.CompareExchange(ref _idle, 1, 0) != 0 || HostThread.TryStart(Main, "worker"))
+        if (Interlocked.CompareExchange(ref _idle, 1, 0) != 0 || TryStartThread())
         {
             return;
         }

@@ -46,6 +46,32 @@ public class PingOrderTests(ITestOutputHelper output)
         };
     });
 
+    /// <summary>
+    /// Guards that <c>PingSchedule.ComeBack</c> notes that kicks are not asked for any more: what the guest sends because of the answer is not
+    /// kicked for, so the thread must look, and ask again.
+    /// </summary>
+    [Fact]
+    public void An_answer_against_the_next_ping() => Explore(order =>
+    {
+        var host = new SteppedHost(order, new ScriptedDevice((in ping) => (uint)ping.Metadata), workers: 2);
+        var (first, second) = (host.Open(), host.Open());
+        host.Attach();
+        host.AddGuest(() =>
+        {
+            host.Ping(first, 1);
+            Order.StopUntil(() => host.Events.Put.Count > 0);
+            host.Ping(second, 2);
+        });
+        return () =>
+        {
+            host.Check(first, 1);
+            host.Check(second, 2);
+            host.Ping(first, 3); // must be kicked for
+            host.Settle();
+            host.Check(first, 1, 3);
+        };
+    });
+
     /// <summary>Guards <c>PingSchedule.MayLeave</c>: without the call or the kicks, nobody takes a ping while the only thread is in a callback.</summary>
     [Fact]
     public void A_ping_does_not_wait_for_a_callback_of_another_instance() => Explore(order =>

@@ -9,19 +9,17 @@ internal sealed class FakeWaiter : IWorkWaiter
     private readonly object _changed = new();
     private bool _kicked;
     private bool _woken;
+    private int _waiting;
 
     /// <summary>What a kick is for. Set before the first.</summary>
     public IWork? Work { get; set; }
 
-    /// <summary>Whether nothing is there to be waited for.</summary>
-    public bool IsQuiet
+    /// <summary>Whether that many threads wait, and nothing is there to be waited for.</summary>
+    public bool IsQuiet(int threads)
     {
-        get
+        lock (_changed)
         {
-            lock (_changed)
-            {
-                return !_kicked && !_woken;
-            }
+            return !_kicked && !_woken && _waiting == threads;
         }
     }
 
@@ -31,7 +29,9 @@ internal sealed class FakeWaiter : IWorkWaiter
         {
             while (!_kicked && !_woken)
             {
+                _waiting++;
                 Monitor.Wait(_changed);
+                _waiting--;
             }
 
             if (_woken)

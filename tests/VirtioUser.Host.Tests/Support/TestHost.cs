@@ -80,9 +80,9 @@ internal sealed class TestHost : IDisposable
         return ended;
     }
 
-    /// <summary>Waits until no thread works for the ping queue, and none is about to.</summary>
+    /// <summary>Waits until no thread does anything, and none is about to.</summary>
     public void WaitUntilQuiet() =>
-        Assert.True(SpinWait.SpinUntil(() => Waiter.IsQuiet && Model.Workers == 0, Patience.Limit), "The workers find no end.");
+        Assert.True(SpinWait.SpinUntil(() => Waiter.IsQuiet(_workers.Threads), Patience.Limit), "The workers find no end.");
 
     /// <summary>Waits until every ping is finished and the guest has all entries.</summary>
     public void WaitForPings()
