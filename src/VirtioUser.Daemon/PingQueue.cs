@@ -42,7 +42,7 @@ internal sealed class PingQueue(StartedQueue started, QueueFaults faults, Trace?
     }
 
     /// <inheritdoc/>
-    public PingTake TryTake(ref PingMessage message, out ushort head)
+    public PingTake TryTake(ref PingMessage message, out ushort head, ref int budget)
     {
         head = 0;
         if (_queue.IsBroken)
@@ -58,6 +58,7 @@ internal sealed class PingQueue(StartedQueue started, QueueFaults faults, Trace?
             }
 
             head = chain.Head;
+            budget -= chain.DescriptorCount;
             if (chain.Error != ChainError.None || chain.ReadableLength != PingMessage.Size || chain.WritableLength != 0)
             {
                 return PingTake.Malformed;

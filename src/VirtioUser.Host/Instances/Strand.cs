@@ -1,16 +1,19 @@
 // What is in line at an instance.
+using System.Diagnostics.CodeAnalysis;
 using VirtioUser.Host.Pings;
 
 namespace VirtioUser.Host.Instances;
 
 /// <summary>
 /// The pings of one instance, in the order in which they came; at most one thread runs them at a time. Who that is decides
-/// the lane: all of this is touched only while it is held, except for <see cref="Current"/>, which belongs to the one who runs the strand.
+/// the lane: all of this is touched only while it is held, except for the turn,
+/// which belongs to the one who runs the strand.
 /// </summary>
 internal sealed class Strand
 {
     private PendingPing? _first;
     private PendingPing? _last;
+    private PendingPing? _finished;
 
     /// <summary>How many pings wait, without the current one.</summary>
     public int Waiting { get; private set; }
@@ -27,8 +30,11 @@ internal sealed class Strand
     /// <summary>The next instance that waits for a thread.</summary>
     public Instance? NextReady { get; set; }
 
-    /// <summary>The ping whose turn it is; null when there is none.</summary>
-    public PendingPing? Current { get; set; }
+    /// <summary>The ping that runs; those behind it are of the same turn. Null when the turn is over.</summary>
+    public PendingPing? Current { get; private set; }
+
+    /// <summary>Kicks were asked for when the thread left for this turn: it takes that back before its last answer.</summary>
+    public bool AsksForKicks { get; set; }
 
     /// <summary>Puts a ping in line.</summary>
     public void Add(PendingPing ping)
@@ -46,18 +52,41 @@ internal sealed class Strand
         Waiting++;
     }
 
-    /// <summary>Makes the next ping the current one; there must be one.</summary>
-    public void Advance()
+    /// <summary>Takes the next ping; and with it what is in line behind it, as far as the host keeps those pings. There must be one.</summary>
+    /// <param name="most">How many at most.</param>
+    public void BeginTurn(int most)
     {
-        var ping = _first!;
-        _first = ping.Next;
+        var last = Current = _first!;
+        var count = 1;
+        while (count < most && last is { Head: null, Next: { Head: null } next })
+        {
+            // One that still has its ring entry has a turn of its own, so that the guest gets that back soon.
+            last = next;
+            count++;
+        }
+
+        _first = last.Next;
         if (_first is null)
         {
             _last = null;
         }
 
-        ping.Next = null;
-        Waiting--;
-        Current = ping;
+        last.Next = null;
+        Waiting -= count;
+    }
+
+    /// <summary>The current ping is finished.</summary>
+    public void Pass()
+    {
+        var ping = Current!;
+        (Current, ping.Next, _finished) = (ping.Next, _finished, ping);
+    }
+
+    /// <summary>Takes one of the pings that were finished in this turn.</summary>
+    public bool TryTakeFinished([NotNullWhen(true)] out PendingPing? ping)
+    {
+        ping = _finished;
+        _finished = ping?.Next;
+        return ping is not null;
     }
 }

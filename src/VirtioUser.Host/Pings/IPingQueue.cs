@@ -15,7 +15,8 @@ public interface IPingQueue : IGuestSignal
     /// <summary>Takes the next message, copied once.</summary>
     /// <param name="message">Where the copy goes; written only for <see cref="PingTake.Taken"/>.</param>
     /// <param name="head">The ring entry, to be given back; set unless the queue is empty.</param>
-    PingTake TryTake(ref PingMessage message, out ushort head);
+    /// <param name="budget">Goes down by as many descriptors as were read, at least 1 unless the queue is empty.</param>
+    PingTake TryTake(ref PingMessage message, out ushort head, ref int budget);
 
     /// <summary>Asks to be kicked for the next message.</summary>
     /// <returns>False if a message has come meanwhile.</returns>

@@ -26,7 +26,4 @@ internal sealed class PendingPing
 
     /// <summary>The object whose bytes the callback uses.</summary>
     public SharedObject? Used { get; set; }
-
-    /// <summary>Kicks were asked for when the thread left to run it; who answers takes that back first (<see cref="PingSchedule.ComeBack"/>).</summary>
-    public bool AsksForKicks { get; set; }
 }

@@ -11,7 +11,14 @@ namespace VirtioUser.Host.Pings;
 
 /// <summary>The callbacks' side of the ping queue. Any thread; one thread at a time for each instance.</summary>
 internal sealed class PingRunner(
-    Lane<PingSchedule> lane, EventLane events, InstancePlaces places, ObjectTable objects, IArenaMemory arena, HostCounters counters, GuestLog guestLog, ILogger logger)
+    Lane<PingSchedule> lane,
+    EventLane events,
+    InstancePlaces places,
+    ObjectTable objects,
+    IArenaMemory arena,
+    HostCounters counters,
+    GuestLog guestLog,
+    ILogger logger)
 {
     private ulong _arenaAddress;
 
@@ -30,17 +37,46 @@ internal sealed class PingRunner(
     /// </returns>
     public bool Run(Instance instance)
     {
-        var step = instance.Step;
+        var (strand, step) = (instance.Strand, instance.Step);
         switch (step.Kind)
         {
             case AsyncKind.Answer:
-                return Conclude(instance, instance.Strand.Current!, Complete(instance, step));
+                if (!Conclude(instance, strand.Current!, Complete(instance, step)))
+                {
+                    return false;
+                }
+
+                strand.Pass();
+                break;
             case AsyncKind.Disposal:
                 EndDisposal(instance, step);
-                return instance.Strand.Current is not null || End(instance);
+                if (strand.Current is null)
+                {
+                    return End(instance);
+                }
+
+                strand.Pass();
+                break;
             default:
-                return instance.Strand.Current is { } ping ? RunPing(instance, ping) : End(instance);
+                if (strand.Current is null)
+                {
+                    return End(instance);
+                }
+
+                break;
         }
+
+        while (strand.Current is { } ping)
+        {
+            if (!RunPing(instance, ping))
+            {
+                return false;
+            }
+
+            strand.Pass();
+        }
+
+        return true;
     }
 
     /// <summary>Ends an instance that runs nothing any more, and gives back what it holds.</summary>
@@ -199,7 +235,7 @@ internal sealed class PingRunner(
         // The answer is what is waited for, so it comes before all else.
         if (ping.Message.Events != 0)
         {
-            if (ping.AsksForKicks)
+            if (ping.Next is null && instance.Strand.AsksForKicks)
             {
                 using var held = lane.Enter();
                 held.Inside.ComeBack();

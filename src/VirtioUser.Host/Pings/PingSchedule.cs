@@ -15,8 +15,11 @@ namespace VirtioUser.Host.Pings;
 /// </remarks>
 internal sealed class PingSchedule(HostOptions options, HostCounters counters)
 {
-    // What is taken from the ring before the lane is free for a moment: each chain can be as long as the ring.
-    private const int Batch = 16;
+    // Descriptors that are read before the lane is free for a moment. A chain can be as long as the ring, and is read to its end.
+    private const int Batch = 64;
+
+    // Pings of one instance that a thread runs before it looks at the lane again.
+    private const int Turn = 16;
 
     // Pings that the host keeps without their ring entries, of all instances together.
     private const int MaxKept = 4096;
@@ -151,15 +154,12 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
         }
         else
         {
-            if (!isEmpty || _firstReady is not null || !MayLeave(next))
+            if (!MayLeave(next, isEmpty))
             {
                 plan.Call |= TryCall();
             }
 
-            if (next.Strand.Current is { } ping)
-            {
-                ping.AsksForKicks = _armed;
-            }
+            next.Strand.AsksForKicks = _armed;
         }
 
         plan.Signal = _queue is not null && _queue.MustSignal() ? _queue : null;
@@ -213,13 +213,12 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
         return true;
     }
 
-    /// <summary>A strand's turn is over; its current ping, if there was one, is finished. It goes behind the others that have work.</summary>
+    /// <summary>A strand's turn is over. It goes behind the others that have work.</summary>
     public void Finish(Instance instance)
     {
         var strand = instance.Strand;
-        if (strand.Current is { } ping)
+        while (strand.TryTakeFinished(out var ping))
         {
-            strand.Current = null;
             Drop(strand, ping);
         }
 
@@ -233,7 +232,7 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
         }
     }
 
-    /// <summary>Takes up to a batch of pings.</summary>
+    /// <summary>Takes a batch of pings.</summary>
     /// <returns>Whether that was all.</returns>
     private bool TakeFromRing()
     {
@@ -253,10 +252,10 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
             _armed = false;
         }
 
-        for (var i = 0; i < Batch; i++)
+        for (var budget = Batch; budget > 0;)
         {
             var ping = _free ?? new PendingPing();
-            var take = _queue.TryTake(ref ping.Message, out var head);
+            var take = _queue.TryTake(ref ping.Message, out var head, ref budget);
             if (take == PingTake.Empty)
             {
                 _free = ping;
@@ -302,12 +301,12 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
         }
     }
 
-    /// <summary>Whether nothing can come to the ring unnoticed while a thread runs this instance.</summary>
-    private bool MayLeave(Instance next)
+    /// <summary>Whether a thread may run this instance and call no other: nothing waits for one, and nothing can come unnoticed.</summary>
+    private bool MayLeave(Instance next, bool isEmpty)
     {
-        // As long as there is only this one, all that comes is its own. Add calls a thread when that changes.
+        // As long as there is only this one, all that is in the ring and all that comes is its own. Add calls a thread when that changes.
         var isAlone = Driver.Count == 1 && Driver.TryFind(next.Handle, out var only) && only == next;
-        return _queue is null || _isPolled || isAlone || Arm(_queue);
+        return _firstReady is null && (_queue is null || _isPolled || isAlone || (isEmpty && Arm(_queue)));
     }
 
     private bool Arm(IPingQueue queue)
@@ -397,7 +396,7 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
 
         if (strand.Current is null && strand.Waiting > 0 && instance.Step.Kind == AsyncKind.None)
         {
-            strand.Advance();
+            strand.BeginTurn(Turn);
         }
 
         return instance;

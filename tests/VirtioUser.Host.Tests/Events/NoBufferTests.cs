@@ -162,9 +162,10 @@ public class NoBufferTests
     {
         public bool HasNext => true;
 
-        public PingTake TryTake(ref PingMessage message, out ushort head)
+        public PingTake TryTake(ref PingMessage message, out ushort head, ref int budget)
         {
             head = 0;
+            budget--;
             message = new PingMessage { InstanceHandle = handle };
             return PingTake.Taken;
         }

@@ -46,7 +46,7 @@ internal sealed class SteppedPings(SteppedWaiter waiter) : IPingQueue
         }
     }
 
-    public PingTake TryTake(ref PingMessage message, out ushort head)
+    public PingTake TryTake(ref PingMessage message, out ushort head, ref int budget)
     {
         Touch();
         if (!_available.TryDequeue(out var item))
@@ -56,6 +56,7 @@ internal sealed class SteppedPings(SteppedWaiter waiter) : IPingQueue
         }
 
         (head, message) = item;
+        budget--;
         _taken.Add(head);
         return PingTake.Taken;
     }

@@ -69,7 +69,7 @@ public class AllocationTests
 
         public bool HasNext => _sent < count;
 
-        public PingTake TryTake(ref PingMessage message, out ushort head)
+        public PingTake TryTake(ref PingMessage message, out ushort head, ref int budget)
         {
             head = 0;
             if (_sent == count)
@@ -78,6 +78,7 @@ public class AllocationTests
             }
 
             _sent++;
+            budget--;
             message = ping;
             return PingTake.Taken;
         }

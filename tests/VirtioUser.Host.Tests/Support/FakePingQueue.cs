@@ -132,7 +132,7 @@ internal sealed class FakePingQueue : IPingQueue
     /// <summary>The same ring runs again.</summary>
     public void Reopen() => Volatile.Write(ref _closed, 0);
 
-    public PingTake TryTake(ref PingMessage message, out ushort head)
+    public PingTake TryTake(ref PingMessage message, out ushort head, ref int budget)
     {
         _touching.Enter();
         CheckOpen();
@@ -141,6 +141,7 @@ internal sealed class FakePingQueue : IPingQueue
         if (_available.TryDequeue(out var item))
         {
             head = item.Entry;
+            budget--;
             Volatile.Write(ref _taken[head], true);
             take = item.Message is null ? PingTake.Malformed : PingTake.Taken;
             message = item.Message ?? message;
