@@ -20,7 +20,7 @@ public class BackgroundTests
         var context = new Context(text);
         using var instance = new BackgroundDevice().CreateInstance(context);
 
-        Assert.Equal(Started, instance.OnPing(context.Ping()));
+        Assert.Equal(Started, instance.OnPing(new Ping(context.Ping())));
 
         Assert.Equal(expected, context.Events.Take(TestContext.Current.CancellationToken));
         Assert.Equal(0, context.Held);
@@ -29,7 +29,7 @@ public class BackgroundTests
             Assert.Equal([.. "hello"u8, 0, 0, 0], context.Bytes);
         }
 
-        Assert.Equal(Started, Retry(() => instance.OnPing(context.Ping()))); // the task ends a moment after its event
+        Assert.Equal(Started, Retry(() => instance.OnPing(new Ping(context.Ping())))); // the task ends a moment after its event
         context.Events.Take(TestContext.Current.CancellationToken);
     }
 
@@ -39,7 +39,7 @@ public class BackgroundTests
         var context = new Context("aGVsbG8=") { Throws = true };
         using var instance = new BackgroundDevice().CreateInstance(context);
 
-        Assert.Equal(Started, instance.OnPing(context.Ping()));
+        Assert.Equal(Started, instance.OnPing(new Ping(context.Ping())));
 
         Assert.Equal(Failed, context.Events.Take(TestContext.Current.CancellationToken));
     }
@@ -50,7 +50,7 @@ public class BackgroundTests
         var context = new Context("");
         using var instance = new BackgroundDevice().CreateInstance(context);
 
-        Assert.Equal(Refused, instance.OnPing(new Ping(0, 1, 0, 0, default)));
+        Assert.Equal(Refused, instance.OnPing(new Ping(new AsyncPing(0, 1, 0, 0, default))));
         Assert.Empty(context.Events);
     }
 
@@ -81,7 +81,7 @@ public class BackgroundTests
 
         public ulong Length => (ulong)Bytes.Length;
 
-        public Ping Ping() => new(0, 1, 1, 0, new SharedRange(this, 0, Length));
+        public AsyncPing Ping() => new(0, 1, 1, 0, new SharedRange(this, 0, Length));
 
         public Span<byte> GetSpan(ulong offset, int length) =>
             Throws ? throw new ObjectDisposedException(nameof(HeldRange)) : Bytes.AsSpan((int)offset, length);

@@ -27,10 +27,10 @@ public class ClockTests
         var context = new Context();
         using var clock = new ClockDevice().CreateInstance(context);
 
-        Assert.Equal(0u, clock.OnPing(new Ping(0, 1, 0, 0, default)));
-        Assert.Equal(0u, clock.OnPing(new Ping(3601, 1, 0, 0, default)));
+        Assert.Equal(0u, clock.OnPing(new Ping(new AsyncPing(0, 1, 0, 0, default))));
+        Assert.Equal(0u, clock.OnPing(new Ping(new AsyncPing(3601, 1, 0, 0, default))));
         Assert.Empty(context.Events);
-        Assert.Equal(1u, clock.OnPing(new Ping(1, 1, 0, 0, default)));
+        Assert.Equal(1u, clock.OnPing(new Ping(new AsyncPing(1, 1, 0, 0, default))));
 
         // Ticks of a timer may overtake each other.
         var seen = new HashSet<uint>();

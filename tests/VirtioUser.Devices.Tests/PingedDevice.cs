@@ -12,7 +12,7 @@ internal sealed class PingedDevice(Device device, int length) : ISharedMemory, I
 
     /// <summary>Pings about a part of the bytes.</summary>
     public uint Ping(ulong metadata, int offset, int count) =>
-        _instance.OnPing(new Ping(metadata, events: 1, shmId: 1, physicalAddress: 0, new SharedRange(this, (ulong)offset, (ulong)count)));
+        _instance.OnPing(new Ping(new AsyncPing(metadata, events: 1, shmId: 1, physicalAddress: 0, new SharedRange(this, (ulong)offset, (ulong)count))));
 
     /// <summary>Pings about all bytes.</summary>
     public uint Ping(ulong metadata) => Ping(metadata, 0, Bytes.Length);

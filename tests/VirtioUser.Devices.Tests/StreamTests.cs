@@ -9,7 +9,7 @@ public class StreamTests
     public void It_reads_and_writes_the_part_and_nothing_else()
     {
         var memory = new Bytes(100);
-        using var stream = new Ping(0, 0, 1, 0, new SharedRange(memory, 10, 80)).OpenStream(5, 20);
+        using var stream = new AsyncPing(0, 0, 1, 0, new SharedRange(memory, 10, 80)).OpenStream(5, 20);
 
         stream.Write([1, 2, 3]);
         stream.Position = 1;
@@ -26,7 +26,7 @@ public class StreamTests
     public void A_write_that_does_not_fit_writes_nothing()
     {
         var memory = new Bytes(100);
-        using var stream = new Ping(0, 0, 1, 0, new SharedRange(memory, 0, 100)).OpenStream(90, 5);
+        using var stream = new AsyncPing(0, 0, 1, 0, new SharedRange(memory, 0, 100)).OpenStream(90, 5);
         stream.WriteByte(1);
 
         Assert.Throws<NotSupportedException>(() => stream.Write([2, 2, 2, 2, 2]));
@@ -43,13 +43,13 @@ public class StreamTests
     {
         var range = new SharedRange(new Bytes(200), 50, 100);
 
-        Assert.Throws<ArgumentOutOfRangeException>(() => { new Ping(0, 0, 1, 0, range).OpenStream(offset, length); });
+        Assert.Throws<ArgumentOutOfRangeException>(() => { new AsyncPing(0, 0, 1, 0, range).OpenStream(offset, length); });
     }
 
     [Fact]
     public void It_can_not_be_moved_outside_or_made_longer()
     {
-        using var stream = new Ping(0, 0, 1, 0, new SharedRange(new Bytes(100), 0, 100)).OpenStream(0, 100);
+        using var stream = new AsyncPing(0, 0, 1, 0, new SharedRange(new Bytes(100), 0, 100)).OpenStream(0, 100);
 
         Assert.Equal(100, stream.Seek(0, SeekOrigin.End));
         Assert.Equal(60, stream.Seek(-40, SeekOrigin.Current));
@@ -63,7 +63,7 @@ public class StreamTests
     public async Task Asynchronous_reads_and_writes_are_done_at_once()
     {
         var memory = new Bytes(100);
-        await using var stream = new Ping(0, 0, 1, 0, new SharedRange(memory, 0, 100)).OpenStream(50, 3);
+        await using var stream = new AsyncPing(0, 0, 1, 0, new SharedRange(memory, 0, 100)).OpenStream(50, 3);
         var read = new byte[8];
 
         Assert.True(stream.WriteAsync(new byte[] { 1, 2, 3 }, TestContext.Current.CancellationToken).AsTask().IsCompletedSuccessfully);
@@ -88,7 +88,7 @@ public class StreamTests
     [Fact]
     public void After_dispose_it_is_closed_as_streams_are()
     {
-        var stream = new Ping(0, 0, 1, 0, new SharedRange(new Bytes(100), 0, 100)).OpenStream(0, 100);
+        var stream = new AsyncPing(0, 0, 1, 0, new SharedRange(new Bytes(100), 0, 100)).OpenStream(0, 100);
         Assert.True(stream.CanRead && stream.CanWrite && stream.CanSeek);
 
         stream.Dispose();
@@ -106,7 +106,7 @@ public class StreamTests
     {
         var range = new SharedRange(new Endless(), 0, 1ul << 31);
 
-        var ofPing = Assert.Throws<OverflowException>(() => new Ping(0, 0, 1, 0, range).Bytes.Length);
+        var ofPing = Assert.Throws<OverflowException>(() => new AsyncPing(0, 0, 1, 0, range).Bytes.Length);
         var ofHeld = Assert.Throws<OverflowException>(() => new HeldRange(range, new MemoryStream()).Bytes.Length);
 
         foreach (var message in new[] { ofPing.Message, ofHeld.Message })
@@ -117,8 +117,8 @@ public class StreamTests
             Assert.Contains("OpenStream", message, StringComparison.Ordinal);
         }
 
-        Assert.Equal(1ul << 31, new Ping(0, 0, 1, 0, range).Length);
-        Assert.Equal(4, new Ping(0, 0, 1, 0, range).Slice((1ul << 31) - 4, 4).Length);
+        Assert.Equal(1ul << 31, new AsyncPing(0, 0, 1, 0, range).Length);
+        Assert.Equal(4, new AsyncPing(0, 0, 1, 0, range).Slice((1ul << 31) - 4, 4).Length);
     }
 
     /// <summary>As long as can be, and the same bytes everywhere.</summary>
