@@ -139,31 +139,21 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
     /// <summary>Takes what is in the ring, and an instance to run; or says what else there is to do.</summary>
     /// <param name="mayPoll">Whether the thread is ready to look for the next ping again and again.</param>
     /// <param name="plan">What is to be done when the lane is free.</param>
-    /// <returns>An instance whose turn it is: its current ping, or what it waited for, or its end.</returns>
-    public Instance? Next(bool mayPoll, ref LanePlan plan)
+    public void Plan(bool mayPoll, ref LanePlan plan)
     {
         var isEmpty = TakeFromRing();
-        var next = TakeReady();
-        if (next is null)
+        if (TakeReady() is { } next)
         {
-            plan.More = !isEmpty;
-            if (isEmpty)
-            {
-                End(mayPoll, ref plan);
-            }
-        }
-        else
-        {
-            if (!MayLeave(next, isEmpty))
-            {
-                plan.Call |= TryCall();
-            }
-
+            plan.Next = next;
+            plan.Call = !MayLeave(next, isEmpty) && TryCall();
             next.Strand.AsksForKicks = _armed;
+        }
+        else if (isEmpty)
+        {
+            End(mayPoll, ref plan);
         }
 
         plan.Signal = _queue is not null && _queue.MustSignal() ? _queue : null;
-        return next;
     }
 
     /// <summary>
@@ -193,7 +183,7 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
     /// <summary>Looks once more, for the thread that polls.</summary>
     /// <param name="isLast">Whether it does not want to look again.</param>
     /// <param name="ticks">How long it has looked, as of the last look at the clock.</param>
-    /// <returns>Whether the thread must go on with <see cref="Next"/>.</returns>
+    /// <returns>Whether the thread must go on with <see cref="Plan"/>.</returns>
     public bool Poll(bool isLast, long ticks)
     {
         var found = _queue is { HasNext: true } || _firstReady is not null;
@@ -340,7 +330,6 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
 
             if (!Arm(_queue))
             {
-                plan.More = true;
                 return;
             }
         }

@@ -48,55 +48,41 @@ internal sealed class PingWork : IWork
     private void Run(bool wasCalled)
     {
         _events.Pump(); // buffers may have come
-        bool mayBegin;
+        var plan = default(LanePlan);
         using (var held = _lane.Enter())
         {
-            mayBegin = held.Inside.TryBegin(wasCalled);
-        }
-
-        if (mayBegin)
-        {
-            Work();
-        }
-    }
-
-    private void Work()
-    {
-        Instance? finished = null;
-        var mayPoll = false;
-        while (true)
-        {
-            // A method of its own: the runtime optimizes methods that are called often, not one that never returns.
-            if (!Step(ref finished, ref mayPoll))
+            if (!held.Inside.TryBegin(wasCalled))
             {
                 return;
             }
+
+            held.Inside.Plan(mayPoll: false, ref plan);
+        }
+
+        var mayPoll = false;
+        while (Step(ref plan, ref mayPoll))
+        {
+            // A method of its own: the runtime optimizes methods that are called often, not one that never returns.
         }
     }
 
+    /// <summary>Does what is planned, and plans what comes next.</summary>
     /// <returns>False when there is nothing left to do.</returns>
-    private bool Step(ref Instance? finished, ref bool mayPoll)
+    private bool Step(ref LanePlan plan, ref bool mayPoll)
     {
-        var plan = default(LanePlan);
-        Instance? next;
-        using (var held = _lane.Enter())
-        {
-            if (finished is not null)
-            {
-                held.Inside.Finish(finished);
-                finished = null;
-            }
-
-            next = held.Inside.Next(mayPoll, ref plan);
-        }
-
         if (plan.Call)
         {
             Call();
         }
 
         plan.Signal?.Signal();
-        if (next is not null)
+        if (plan.IsOver)
+        {
+            return false;
+        }
+
+        Instance? finished = null;
+        if (plan.Next is { } next)
         {
             finished = _runner.Run(next) ? next : null;
             mayPoll = true;
@@ -106,7 +92,15 @@ internal sealed class PingWork : IWork
             mayPoll = Poll(plan.PollTicks);
         }
 
-        return !plan.IsOver;
+        plan = default;
+        using var held = _lane.Enter();
+        if (finished is not null)
+        {
+            held.Inside.Finish(finished);
+        }
+
+        held.Inside.Plan(mayPoll, ref plan);
+        return true;
     }
 
     /// <summary>Looks for a ping again and again for a bounded time.</summary>

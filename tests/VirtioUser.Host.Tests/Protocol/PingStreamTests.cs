@@ -50,5 +50,5 @@ public class PingStreamTests
         Assert.Throws<ArgumentOutOfRangeException>(() => NewPing(10, 20).OpenStream(offset, (ulong)length));
     }
 
-    private Ping NewPing(ulong offset, ulong length) => new(0, 0, 1, 0, new SharedRange(_memory, offset, length));
+    private AsyncPing NewPing(ulong offset, ulong length) => new(0, 0, 1, 0, new SharedRange(_memory, offset, length));
 }
