@@ -28,7 +28,7 @@ internal abstract class BenchmarkGroup(int number, string title)
 {
     /// <summary>All groups, in the order of their numbers.</summary>
     public static IReadOnlyList<BenchmarkGroup> All { get; } =
-        [new NativeRoundTrip(), new Spinning(), new Rate(), new AllocationAndTail(), new Scale(), new InTheVm(), new Video(), new Callbacks(), new Connections()];
+        [new NativeRoundTrip(), new Spinning(), new Rate(), new AllocationAndTail(), new Scale(), new InTheVm(), new Video(), new Callbacks(), new Connections(), new Ablations()];
 
     /// <summary>Its number, from 1.</summary>
     public int Number => number;

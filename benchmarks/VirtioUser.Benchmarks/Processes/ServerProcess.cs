@@ -1,5 +1,6 @@
 // A program that serves: the daemon, the back-end in C, a peer.
 using System.Globalization;
+using System.Text.Json.Nodes;
 using VirtioUser.Vm;
 
 namespace VirtioUser.Benchmarks.Processes;
@@ -41,6 +42,26 @@ internal sealed class ServerProcess : IAsyncDisposable
             .. projects.SelectMany(project => new[] { "--device", BuildOutput.PathOf(project, $"VirtioUser.Benchmarks.{project}.dll") }),
             .. pollTime > TimeSpan.Zero ? ["--poll-us", pollTime.TotalMicroseconds.ToString("0", CultureInfo.InvariantCulture)] : (string[])[],
         ]);
+
+    /// <summary>Starts the daemon without something that it does only to be fast.</summary>
+    /// <param name="shortcut">The name of its switch.</param>
+    /// <param name="project">The project with its devices.</param>
+    public static async Task<ServerProcess> StartDaemonWithoutAsync(string shortcut, string project)
+    {
+        var daemon = BuildOutput.PathOf("VirtioUser.Daemon", "virtio-userd.dll");
+        var settings = JsonNode.Parse(await File.ReadAllTextAsync(Path.ChangeExtension(daemon, ".runtimeconfig.json")))!;
+        settings["runtimeOptions"]!["configProperties"]![shortcut] = false;
+        return await StartAsync("dotnet", path =>
+        {
+            var file = $"{path}.runtimeconfig.json";
+            File.WriteAllText(file, settings.ToJsonString());
+            return
+            [
+                "exec", "--runtimeconfig", file, daemon, $"--socket-path={path}",
+                "--device", BuildOutput.PathOf(project, $"VirtioUser.Benchmarks.{project}.dll"),
+            ];
+        });
+    }
 
     /// <summary>Starts one of the peers of this program.</summary>
     /// <param name="kind">Which one, as Program.cs names them.</param>

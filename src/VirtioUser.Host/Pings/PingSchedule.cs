@@ -18,9 +18,6 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
     // Descriptors that are read before the lane is free for a moment. A chain can be as long as the ring, and is read to its end.
     private const int Batch = 64;
 
-    // Pings of one instance that a thread runs before it looks at the lane again.
-    private const int Turn = 16;
-
     // Pings that the host keeps without their ring entries, of all instances together.
     private const int MaxKept = 4096;
 
@@ -146,7 +143,7 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
         {
             plan.Next = next;
             plan.Call = !MayLeave(next, isEmpty) && TryCall();
-            next.Strand.AsksForKicks = _armed;
+            next.Strand.AsksForKicks = _armed && Shortcuts.TakesBackKicks;
         }
         else if (isEmpty)
         {
@@ -262,7 +259,7 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
             Place(_queue, ping, head);
         }
 
-        return false;
+        return !_queue.HasNext;
     }
 
     private void Place(IPingQueue queue, PendingPing ping, ushort head)
@@ -295,7 +292,7 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
     private bool MayLeave(Instance next, bool isEmpty)
     {
         // As long as there is only this one, all that is in the ring and all that comes is its own. Add calls a thread when that changes.
-        var isAlone = Driver.Count == 1 && Driver.TryFind(next.Handle, out var only) && only == next;
+        var isAlone = Shortcuts.KnowsLoneInstance && Driver.Count == 1 && Driver.TryFind(next.Handle, out var only) && only == next;
         return _firstReady is null && (_queue is null || _isPolled || isAlone || (isEmpty && Arm(_queue)));
     }
 
@@ -385,7 +382,7 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
 
         if (strand.Current is null && strand.Waiting > 0 && instance.Step.Kind == AsyncKind.None)
         {
-            strand.BeginTurn(Turn);
+            strand.BeginTurn(Shortcuts.PingsOfATurn);
         }
 
         return instance;
