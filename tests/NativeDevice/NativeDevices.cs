@@ -13,6 +13,7 @@ internal static class NativeDevices
         [Library("test_device_in_c")] = Arguments("test_device.c", "-DDEVICE=0x7e5e"),
         [Library("mapping_device")] = Arguments("mapping_device.c"),
         [Library("holding_device")] = Arguments("holding_device.c"),
+        [Library("answering_device")] = Arguments("answering_device.c"),
         [Library("missing_functions")] = Arguments("missing_functions.c"),
         [Library("unwilling_device")] = Arguments("unwilling_device.c"),
         [Library("unbound_device")] = Arguments("unwilling_device.c", "-DUNBOUND"),
