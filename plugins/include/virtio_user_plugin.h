@@ -196,8 +196,8 @@ enum virtio_user_log_level {
 };
 
 /*
- * What the daemon offers. All functions may be called on any thread, at any time, until the process ends; none blocks
- * for long. Later daemons add members at the end and make @size larger: compare it before using a member that
+ * What the daemon offers. All functions may be called on any thread, at any time, until the process ends; none waits for a
+ * guest, a front-end or a function of the library. Later daemons add members at the end and make @size larger: compare it before using a member that
  * is not in this header's first version.
  */
 struct virtio_user_host {
@@ -229,14 +229,15 @@ struct virtio_user_host {
 
 	/*
 	 * Keeps bytes of an object valid for longer than a ping: for threads of the library's own, and work that goes on after
-	 * the callback. They stay until release_memory, or until on_destroy_instance of @handle has returned, whatever the guest frees
-	 * meanwhile; touched later, they may be another object's. The guest sees them and can change them at any time. A mapping ends
-	 * before on_destroy_instance, also under a range that is held: the range then has the bytes that the mapping left.
+	 * the callback. They stay until release_memory, or until the end of @handle is over (on_destroy_instance has returned, or
+	 * complete_destroy was called), whatever the guest frees meanwhile; touched later, they may be another object's. The guest
+	 * sees them and can change them at any time. A mapping ends before on_destroy_instance, also under a range that is held:
+	 * the range then has the bytes that the mapping left.
 	 *
 	 * @phys_addr, @size: a range inside one object that the instance holds: what a ping named, or a part; @size not 0. The
 	 * same range, or parts of it, can be held several times
 	 *
-	 * Any thread, from on_create_instance (where the instance holds no object yet) until on_destroy_instance has returned.
+	 * Any thread, from on_create_instance (where the instance holds no object yet) until the end is over.
 	 *
 	 * Returns where the bytes are in this process: host_ptr of the ping for the same phys_addr. Null if it was refused: no
 	 * such instance or object (the guest may have freed it during the ping), or 64 are held for the instance already; the
