@@ -34,9 +34,8 @@ public sealed class EndTests : IDisposable
 
         End(device, gone, goes);
 
-        Ask(other, Operation.Await, slot: 1, number: (uint)Stage.Destroyed);
-        Assert.Equal(WholeEnd, Ask(other, Operation.Stages, slot: 1));
         await daemon.LineAsync("Instance 1 of 5655:7e5f:01 ended");
+        Assert.Equal(WholeEnd, Ask(other, Operation.Stages, slot: 1));
         Assert.Equal(0u, Ask(other, Operation.AskLate, slot: 1));
         Assert.Equal(5u, Ask(other, Operation.AtOnce, number: 5));
         await daemon.AssertStopsAsync();
@@ -67,7 +66,7 @@ public sealed class EndTests : IDisposable
         Ask(other, Operation.Poke, slot: 1, number: 9, other: 60); // its bytes are there still
         Assert.Equal(60u, Ask(other, Operation.Peek, slot: 1, number: 9));
         Assert.Equal(1u, Ask(other, Operation.Complete, slot: 1));
-        Ask(other, Operation.Await, slot: 1, number: (uint)Stage.Destroyed);
+        await daemon.LineAsync("Instance 1 of 5655:7e5f:01 ended");
         Assert.Equal(WholeEnd, Ask(other, Operation.Stages, slot: 1));
         Assert.Equal(0u, Ask(other, Operation.AskLate, slot: 1));
         await daemon.AssertStopsAsync();
