@@ -28,6 +28,7 @@ internal sealed class DeferredSignal(EventLane lane, WorkerPool workers) : IWork
         {
             done = Volatile.Read(ref _asked);
             lane.SignalOwed();
+            Seam.Pass();
         }
         while (Interlocked.Add(ref _asked, -done) != 0);
     }
