@@ -18,7 +18,10 @@ public sealed class EndTests
     {
         var lines = new ConcurrentQueue<string>();
         await using var daemon = await DaemonProcess.StartAsync(
-            [await CodecBuild.GetAsync(await Sample.TreeAsync())], ["--arena-size", "8G", "--log-level", "Debug"], lines.Enqueue);
+            [await CodecBuild.GetAsync(await Sample.TreeAsync(), cancellationToken: TestContext.Current.CancellationToken)],
+            ["--arena-size", "8G", "--log-level", "Debug"],
+            lines.Enqueue,
+            TestContext.Current.CancellationToken);
         var source = DeviceSource.Daemon(daemon.SocketPath);
         for (var i = 0; i < Decoders; i++)
         {

@@ -1,6 +1,5 @@
 // The end of an instance of a library, with pings open, and an end that takes time.
 using NativeDevice;
-using VirtioUser.Daemon.Tests.Direct;
 using VirtioUser.Daemon.Tests.Support;
 using VirtioUser.Guest;
 using static NativeDevice.AnsweringDevice;

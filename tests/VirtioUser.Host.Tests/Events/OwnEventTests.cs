@@ -93,7 +93,7 @@ public class OwnEventTests
         }
 
         host.Events.WaitForHeldSignal();
-        Assert.True(_contexts[0].SendEventAsync(2).AsTask().IsCompletedSuccessfully);
+        Assert.True(_contexts[0].SendEventAsync(2, TestContext.Current.CancellationToken).AsTask().IsCompletedSuccessfully);
         host.Ping(handle, 7, events: 1); // its answer's signal is held too
         Assert.Empty(host.Events.Seen);
         host.Events.ReleaseSignals();

@@ -24,8 +24,9 @@ public class LibraryOrderTests(ITestOutputHelper output)
         var handle = host.Open();
         host.Attach();
         host.Ping(handle, 1);
-        foreach (var revents in new[] { 7u, 8u })
+        for (var i = 7u; i <= 8; i++)
         {
+            var revents = i;
             order.Add($"library{revents}", () =>
             {
                 Order.StopUntil(() => number != 0);

@@ -19,8 +19,9 @@ public class OwnEventOrderTests(ITestOutputHelper output)
         var host = NewHost(order, made => context = made, workers: 2);
         var handle = host.Open();
         host.Attach();
-        foreach (var revents in new[] { 1u, 2u })
+        for (var i = 1u; i <= 2; i++)
         {
+            var revents = i;
             order.Add($"device{revents}", () => Assert.True(context!.TrySendEvent(revents)));
         }
 
