@@ -23,13 +23,11 @@ public sealed class EndTests
             lines.Enqueue,
             TestContext.Current.CancellationToken);
         var source = DeviceSource.Daemon(daemon.SocketPath);
-        for (var i = 0; i < Decoders; i++)
-        {
-            RawDecoder.Open(source);
-        }
+        List<RawDecoder> decoders = [.. Enumerable.Range(0, Decoders).Select(_ => RawDecoder.Open(source))];
 
         using (await StoppedThreads.StopAsync(daemon.ProcessId, "codec", Decoders))
         {
+            GC.KeepAlive(decoders);
             source.Dispose(); // the program is gone, with all its instances
             await WaitForAsync(() => Task.FromResult(lines.Count(line => line.Contains("ends when its device is done", StringComparison.Ordinal)) == Decoders));
 
