@@ -14,6 +14,7 @@ internal static class NativeDevices
         [Library("mapping_device")] = Arguments("mapping_device.c"),
         [Library("holding_device")] = Arguments("holding_device.c"),
         [Library("answering_device")] = Arguments("answering_device.c"),
+        [Library("first_device")] = Arguments("first_device.c"),
         [Library("missing_functions")] = Arguments("missing_functions.c"),
         [Library("mute_device")] = Arguments("unwilling_device.c", "-DMUTE"),
         [Library("unwilling_device")] = Arguments("unwilling_device.c"),

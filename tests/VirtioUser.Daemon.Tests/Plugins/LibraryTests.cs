@@ -65,6 +65,23 @@ public sealed class LibraryTests : IDisposable
     }
 
     [Fact]
+    public async Task A_library_of_the_first_version_works_as_it_did()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, "--device", await NativeDevices.GetAsync("first_device"));
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        for (var ended = 0u; ended < 3; ended++)
+        {
+            using var device = VirtioUserDevice.Open(0x5655, 0x7E60, source: source);
+            using var memory = device.Allocate(4096);
+            Assert.Equal(100 + ended, device.Call(new PingRequest(memory, 7)));
+            Assert.Equal(7u, device.ReadEvent(TestContext.Current.CancellationToken));
+            Assert.Equal(1, memory.Span[0]);
+        }
+
+        await daemon.AssertStopsAsync();
+    }
+
+    [Fact]
     public async Task A_library_that_could_not_complete_what_it_begins_is_refused() => await AssertRefusedAsync(
         [await NativeDevices.GetAsync("mute_device")], "libmute_device.so exports on_instance_ping_async, but not virtio_user_plugin_init");
 
