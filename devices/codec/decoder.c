@@ -59,7 +59,10 @@ static bool start(struct decoder *decoder)
 	if (!decoder->packet || !decoder->frame ||
 	    !frame_area_reserve(&decoder->hidden.area, decoder_room(&decoder->setup)))
 		return false;
-	return pthread_create(&decoder->worker, NULL, decoder_work, decoder) == 0;
+	if (pthread_create(&decoder->worker, NULL, decoder_work, decoder) != 0)
+		return false;
+	pthread_detach(decoder->worker);
+	return true;
 }
 
 enum codec_answer decoder_open(uint64_t handle, uint64_t address, void *object, uint64_t size, struct decoder **opened)
@@ -81,6 +84,7 @@ enum codec_answer decoder_open(uint64_t handle, uint64_t address, void *object, 
 	decoder->address = address;
 	decoder->size = size;
 	decoder->setup = setup;
+	decoder->users = 2;
 	if (!take_room(&setup))
 		goto no_room;
 	decoder->object = host->hold_memory(handle, address, size);
@@ -125,6 +129,19 @@ void decoder_close(struct decoder *decoder)
 	decoder->stopped = true;
 	pthread_cond_broadcast(&decoder->changed);
 	pthread_mutex_unlock(&decoder->lock);
-	pthread_join(decoder->worker, NULL);
+	decoder_leave(decoder);
+}
+
+void decoder_leave(struct decoder *decoder)
+{
+	uint64_t handle = decoder->handle;
+	bool last;
+
+	pthread_mutex_lock(&decoder->lock);
+	last = --decoder->users == 0;
+	pthread_mutex_unlock(&decoder->lock);
+	if (!last)
+		return;
 	drop(decoder);
+	end_instance(handle);
 }

@@ -64,6 +64,7 @@ struct decoder {
 	uint32_t progress; /* grows with all that happens to the rings and the room */
 	bool error_news; /* the guest was not told yet that there was an error */
 	bool stopped; /* the instance ends, or the guest broke the protocol */
+	uint32_t users; /* the instance and the worker */
 };
 
 /*
@@ -84,8 +85,14 @@ typedef bool decoder_condition(struct decoder *decoder, void *argument);
  */
 enum codec_answer decoder_open(uint64_t handle, uint64_t address, void *object, uint64_t size, struct decoder **opened);
 
-/* Stops the thread, frees all pictures and the decoder. The object is not touched any more. */
+/* The instance ends: stops the thread, and waits for nothing. The decoder is not the caller's any more. */
 void decoder_close(struct decoder *decoder);
+
+/*
+ * One of the two users goes. The last one frees all pictures and the decoder, after which the object is not touched any more, and
+ * ends the instance.
+ */
+void decoder_leave(struct decoder *decoder);
 
 bool decoder_has_stopped(struct decoder *decoder);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the daemon offers. */
+/* What the daemon offers, and the end of an instance. */
 #ifndef CODEC_HOST_H
 #define CODEC_HOST_H
 
@@ -7,5 +7,8 @@
 
 /* Set before the first instance. */
 extern const struct virtio_user_host *host;
+
+/* The last thing about an instance: frees it, and tells the daemon that its end is over. */
+void end_instance(uint64_t handle);
 
 #endif

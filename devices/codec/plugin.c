@@ -39,9 +39,9 @@ static void clear_memory(void)
 
 bool virtio_user_plugin_init(const struct virtio_user_host *offered)
 {
-	if (offered->size < offsetof(struct virtio_user_host, release_memory) + sizeof(offered->release_memory)) {
+	if (offered->size < offsetof(struct virtio_user_host, complete_destroy) + sizeof(offered->complete_destroy)) {
 		offered->log(VIRTIO_USER_LOG_ERROR, "The decoder needs a virtio-userd that has "
-						    "hold_memory.");
+						    "complete_destroy.");
 		return false;
 	}
 	host = offered;
@@ -82,14 +82,28 @@ fail:
 	return false;
 }
 
-void on_destroy_instance(uint64_t handle)
+/* A decoder's thread is at work on a picture, or waits for libavcodec's threads: it ends in its own time, and nobody waits here. */
+void on_destroy_instance_async(uint64_t handle)
 {
 	struct instance *instance = host->get_instance_data(handle);
 
 	if (instance->decoder)
 		decoder_close(instance->decoder);
-	free(instance);
+	else
+		end_instance(handle);
+}
+
+void end_instance(uint64_t handle)
+{
+	free(host->get_instance_data(handle));
 	__atomic_sub_fetch(&instances, 1, __ATOMIC_RELAXED);
+	host->complete_destroy(handle);
+}
+
+/* What a host calls that knows the draft alone; this device does not start there. */
+void on_destroy_instance(uint64_t handle)
+{
+	(void)handle;
 }
 
 uint32_t on_instance_ping_sized(uint64_t handle, uint64_t metadata, uint64_t phys_addr, void *host_ptr, uint64_t size,
@@ -113,7 +127,7 @@ uint32_t on_instance_ping_sized(uint64_t handle, uint64_t metadata, uint64_t phy
 	}
 }
 
-/* What a host calls that knows the draft alone; such a host has no hold_memory either. */
+/* What a host calls that knows the draft alone; this device does not start there. */
 uint32_t on_instance_ping(uint64_t handle, uint64_t metadata, uint64_t phys_addr, void *host_ptr, uint32_t events)
 {
 	return on_instance_ping_sized(handle, metadata, phys_addr, host_ptr, 0, events);

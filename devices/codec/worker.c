@@ -271,5 +271,6 @@ void *decoder_work(void *argument)
 		input_skip(decoder);
 		decoder_put_end(decoder);
 	}
+	decoder_leave(decoder);
 	return NULL;
 }

@@ -11,11 +11,12 @@
  * another machine: the daemon says so and does not start.
  *
  * Threads: the functions about one instance are called one after the other, never two at a time, but not always on the
- * same thread. Different instances run in parallel, so state that they share needs a lock of the library's own. The daemon
- * holds no lock during a call, so each function given to the library may be called from within. A ping may take as
- * long as it likes: others are not held up, only this instance's next ping waits. on_accept_version, on_create_instance and
- * on_destroy_instance should be quick: the guest's requests to open and close devices and to get memory are done one at a time,
- * and wait up to 5 seconds for an instance to be made, 2 for one to end. map and unmap take as long as
+ * same thread; on_instance_ending alone can come beside another one. Different instances run in parallel, so state that they
+ * share needs a lock of the library's own. The daemon holds no lock during a call, so each function given to the library may
+ * be called from within. A ping may take as long as it likes: others are not held up, only this instance's next ping waits. It
+ * keeps a thread of the daemon for so long, unless it is answered later (on_instance_ping_async). on_accept_version,
+ * on_create_instance and on_destroy_instance should be quick: the guest's requests to open and close devices and to get memory
+ * are done one at a time, and wait up to 5 seconds for an instance to be made, 2 for one to end. map and unmap take as long as
  * copying takes, one at a time for each library; instances of this library that begin or end wait for them. Threads of
  * the library's own are welcome.
  *
@@ -39,6 +40,9 @@ extern "C" {
 
 /* Bits of revents that are the device's; the daemon takes higher ones off. */
 #define VIRTIO_USER_REVENTS_MASK 0x3fffffffu
+
+/* The largest code of fail_ping. */
+#define VIRTIO_USER_CODE_MAX 0x3fffffu
 
 /* ---- What every library must export (from the draft) ---- */
 
@@ -110,9 +114,9 @@ VIRTIO_USER_EXPORT bool on_create_instance(uint64_t handle);
 
 /*
  * The instance ends, after its last ping: the program closed it, the driver or the VM is gone. Called at most once for each
- * on_create_instance that returned true; never while a ping of the instance runs. When the daemon stops, the call can be
- * missing or cut off by the end of the process: what must survive that can not wait for it. The object's bytes must not be
- * touched from then on through pointers that pings brought; see map for the library's own memory, and hold_memory.
+ * on_create_instance that returned true; never while a ping of the instance runs or is open. When the daemon stops, the call
+ * can be missing or cut off by the end of the process: what must survive that can not wait for it. The object's bytes must not
+ * be touched from then on through pointers that pings brought; see map for the library's own memory, and hold_memory.
  */
 VIRTIO_USER_EXPORT void on_destroy_instance(uint64_t handle);
 
@@ -138,6 +142,44 @@ VIRTIO_USER_EXPORT uint32_t on_instance_ping_sized(uint64_t handle, uint64_t met
 						   uint64_t size, uint32_t events);
 
 /*
+ * If exported, called in place of the two functions above. The ping is open until complete_ping or fail_ping of struct
+ * virtio_user_host is called for it: before this function returns or later, on any thread. Meanwhile no thread of the daemon
+ * is kept, the pings of other instances go on, and this instance's next ping waits.
+ *
+ * @handle: the instance
+ * @ping: the ping, for complete_ping and fail_ping: never 0, and never used twice in the process
+ * @host_ptr: valid while the ping is open, whatever the guest frees. The guest sees the bytes and can change them at any time
+ * the others: as above
+ *
+ * Every ping must be completed, also one for which no guest waits (@events is 0): until then its instance takes no other and
+ * does not end. When the daemon stops it waits up to 5 seconds for that.
+ *
+ * A library that exports this must export virtio_user_plugin_init too. A daemon that has no complete_ping does not call this.
+ */
+VIRTIO_USER_EXPORT void on_instance_ping_async(uint64_t handle, uint64_t ping, uint64_t metadata, uint64_t phys_addr,
+					       void *host_ptr, uint64_t size, uint32_t events);
+
+/*
+ * The instance is about to end: the program has closed it, or the driver or the VM is gone, and nobody waits for its answers.
+ * Whatever waits with an open ping should complete it soon; on_destroy_instance comes after that.
+ *
+ * Called once for each instance, before on_destroy_instance, and has returned by then. It can come while another function of
+ * the instance runs on another thread, so what both touch needs a lock. Pings that the guest sent before can still come after
+ * it: complete those without a wait. Should be quick.
+ */
+VIRTIO_USER_EXPORT void on_instance_ending(uint64_t handle);
+
+/*
+ * If exported, called in place of on_destroy_instance, for an end that takes time: it is over when complete_destroy of struct
+ * virtio_user_host is called, before this function returns or later, on any thread. Meanwhile no thread of the daemon is kept,
+ * what hold_memory keeps is valid, and the functions that take @handle work; mappings have ended before.
+ *
+ * A library that exports this must export virtio_user_plugin_init too. A daemon that has no complete_destroy calls
+ * on_destroy_instance.
+ */
+VIRTIO_USER_EXPORT void on_destroy_instance_async(uint64_t handle);
+
+/*
  * A guest asks for a version; called before on_create_instance, several calls at the same time are possible. *accepted is
  * @requested already; set it to the version that the instance will have (get_instance_version tells it later). Returns
  * false to refuse. Without this function only the version of get_device_config_info is accepted.
@@ -154,8 +196,8 @@ enum virtio_user_log_level {
 };
 
 /*
- * What the daemon offers. All functions may be called on any thread, at any time, until the process ends; none blocks
- * for long. Later daemons add members at the end and make @size larger: compare it before using a member that
+ * What the daemon offers. All functions may be called on any thread, at any time, until the process ends; none waits for a
+ * guest, a front-end or a function of the library. Later daemons add members at the end and make @size larger: compare it before using a member that
  * is not in this header's first version.
  */
 struct virtio_user_host {
@@ -187,14 +229,15 @@ struct virtio_user_host {
 
 	/*
 	 * Keeps bytes of an object valid for longer than a ping: for threads of the library's own, and work that goes on after
-	 * the callback. They stay until release_memory, or until on_destroy_instance of @handle has returned, whatever the guest frees
-	 * meanwhile; touched later, they may be another object's. The guest sees them and can change them at any time. A mapping ends
-	 * before on_destroy_instance, also under a range that is held: the range then has the bytes that the mapping left.
+	 * the callback. They stay until release_memory, or until the end of @handle is over (on_destroy_instance has returned, or
+	 * complete_destroy was called), whatever the guest frees meanwhile; touched later, they may be another object's. The guest
+	 * sees them and can change them at any time. A mapping ends before on_destroy_instance, also under a range that is held:
+	 * the range then has the bytes that the mapping left.
 	 *
 	 * @phys_addr, @size: a range inside one object that the instance holds: what a ping named, or a part; @size not 0. The
 	 * same range, or parts of it, can be held several times
 	 *
-	 * Any thread, from on_create_instance (where the instance holds no object yet) until on_destroy_instance has returned.
+	 * Any thread, from on_create_instance (where the instance holds no object yet) until the end is over.
 	 *
 	 * Returns where the bytes are in this process: host_ptr of the ping for the same phys_addr. Null if it was refused: no
 	 * such instance or object (the guest may have freed it during the ping), or 64 are held for the instance already; the
@@ -207,6 +250,35 @@ struct virtio_user_host {
 	 * or a ping covers them. Returns false if there is none.
 	 */
 	bool (*release_memory)(uint64_t handle, uint64_t phys_addr, uint64_t size);
+
+	/*
+	 * Answers an open ping (on_instance_ping_async). The bytes of the ping must not be touched any more, unless hold_memory keeps
+	 * them. Full memory fences stand before and after the call; it calls no function of the library. At once, even before it
+	 * returns, the next ping of the instance or its end can come on another thread.
+	 *
+	 * @handle, @ping: as on_instance_ping_async had them
+	 * @revents: the answer, VIRTIO_USER_REVENTS_MASK of it; dropped if nobody waits for one
+	 *
+	 * Any thread. Returns false, and has done nothing, if this is no open ping of this instance: completed or failed already,
+	 * another instance's, or the instance has ended.
+	 */
+	bool (*complete_ping)(uint64_t handle, uint64_t ping, uint32_t revents);
+
+	/*
+	 * The same for a ping that failed: the guest learns so, and the instance goes on.
+	 *
+	 * @code: tells the guest why; the device's own, 0 to VIRTIO_USER_CODE_MAX. It is in bits 8 to 29 of what the guest reads,
+	 * with bit 31
+	 *
+	 * Also returns false if @code is larger; the ping is open still.
+	 */
+	bool (*fail_ping)(uint64_t handle, uint64_t ping, uint32_t code);
+
+	/*
+	 * Ends what on_destroy_instance_async has begun. Nothing of the instance may be touched any more, and @handle is nobody's.
+	 * Any thread. Returns false if there is no such instance, or its end has not begun.
+	 */
+	bool (*complete_destroy)(uint64_t handle);
 };
 
 /*

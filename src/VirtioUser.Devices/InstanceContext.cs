@@ -18,7 +18,7 @@ public abstract class InstanceContext
 
     /// <summary>
     /// Sends an event that no ping asked for; the guest sees <paramref name="revents"/> with bit 30 set.
-    /// Does not wait for room; may signal the guest on this thread. Each instance has room for a bounded number that the guest has not taken yet.
+    /// Waits for nothing: a thread of the host signals the guest. Each instance has room for a bounded number that the guest has not taken yet.
     /// </summary>
     /// <param name="revents">Bits 0 to 29; higher bits are taken off.</param>
     /// <returns>False if the event was dropped: no room (the guest is told that events were lost), or the instance has ended.</returns>
@@ -27,7 +27,7 @@ public abstract class InstanceContext
     /// <summary>Cancelled when the instance ends. Callbacks that take long look at it.</summary>
     public virtual CancellationToken Ending => CancellationToken.None;
 
-    /// <summary>The same as <see cref="TrySendEvent"/>, but waits for room: no event is lost, and the guest sets the pace.</summary>
+    /// <summary>The same as <see cref="TrySendEvent"/>, but the task waits for room: no event is lost, and the guest sets the pace.</summary>
     /// <param name="revents">Bits 0 to 29; higher bits are taken off.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>False if the instance has ended.</returns>

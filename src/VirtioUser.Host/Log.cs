@@ -39,6 +39,9 @@ internal static partial class Log
     [LoggerMessage(11, LogLevel.Warning, "Config request {Operation} answered with {Error}: {Reason}")]
     public static partial void ConfigRefused(ILogger logger, ConfigOperation operation, ConfigError error, string reason);
 
+    [LoggerMessage(12, LogLevel.Debug, "Instance {Handle} of {Device} ends when its device is done with it")]
+    public static partial void InstanceEndsLater(ILogger logger, ulong handle, DeviceIdentity device);
+
     [LoggerMessage(13, LogLevel.Debug, "Instance {Handle} of {Device}: a ping failed with code {Code}: {Reason}")]
     public static partial void PingFailed(ILogger logger, ulong handle, DeviceIdentity device, int code, string reason);
 

@@ -24,6 +24,7 @@ public sealed partial class DocumentTests
     [InlineData("docs/write-a-device.md", "docs/examples/Clock/ClockDevice.cs")]
     [InlineData("docs/write-a-device.md", "docs/examples/Mailbox/MailboxDevice.cs")]
     [InlineData("docs/write-a-device.md", "docs/examples/ReverseC/reverse.c")]
+    [InlineData("docs/write-a-device.md", "docs/examples/DelayC/delay.c")]
     public void The_code_in_a_document_is_the_code_that_is_built(string document, string code) =>
         Assert.Contains(Read(code).Trim(), Read(document), StringComparison.Ordinal);
 

@@ -13,10 +13,14 @@ internal static class NativeDevices
         [Library("test_device_in_c")] = Arguments("test_device.c", "-DDEVICE=0x7e5e"),
         [Library("mapping_device")] = Arguments("mapping_device.c"),
         [Library("holding_device")] = Arguments("holding_device.c"),
+        [Library("answering_device")] = Arguments("answering_device.c"),
+        [Library("first_device")] = Arguments("first_device.c"),
         [Library("missing_functions")] = Arguments("missing_functions.c"),
+        [Library("mute_device")] = Arguments("unwilling_device.c", "-DMUTE"),
         [Library("unwilling_device")] = Arguments("unwilling_device.c"),
         [Library("unbound_device")] = Arguments("unwilling_device.c", "-DUNBOUND"),
         [Library("reverse")] = Arguments("reverse.c"),
+        [Library("delay")] = Arguments("delay.c"),
     };
 
     private static readonly Lazy<Task<string>> Folder = new(() => NativeBuild.GetAsync("test-devices", Sources, Products));
@@ -27,6 +31,7 @@ internal static class NativeDevices
     [
         Path.Combine(ProjectFolders.Root, "plugins", "include", "virtio_user_plugin.h"),
         Path.Combine(ProjectFolders.Root, "docs", "examples", "ReverseC", "reverse.c"),
+        Path.Combine(ProjectFolders.Root, "docs", "examples", "DelayC", "delay.c"),
         .. Directory.EnumerateFiles(Source, "*.c").Order(StringComparer.Ordinal),
     ];
 

@@ -92,6 +92,9 @@ public static class TestDevices
     /// <summary>Like <see cref="ManyVersions"/>, in C: tests/NativeDevice/test_device.c.</summary>
     public const uint ManyVersionsInC = 0x7E5E;
 
+    /// <summary>Answers pings later: tests/NativeDevice/answering_device.c. Version 1.</summary>
+    public const uint Answering = 0x7E5F;
+
     /// <summary>The gate that making an instance of <see cref="Slow"/> waits for.</summary>
     public const ulong SlowCreateGate = 0x510;
 

@@ -52,7 +52,7 @@ static bool one_round(const struct clip *clip, bool writes)
 	ended = play(clip, false, writes ? 20 : 20000);
 	if (any(2))
 		__atomic_store_n(&scribbling, false, __ATOMIC_RELAXED);
-	on_destroy_instance(1);
+	finish();
 	__atomic_store_n(&scribbling, false, __ATOMIC_RELAXED);
 	if (writes)
 		pthread_join(scribbler, NULL);
@@ -105,7 +105,7 @@ static int decode(const char *path, uint32_t threads, bool print)
 
 	begin(threads);
 	ended = play(clip, print, 20000);
-	on_destroy_instance(1);
+	finish();
 	unload(clip);
 	fprintf(stderr, "%llu frames, %llu errors\n", (unsigned long long)frames, (unsigned long long)errors);
 	return ended ? 0 : 1;

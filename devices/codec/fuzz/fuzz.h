@@ -24,6 +24,9 @@ extern uint32_t events;
 /* Makes the object and starts the plug-in. */
 bool start_host(void);
 
+/* Ends the instance, and waits until that is over. */
+void finish(void);
+
 /* ---- clip.c ---- */
 
 #define CLIP_MAX (64u << 20)

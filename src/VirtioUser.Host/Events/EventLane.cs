@@ -1,5 +1,6 @@
 // Puts events on the event queue, from whichever thread has one.
 using VirtioUser.Host.Instances;
+using VirtioUser.Host.Workers;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Events;
@@ -9,7 +10,7 @@ namespace VirtioUser.Host.Events;
 /// guest is signalled. While the guest has no buffer, or no queue is attached, events wait here; how many is bounded for each
 /// instance. An ended instance has its place until its last event is gone from here, so what waits is bounded.
 /// </summary>
-internal sealed class EventLane(InstancePlaces places, HostOptions options, HostCounters counters)
+internal sealed class EventLane
 {
     // What is delivered before the lock is free for a moment.
     private const int Batch = 64;
@@ -18,7 +19,18 @@ internal sealed class EventLane(InstancePlaces places, HostOptions options, Host
     private readonly Queue<EventItem> _waiting = new();
     private readonly List<Instance> _resumed = [];
     private readonly List<EventSender> _senders = [];
+    private readonly InstancePlaces _places;
+    private readonly HostOptions _options;
+    private readonly HostCounters _counters;
+    private readonly DeferredSignal _deferred;
     private IEventQueue? _queue;
+    private IEventQueue? _owed; // whose guest is to be told of a device's own events
+
+    public EventLane(InstancePlaces places, HostOptions options, HostCounters counters, WorkerPool workers)
+    {
+        (_places, _options, _counters) = (places, options, counters);
+        _deferred = new DeferredSignal(this, workers);
+    }
 
     /// <summary>Has an instance's strand go on that waited for room. Set once.</summary>
     public Action<Instance>? Resume { get; set; }
@@ -49,14 +61,14 @@ internal sealed class EventLane(InstancePlaces places, HostOptions options, Host
     /// <returns>False if there is none: the strand is resumed when there is.</returns>
     public bool TryBeginAnswer(Instance instance)
     {
-        if (instance.Backlog.Answers < options.MaxAnswersWaiting)
+        if (instance.Backlog.Answers < _options.MaxAnswersWaiting)
         {
             return true; // it stays so: only this thread adds answers
         }
 
         lock (_lock)
         {
-            if (instance.Backlog.Answers < options.MaxAnswersWaiting || instance.Abandoned)
+            if (instance.Backlog.Answers < _options.MaxAnswersWaiting || instance.Abandoned)
             {
                 return true;
             }
@@ -66,7 +78,7 @@ internal sealed class EventLane(InstancePlaces places, HostOptions options, Host
 
         Seam.Pass();
 
-        counters.Add(Counter.QueueWaits);
+        _counters.Add(Counter.QueueWaits);
         return false;
     }
 
@@ -85,7 +97,7 @@ internal sealed class EventLane(InstancePlaces places, HostOptions options, Host
             }
 
             more = HasMore;
-            signal = MustSignal();
+            signal = TakeSignal();
         }
 
         Seam.Pass();
@@ -96,11 +108,11 @@ internal sealed class EventLane(InstancePlaces places, HostOptions options, Host
         }
     }
 
-    /// <summary>Sends an event that no ping asked for. Any thread.</summary>
+    /// <summary>Sends an event that no ping asked for. Any thread; waits for nothing, since other VMs may wait for this thread.</summary>
     /// <returns>False if there was no room, of which the guest is told, or the instance has ended.</returns>
     public bool TrySend(Instance instance, uint revents) => Send(instance, revents, mayWait: false, out _);
 
-    /// <summary>The same, but waits for room. Any thread.</summary>
+    /// <summary>The same, but the task waits for room. Any thread.</summary>
     /// <returns>False if the instance ends, or has ended.</returns>
     /// <exception cref="OperationCanceledException">Cancelled; nothing was sent.</exception>
     public ValueTask<bool> SendAsync(Instance instance, uint revents, CancellationToken cancellationToken)
@@ -131,7 +143,7 @@ internal sealed class EventLane(InstancePlaces places, HostOptions options, Host
                 }
 
                 more = DeliverSome() || HasMore;
-                signal = MustSignal();
+                signal = TakeSignal();
                 (resumed, senders) = TakeResumed();
             }
 
@@ -140,6 +152,20 @@ internal sealed class EventLane(InstancePlaces places, HostOptions options, Host
             Wake(resumed, senders);
         }
         while (more);
+    }
+
+    /// <summary>Signals for devices' own events, and sends what is left. On a thread that may wait for the guest.</summary>
+    public void SignalOwed()
+    {
+        IEventQueue? signal;
+        lock (_lock)
+        {
+            (signal, _owed) = (_owed, null);
+        }
+
+        Seam.Pass();
+        signal?.Signal();
+        Pump();
     }
 
     /// <summary>The guest's side of an instance is gone: none of its events is delivered any more. Any thread.</summary>
@@ -176,8 +202,7 @@ internal sealed class EventLane(InstancePlaces places, HostOptions options, Host
 
     private bool Send(Instance instance, uint revents, bool mayWait, out EventSender? sender)
     {
-        bool sent, more;
-        IEventQueue? signal;
+        bool sent, mustDefer;
         sender = null;
         lock (_lock)
         {
@@ -186,7 +211,7 @@ internal sealed class EventLane(InstancePlaces places, HostOptions options, Host
                 return false;
             }
 
-            var hasRoom = instance.Backlog.OwnEvents < options.MaxOwnEventsWaiting;
+            var hasRoom = instance.Backlog.OwnEvents < _options.MaxOwnEventsWaiting;
             if (!hasRoom && mayWait)
             {
                 if (!instance.IsEnding)
@@ -208,15 +233,14 @@ internal sealed class EventLane(InstancePlaces places, HostOptions options, Host
                 NoteLoss(instance);
             }
 
-            more = HasMore;
-            signal = MustSignal();
+            _owed = MustSignal() ?? _owed;
+            mustDefer = _owed is not null || HasMore;
         }
 
         Seam.Pass();
-        signal?.Signal();
-        if (more)
+        if (mustDefer)
         {
-            Pump();
+            _deferred.Request();
         }
 
         return sent;
@@ -258,7 +282,7 @@ internal sealed class EventLane(InstancePlaces places, HostOptions options, Host
 
     private void NoteLoss(Instance instance)
     {
-        counters.Add(Counter.EventsDropped);
+        _counters.Add(Counter.EventsDropped);
         if (!instance.Backlog.LossReported)
         {
             instance.Backlog.LossReported = true;
@@ -287,7 +311,7 @@ internal sealed class EventLane(InstancePlaces places, HostOptions options, Host
     {
         if (item.Kind == EventKind.End)
         {
-            places.Return();
+            _places.Return();
             return true;
         }
 
@@ -301,7 +325,7 @@ internal sealed class EventLane(InstancePlaces places, HostOptions options, Host
             return false;
         }
 
-        counters.AddAlone(Counter.Events);
+        _counters.AddAlone(Counter.Events);
         return true;
     }
 
@@ -382,6 +406,14 @@ internal sealed class EventLane(InstancePlaces places, HostOptions options, Host
         {
             sender.Finish();
         }
+    }
+
+    /// <summary>For a thread that may wait for the guest: it signals for devices' own events too, without a change of threads.</summary>
+    private IEventQueue? TakeSignal()
+    {
+        var signal = MustSignal() ?? _owed;
+        _owed = null;
+        return signal;
     }
 
     private IEventQueue? MustSignal() => _queue is not null && _queue.MustSignal() ? _queue : null;

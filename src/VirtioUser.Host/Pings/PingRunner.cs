@@ -297,6 +297,7 @@ internal sealed class PingRunner(
             var disposal = implementation.DisposeAsync();
             if (!disposal.IsCompleted)
             {
+                Log.InstanceEndsLater(logger, instance.Handle, instance.Identity);
                 instance.Step.Await(disposal);
                 return false;
             }

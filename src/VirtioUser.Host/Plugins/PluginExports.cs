@@ -10,6 +10,8 @@ namespace VirtioUser.Host.Plugins;
 /// </summary>
 internal sealed class PluginExports
 {
+    private const string PingAsyncName = "on_instance_ping_async", DestroyAsyncName = "on_destroy_instance_async";
+
     private readonly nint _library;
 
     /// <summary>Finds the functions.</summary>
@@ -31,6 +33,14 @@ internal sealed class PluginExports
         PingSized = Find<PingSizedFunction>("on_instance_ping_sized");
         AcceptVersion = Find<AcceptVersionFunction>("on_accept_version");
         Initialize = Find<InitializeFunction>("virtio_user_plugin_init");
+        PingAsync = Find<PingAsyncFunction>(PingAsyncName);
+        DestroyAsync = Find<DestroyFunction>(DestroyAsyncName);
+        Ending = Find<DestroyFunction>("on_instance_ending");
+        if (Initialize is null && (PingAsync is not null || DestroyAsync is not null))
+        {
+            throw new DeviceLoadException(
+                $"{path} exports {(PingAsync is null ? DestroyAsyncName : PingAsyncName)}, but not virtio_user_plugin_init: it could never complete what it begins.");
+        }
     }
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
@@ -51,6 +61,10 @@ internal sealed class PluginExports
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     public delegate uint PingSizedFunction(ulong handle, ulong metadata, ulong physicalAddress, ref byte bytes, ulong size, uint events);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    public delegate void PingAsyncFunction(
+        ulong handle, ulong ping, ulong metadata, ulong physicalAddress, ref byte bytes, ulong size, uint events);
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     [return: MarshalAs(UnmanagedType.U1)]
@@ -78,6 +92,15 @@ internal sealed class PluginExports
 
     /// <summary>Null if the plug-in does not have it.</summary>
     public InitializeFunction? Initialize { get; }
+
+    /// <summary>Null if the plug-in does not have it; otherwise called in place of <see cref="Ping"/> and <see cref="PingSized"/>.</summary>
+    public PingAsyncFunction? PingAsync { get; }
+
+    /// <summary>Null if the plug-in does not have it; otherwise called in place of <see cref="Destroy"/>.</summary>
+    public DestroyFunction? DestroyAsync { get; }
+
+    /// <summary>Null if the plug-in does not have it.</summary>
+    public DestroyFunction? Ending { get; }
 
     private static string[] Required { get; } =
     [

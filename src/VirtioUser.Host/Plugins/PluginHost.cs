@@ -31,7 +31,12 @@ internal sealed class PluginHost
             Try(static (device, given) => device.Hold(given.handle, given.physicalAddress, given.size), device, (handle, physicalAddress, size));
         ReleaseFunction release = (handle, physicalAddress, size) =>
             Try(static (device, given) => device.Release(given.handle, given.physicalAddress, given.size), device, (handle, physicalAddress, size));
-        _functions = [map, unmap, raiseEvent, log, setData, getData, getVersion, hold, release];
+        CompletePingFunction completePing = (handle, ping, revents) =>
+            Try(static (device, given) => device.CompletePing(given.handle, given.ping, given.revents), device, (handle, ping, revents));
+        CompletePingFunction failPing = (handle, ping, code) =>
+            Try(static (device, given) => device.FailPing(given.handle, given.ping, given.code), device, (handle, ping, code));
+        CompleteDestroyFunction completeDestroy = handle => Try(static (device, handle) => device.CompleteDestroy(handle), device, handle);
+        _functions = [map, unmap, raiseEvent, log, setData, getData, getVersion, hold, release, completePing, failPing, completeDestroy];
         (Map, Unmap) = (Marshal.GetFunctionPointerForDelegate(map), Marshal.GetFunctionPointerForDelegate(unmap));
         var members = _functions[2..];
         Structure = Marshal.AllocHGlobal(8 + (members.Length * nint.Size));
@@ -74,6 +79,14 @@ internal sealed class PluginHost
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     [return: MarshalAs(UnmanagedType.U1)]
     public delegate bool ReleaseFunction(ulong handle, ulong physicalAddress, ulong size);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    public delegate bool CompletePingFunction(ulong handle, ulong ping, uint number);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    [return: MarshalAs(UnmanagedType.U1)]
+    public delegate bool CompleteDestroyFunction(ulong handle);
 
     /// <summary>The address of <c>map</c>.</summary>
     public nint Map { get; }

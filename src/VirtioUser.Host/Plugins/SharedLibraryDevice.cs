@@ -87,18 +87,26 @@ internal sealed class SharedLibraryDevice : Device
             return instance;
         }
 
-        End(instance);
-        _instances.TryRemove(context.Handle, out _);
+        EndMappings(instance);
+        Forget(instance);
         throw new InvalidOperationException($"on_create_instance of {_path} returned false.");
     }
 
-    /// <summary>Ends an instance: its mappings first, then the library hears of it. Its holds are the caller's to end.</summary>
-    public void Destroy(SharedLibraryInstance instance)
+    /// <summary>Ends the mappings of an instance, before the library hears of its end.</summary>
+    public void EndMappings(SharedLibraryInstance instance)
     {
-        End(instance);
-        Exports.Destroy(instance.Context.Handle);
-        _instances.TryRemove(instance.Context.Handle, out _);
+        instance.Memory.EndInstance(instance.Instance.Handle);
+        lock (_memories)
+        {
+            if (instance.Memory.IsUnused)
+            {
+                _memories.Remove(instance.Memory);
+            }
+        }
     }
+
+    /// <summary>An instance has ended for the library: its handle is nobody's. Its holds are the caller's to end.</summary>
+    public void Forget(SharedLibraryInstance instance) => _instances.TryRemove(instance.Context.Handle, out _);
 
     /// <summary><c>map</c></summary>
     public bool Map(ulong physicalAddress, nint hostPointer, ulong size)
@@ -142,6 +150,27 @@ internal sealed class SharedLibraryDevice : Device
 
     /// <summary><c>raise_event</c></summary>
     public bool RaiseEvent(ulong handle, uint revents) => _instances.TryGetValue(handle, out var instance) && instance.Context.TrySendEvent(revents);
+
+    /// <summary><c>complete_ping</c></summary>
+    public bool CompletePing(ulong handle, ulong ping, uint revents) =>
+        _instances.TryGetValue(handle, out var instance) && instance.TryCompletePing(ping, revents, failure: null);
+
+    /// <summary><c>fail_ping</c></summary>
+    public bool FailPing(ulong handle, ulong ping, uint code) =>
+        code <= PingException.MaxCode && _instances.TryGetValue(handle, out var instance) && instance.TryCompletePing(ping, revents: 0, (int)code);
+
+    /// <summary><c>complete_destroy</c></summary>
+    public bool CompleteDestroy(ulong handle)
+    {
+        // Who takes it out is the one that completes it; afterwards there is no such instance.
+        if (!_instances.TryGetValue(handle, out var instance) || !instance.IsEnding || !_instances.TryRemove(handle, out _))
+        {
+            return false;
+        }
+
+        instance.CompleteEnd();
+        return true;
+    }
 
     /// <summary><c>set_instance_data</c></summary>
     public bool SetInstanceData(ulong handle, nint data)
@@ -198,18 +227,6 @@ internal sealed class SharedLibraryDevice : Device
             }
 
             instance.Memory.BeginInstance(instance.Instance);
-        }
-    }
-
-    private void End(SharedLibraryInstance instance)
-    {
-        instance.Memory.EndInstance(instance.Instance.Handle);
-        lock (_memories)
-        {
-            if (instance.Memory.IsUnused)
-            {
-                _memories.Remove(instance.Memory);
-            }
         }
     }
 

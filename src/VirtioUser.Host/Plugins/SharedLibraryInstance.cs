@@ -1,4 +1,5 @@
 // An instance of a device whose code is a shared library.
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using VirtioUser.Devices;
@@ -6,7 +7,7 @@ using VirtioUser.Host.Instances;
 
 namespace VirtioUser.Host.Plugins;
 
-/// <summary>Passes pings on.</summary>
+/// <summary>Passes pings on, and the end.</summary>
 internal sealed class SharedLibraryInstance : DeviceInstance
 {
     [ThreadStatic]
@@ -15,6 +16,12 @@ internal sealed class SharedLibraryInstance : DeviceInstance
     private readonly SharedLibraryDevice _device;
     private readonly PluginExports _exports;
     private readonly PluginVm _vm;
+    private readonly LibraryAnswer _ping = new(); // the library has one at the most
+    private readonly LibraryAnswer _told = new(); // of the end, from the beginning until on_instance_ending has returned
+    private readonly LibraryAnswer _end = new();
+    private readonly ulong _toldNumber;
+    private ulong _endNumber;
+    private bool _isTold;
     private ILogger? _log;
     private nint _data;
 
@@ -25,6 +32,7 @@ internal sealed class SharedLibraryInstance : DeviceInstance
         (_device, _exports, Context, Instance) = (device, device.Exports, context, context.Instance);
         _vm = context.Plugins ?? throw new InvalidOperationException("This host runs no shared libraries.");
         (Memory, Holds) = _vm.Of(device);
+        _toldNumber = _told.Begin();
     }
 
     /// <summary>The instance in one of whose callbacks this thread is.</summary>
@@ -49,6 +57,9 @@ internal sealed class SharedLibraryInstance : DeviceInstance
         set => Volatile.Write(ref _data, value);
     }
 
+    /// <summary>Whether <c>on_destroy_instance_async</c> has been called, or is about to be. Any thread.</summary>
+    public bool IsEnding => Volatile.Read(ref _endNumber) != 0;
+
     /// <summary>The library's log, out of the budget of this VM.</summary>
     /// <param name="logger">The library's log.</param>
     public ILogger LimitedLog(ILogger logger) => _log ??= _vm.GuestLog.For(logger);
@@ -57,24 +68,32 @@ internal sealed class SharedLibraryInstance : DeviceInstance
     /// <returns>What it returned.</returns>
     public bool Create()
     {
-        var before = s_current;
-        s_current = this;
-        try
+        using (new Callback(this))
         {
-            return _exports.Create(Context.Handle);
+            if (!_exports.Create(Context.Handle))
+            {
+                return false;
+            }
         }
-        finally
+
+        if (_exports.Ending is not null)
         {
-            s_current = before;
+            Context.Ending.UnsafeRegister(static instance => ((SharedLibraryInstance)instance!).Tell(), this);
         }
+
+        return true;
     }
+
+    /// <summary><c>complete_ping</c>, <c>fail_ping</c>. Any thread.</summary>
+    public bool TryCompletePing(ulong ping, uint revents, int? failure) => _ping.TryComplete(ping, revents, failure);
+
+    /// <summary>What <c>complete_destroy</c> does once the handle is nobody's. Any thread.</summary>
+    public void CompleteEnd() => _end.TryComplete(_endNumber, revents: 0);
 
     /// <inheritdoc/>
     public override uint OnPing(in Ping ping)
     {
-        var before = s_current;
-        s_current = this;
-        try
+        using (new Callback(this))
         {
             // The arena stays mapped as long as the callback runs, so its address can be handed on; a ping without bytes gives a null pointer.
             ref var bytes = ref MemoryMarshal.GetReference(ping.Slice(0, ping.Length == 0 ? 0 : 1));
@@ -82,25 +101,85 @@ internal sealed class SharedLibraryInstance : DeviceInstance
                 ? sized(Context.Handle, ping.Metadata, ping.PhysicalAddress, ref bytes, ping.Length, ping.Events)
                 : _exports.Ping(Context.Handle, ping.Metadata, ping.PhysicalAddress, ref bytes, ping.Events);
         }
-        finally
+    }
+
+    /// <inheritdoc/>
+    public override ValueTask<uint> OnPingAsync(AsyncPing ping, CancellationToken cancellationToken)
+    {
+        if (_exports.PingAsync is not { } begin)
         {
-            s_current = before;
+            return base.OnPingAsync(ping, cancellationToken);
+        }
+
+        using (new Callback(this))
+        {
+            // As above, and until the ping is complete.
+            ref var bytes = ref MemoryMarshal.GetReference(ping.Slice(0, ping.Length == 0 ? 0 : 1));
+            begin(Context.Handle, _ping.Begin(), ping.Metadata, ping.PhysicalAddress, ref bytes, ping.Length, ping.Events);
+            return _ping.Answer;
         }
     }
 
     /// <inheritdoc/>
-    protected override void Dispose(bool disposing)
+    [SuppressMessage("Usage", "CA2215:Dispose methods should call base class dispose", Justification = "It has nothing to dispose of, and the end may come later.")]
+    public override ValueTask DisposeAsync()
     {
-        var before = s_current;
-        s_current = this;
-        try
+        Tell();
+        return _exports.Ending is null || _told.Completion.IsCompleted ? EndAsync() : EndWhenToldAsync();
+    }
+
+    /// <summary>Tells the library that the instance is about to end; once, by whoever comes first.</summary>
+    private void Tell()
+    {
+        if (_exports.Ending is not { } ending || Interlocked.Exchange(ref _isTold, true))
         {
-            _device.Destroy(this);
+            return;
         }
-        finally
+
+        using (new Callback(this))
         {
-            s_current = before;
-            base.Dispose(disposing);
+            ending(Context.Handle);
         }
+
+        _told.TryComplete(_toldNumber, revents: 0);
+    }
+
+    // Another thread is telling it: goes on there.
+    private async ValueTask EndWhenToldAsync()
+    {
+        await _told.Completion.ConfigureAwait(false);
+        await EndAsync().ConfigureAwait(false);
+    }
+
+    private ValueTask EndAsync()
+    {
+        using (new Callback(this))
+        {
+            _device.EndMappings(this);
+            if (_exports.DestroyAsync is { } begin)
+            {
+                Volatile.Write(ref _endNumber, _end.Begin());
+                begin(Context.Handle);
+                return _end.Completion;
+            }
+
+            _exports.Destroy(Context.Handle);
+            _device.Forget(this);
+            return ValueTask.CompletedTask;
+        }
+    }
+
+    /// <summary>While a function of the library runs on this thread.</summary>
+    private readonly ref struct Callback : IDisposable
+    {
+        private readonly SharedLibraryInstance? _before;
+
+        public Callback(SharedLibraryInstance instance)
+        {
+            _before = s_current;
+            s_current = instance;
+        }
+
+        public void Dispose() => s_current = _before;
     }
 }

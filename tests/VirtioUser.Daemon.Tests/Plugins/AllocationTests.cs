@@ -20,7 +20,9 @@ public sealed class AllocationTests : IDisposable
     [Theory]
     [InlineData("test_device_in_c", TestDevices.ManyVersionsInC)] // with the size
     [InlineData("mapping_device", TestDevices.Mapping)] // the bare draft
-    public async Task A_hundred_thousand_pings_allocate_less_than_a_byte_each(string library, uint number)
+    [InlineData("answering_device", TestDevices.Answering, (ulong)AnsweringDevice.Operation.AtOnce << 56)]
+    [InlineData("answering_device", TestDevices.Answering, (ulong)AnsweringDevice.Operation.Soon << 56)] // by another thread
+    public async Task A_hundred_thousand_pings_allocate_less_than_a_byte_each(string library, uint number, ulong metadata = 0)
     {
         await using var daemon = await DaemonProcess.ListenAsync(
             _folder.SocketPath, "--device", await NativeDevices.GetAsync(library), "--device", BuildOutput.TestDevice);
@@ -28,7 +30,7 @@ public sealed class AllocationTests : IDisposable
         using var probe = source.Open();
         using var device = source.Open(number);
         using var memory = device.Allocate(4096);
-        var ping = new PingRequest(memory, 8, 16, number == TestDevices.Mapping ? 0 : TestDevices.Metadata(TestOperation.Length));
+        var ping = new PingRequest(memory, 8, 16, number == TestDevices.ManyVersionsInC ? TestDevices.Metadata(TestOperation.Length) : metadata);
         void Ping(int count)
         {
             for (var i = 0; i < count; i++)

@@ -1,6 +1,9 @@
 // Shared libraries that the daemon loads, and those with which it does not start.
 using NativeDevice;
+using VirtioUser.Daemon.Tests.Direct;
 using VirtioUser.Daemon.Tests.Support;
+using VirtioUser.Guest;
+using VirtioUser.Protocol;
 
 namespace VirtioUser.Daemon.Tests.Plugins;
 
@@ -34,6 +37,53 @@ public sealed class LibraryTests : IDisposable
 
         Assert.Equal(["1234:0001:01 answered 1: Hello from the guest!", "1234:0001:01 answered 1: Hello from the guest!"], answers);
     }
+
+    /// <summary>The longest delay is longer than this waits for anything.</summary>
+    [Fact]
+    public async Task The_example_that_answers_later_does_and_lets_go_of_what_is_open_at_the_end()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(
+            _folder.SocketPath, "--log-level", "Debug", "--device", await NativeDevices.GetAsync("delay"));
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        var device = VirtioUserDevice.Open(0x1234, 0x0005, source: source);
+        using (var other = VirtioUserDevice.Open(0x1234, 0x0005, source: source))
+        {
+            var open = device.PingAsync(new PingRequest(60_000), TestContext.Current.CancellationToken);
+            foreach (var delay in new ulong[] { 0, 10, 1 })
+            {
+                Assert.Equal(1u, other.Call(new PingRequest(delay)));
+            }
+
+            Assert.Equal(Revents.FailedWith(1), Assert.Throws<PingFailedException>(() => other.Call(new PingRequest(60_001))).Revents);
+            Assert.False(open.IsCompleted);
+            device.Send(new PingRequest(60_000), TestContext.Current.CancellationToken); // comes after the end has begun
+            device.Dispose();
+            await daemon.LineAsync("Instance 1 of 1234:0005:01 ended");
+        }
+
+        await daemon.AssertStopsAsync();
+    }
+
+    [Fact]
+    public async Task A_library_of_the_first_version_works_as_it_did()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, "--device", await NativeDevices.GetAsync("first_device"));
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        for (var ended = 0u; ended < 3; ended++)
+        {
+            using var device = VirtioUserDevice.Open(0x5655, 0x7E60, source: source);
+            using var memory = device.Allocate(4096);
+            Assert.Equal(100 + ended, device.Call(new PingRequest(memory, 7)));
+            Assert.Equal(7u, device.ReadEvent(TestContext.Current.CancellationToken));
+            Assert.Equal(1, memory.Span[0]);
+        }
+
+        await daemon.AssertStopsAsync();
+    }
+
+    [Fact]
+    public async Task A_library_that_could_not_complete_what_it_begins_is_refused() => await AssertRefusedAsync(
+        [await NativeDevices.GetAsync("mute_device")], "libmute_device.so exports on_instance_ping_async, but not virtio_user_plugin_init");
 
     [Fact]
     public async Task Functions_that_are_missing_are_named() => await AssertRefusedAsync(

@@ -91,6 +91,35 @@ public sealed class SessionTests : IDisposable
         await daemon.AssertStopsAsync();
     }
 
+    /// <summary>A thread of the library sends an event for the one, and is waited for by the other.</summary>
+    [Fact]
+    public async Task A_vm_that_blocks_its_call_descriptor_does_not_hold_the_library()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, "--device", await NativeDevices.GetAsync("holding_device"));
+        using var hostile = TestDriver.Boot(_folder.SocketPath);
+        using var other = TestDriver.Boot(_folder.SocketPath);
+        var (sender, waiter) = (hostile.Create(TestDevices.Holding), other.Create(TestDevices.Holding));
+        var shared = hostile.Allocate(sender, 4096);
+        Assert.Equal(1u, hostile.Call(Ask(sender, HoldingDevice.Operation.Hold, shared)));
+        Assert.Equal(1u, hostile.Call(Ask(sender, HoldingDevice.Operation.PokeLater)));
+        Calls.Block(hostile.Vm.Events.Call);
+        hostile.Vm.Events.Driver.EnableCalls();
+
+        Assert.Equal(1u, other.Call(Ask(waiter, HoldingDevice.Operation.Write)));
+        Assert.Equal(1u, other.Call(Ask(waiter, HoldingDevice.Operation.Join)));
+
+        Assert.True(SpinWait.SpinUntil(() => DaemonMemory.IsSignalling(daemon.Id), Patience.Limit), "no thread of the daemon came to call");
+
+        static PingMessage Ask(ulong instance, HoldingDevice.Operation operation, SharedObject? shared = null) => new()
+        {
+            InstanceHandle = instance,
+            Metadata = HoldingDevice.Metadata(operation, slot: 1, value: 9),
+            ShmId = shared?.Id ?? 0,
+            ShmSize = shared?.Size ?? 0,
+            Events = 1,
+        };
+    }
+
     /// <summary>What is mapped and held goes with its VM; the next one can do the same at the same place.</summary>
     [Theory]
     [InlineData(false)]

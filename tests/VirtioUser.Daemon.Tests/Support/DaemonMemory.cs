@@ -54,6 +54,9 @@ internal static class DaemonMemory
     /// <summary>Waits until there are at most as many threads.</summary>
     public static void WaitForThreads(int process, int most) => WaitFor(() => Threads(process) <= most, true, $"at most {most} threads");
 
+    /// <summary>How many threads of a name there are.</summary>
+    public static int Threads(int process, string name) => Calls(process, name).Count();
+
     /// <summary>How many mappings of guest memory there are.</summary>
     public static int GuestMappings(int process) => Mappings(process, "/memfd:guest-ram").Count();
 

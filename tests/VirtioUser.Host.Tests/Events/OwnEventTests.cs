@@ -80,6 +80,27 @@ public class OwnEventTests
     }
 
     [Fact]
+    public void A_guest_that_holds_signals_holds_no_thread_of_a_device()
+    {
+        const int Events = 1000;
+        using var host = NewHost(new HostOptions { MaxOwnEventsWaiting = Events });
+        var handle = host.Open();
+        host.Events.HoldSignals();
+
+        for (var i = 0; i < Events; i++)
+        {
+            Assert.True(_contexts[0].TrySendEvent(1)); // on this thread, which would be held
+        }
+
+        host.Events.WaitForHeldSignal();
+        Assert.True(_contexts[0].SendEventAsync(2, TestContext.Current.CancellationToken).AsTask().IsCompletedSuccessfully);
+        host.Ping(handle, 7, events: 1); // its answer's signal is held too
+        Assert.Empty(host.Events.Seen);
+        host.Events.ReleaseSignals();
+        Assert.Equal([.. Enumerable.Repeat(Own(1), Events), Own(2), 7u], host.Events.WaitFor(handle, Events + 2));
+    }
+
+    [Fact]
     public void Own_events_do_not_take_the_place_of_answers()
     {
         using var host = NewHost(new HostOptions { MaxOwnEventsWaiting = 2, MaxAnswersWaiting = 100 }, eventBuffers: 0);

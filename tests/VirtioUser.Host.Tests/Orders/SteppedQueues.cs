@@ -100,6 +100,7 @@ internal sealed class SteppedPings(SteppedWaiter waiter) : IPingQueue
 internal sealed class SteppedEvents(SteppedWaiter waiter, int buffers) : IEventQueue
 {
     private int _buffers = buffers;
+    private bool _isSignalDue;
     private bool _armed;
 
     /// <summary>Touching it is a fault.</summary>
@@ -107,6 +108,9 @@ internal sealed class SteppedEvents(SteppedWaiter waiter, int buffers) : IEventQ
 
     /// <summary>What the guest has got.</summary>
     public List<EventMessage> Put { get; } = [];
+
+    /// <summary>How much of it the guest was told of.</summary>
+    public int Told { get; private set; }
 
     public bool HasMore => false;
 
@@ -143,9 +147,19 @@ internal sealed class SteppedEvents(SteppedWaiter waiter, int buffers) : IEventQ
         return true;
     }
 
-    public bool MustSignal() => true;
+    /// <summary>As with VIRTIO_F_EVENT_IDX: once, until the guest was told and looks again.</summary>
+    public bool MustSignal()
+    {
+        var must = Put.Count > Told && !_isSignalDue;
+        _isSignalDue |= must;
+        return must;
+    }
 
-    public void Signal() => Order.Stop();
+    public void Signal()
+    {
+        Order.Stop();
+        (Told, _isSignalDue) = (Put.Count, false);
+    }
 }
 
 /// <summary>What workers wait for, without threads of a pool. What was posted is taken over at once.</summary>
