@@ -48,7 +48,7 @@ public sealed class DeviceModel : IWork
         Counters = counters;
         _objects = new ObjectTable(arena, Counters, guestLog);
         _places = new InstancePlaces(options.MaxInstances);
-_events = new EventLane(_places, options, Counters, workers);
+        _events = new EventLane(_places, options, Counters, workers);
         _lane = new Lane<PingSchedule>(new PingSchedule(options, Counters));
         _runner = new PingRunner(_lane, _events, _places, _objects, arena, Counters, guestLog, logger);
         _work = new PingWork(_lane, _runner, _events, workers);
