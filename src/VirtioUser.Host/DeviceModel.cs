@@ -22,7 +22,7 @@ public sealed class DeviceModel : IWork
 {
     private readonly Lane<PingSchedule> _lane;
     private readonly PingRunner _runner;
-    private readonly EventLane _events;
+    private readonly EventOutbox _events;
     private readonly PingWork _work;
     private readonly InstanceLife _life;
     private readonly InstancePlaces _places;
@@ -48,7 +48,7 @@ public sealed class DeviceModel : IWork
         Counters = counters;
         _objects = new ObjectTable(arena, Counters, guestLog);
         _places = new InstancePlaces(options.MaxInstances);
-        _events = new EventLane(_places, options, Counters, workers);
+        _events = new EventOutbox(_places, options, Counters, workers);
         _lane = new Lane<PingSchedule>(new PingSchedule(options, Counters));
         _runner = new PingRunner(_lane, _events, _places, _objects, arena, Counters, guestLog, logger);
         _work = new PingWork(_lane, _runner, _events, workers);

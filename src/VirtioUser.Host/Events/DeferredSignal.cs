@@ -7,7 +7,7 @@ namespace VirtioUser.Host.Events;
 /// Has a worker signal one guest and send what is left, for threads that may wait for nothing. However often that is asked for, at most one
 /// worker is held by the guest's descriptor. Any thread.
 /// </summary>
-internal sealed class DeferredSignal(EventLane lane, WorkerPool workers) : IWork
+internal sealed class DeferredSignal(EventOutbox outbox, WorkerPool workers) : IWork
 {
     private long _asked; // more than 0 from the first request until the last one is done
 
@@ -27,7 +27,7 @@ internal sealed class DeferredSignal(EventLane lane, WorkerPool workers) : IWork
         do
         {
             done = Volatile.Read(ref _asked);
-            lane.SignalOwed();
+            outbox.SignalOwed();
             Seam.Pass();
         }
         while (Interlocked.Add(ref _asked, -done) != 0);

@@ -10,7 +10,7 @@ namespace VirtioUser.Host.Instances;
 
 /// <summary>The host's side of <see cref="InstanceContext"/>.</summary>
 internal sealed class HostInstanceContext(
-    Instance instance, ILogger logger, EventLane events, ObjectTable objects, PluginVm? plugins) : InstanceContext
+    Instance instance, ILogger logger, EventOutbox events, ObjectTable objects, PluginVm? plugins) : InstanceContext
 {
     /// <summary>The instance.</summary>
     public Instance Instance => instance;

@@ -16,7 +16,7 @@ internal sealed class InstanceLife(
     PingWork work,
     PingRunner runner,
     InstancePlaces places,
-    EventLane events,
+    EventOutbox events,
     ObjectTable objects,
     WorkerPool workers,
     HostCounters counters,

@@ -12,7 +12,7 @@ namespace VirtioUser.Host.Pings;
 /// <summary>The callbacks' side of the ping queue. Any thread; one thread at a time for each instance.</summary>
 internal sealed class PingRunner(
     Lane<PingSchedule> lane,
-    EventLane events,
+    EventOutbox events,
     InstancePlaces places,
     ObjectTable objects,
     IArenaMemory arena,

@@ -14,11 +14,11 @@ internal sealed class PingWork : IWork
 
     private readonly Lane<PingSchedule> _lane;
     private readonly PingRunner _runner;
-    private readonly EventLane _events;
+    private readonly EventOutbox _events;
     private readonly WorkerPool _workers;
     private readonly CalledWork _called;
 
-    public PingWork(Lane<PingSchedule> lane, PingRunner runner, EventLane events, WorkerPool workers)
+    public PingWork(Lane<PingSchedule> lane, PingRunner runner, EventOutbox events, WorkerPool workers)
     {
         (_lane, _runner, _events, _workers) = (lane, runner, events, workers);
         _called = new CalledWork(this);

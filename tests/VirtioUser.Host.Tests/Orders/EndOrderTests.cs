@@ -7,7 +7,7 @@ namespace VirtioUser.Host.Tests.Orders;
 public class EndOrderTests(ITestOutputHelper output)
 {
     /// <summary>
-    /// Guards the mark of an abandoned instance, which <c>EventLane.Abandon</c> sets before it resumes who waits for room, and the look at it
+    /// Guards the mark of an abandoned instance, which <c>EventSchedule.Abandon</c> sets before it resumes who waits for room, and the look at it
     /// in <c>TryBeginAnswer</c> under the lock: otherwise the ping waits for good for a guest that is gone.
     /// </summary>
     [Theory]

@@ -32,7 +32,7 @@ public class OwnEventOrderTests(ITestOutputHelper output)
         };
     });
 
-    /// <summary>Guards <c>EventLane.TakeSignal</c>: whoever signals for an answer signals for the own events before it, which have taken the guest's wish.</summary>
+    /// <summary>Guards <c>EventSchedule.TakeSignal</c>: whoever signals for an answer signals for the own events before it, which have taken the guest's wish.</summary>
     [Fact]
     public void An_own_event_against_an_answer() => Explore(order =>
     {
