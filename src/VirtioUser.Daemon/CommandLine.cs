@@ -174,7 +174,7 @@ internal static class CommandLine
             }
             catch (IOException e)
             {
-                await StandardError.WriteLineAsync(e.Message).ConfigureAwait(false);
+                StandardError.WriteLine($"virtio-userd: {e.Message}");
                 return 1;
             }
 

@@ -2,6 +2,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Virtio;
 using Virtio.Linux;
 using VirtioUser.Daemon.Trying;
 using VirtioUser.Host;
@@ -40,7 +41,7 @@ internal static class DaemonHost
         }
         catch (Exception e) when (e is DeviceLoadException or LinuxException or ArgumentException)
         {
-            await StandardError.WriteLineAsync(e.Message).ConfigureAwait(false);
+            StandardError.WriteLine($"virtio-userd: {e.Message}");
             return 1;
         }
     }
