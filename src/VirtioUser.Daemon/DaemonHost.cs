@@ -25,7 +25,7 @@ internal static class DaemonHost
         try
         {
             // Everything that can be wrong with what was asked for shows here, before anybody can connect.
-            new SharedMapping("virtio-user-arena", options.ArenaSize).Dispose();
+            new SharedMapping("virtio-user-arena", options.Listeners.Select(each => each.Limits).Append(options.Limits).Max(each => each.ArenaSize)).Dispose();
             var loader = new PluginLoader();
             var catalog = new DeviceCatalog(options.Devices.SelectMany(path => DeviceLoader.Load(path, loader)));
             using var listeners = Listeners.Open(options);
