@@ -28,6 +28,7 @@ internal static class DaemonHost
             new SharedMapping("virtio-user-arena", options.Listeners.Select(each => each.Limits).Append(options.Limits).Max(each => each.ArenaSize)).Dispose();
             var loader = new PluginLoader();
             var catalog = new DeviceCatalog(options.Devices.SelectMany(path => DeviceLoader.Load(path, loader)));
+            await RuntimeThreads.StartAsync().ConfigureAwait(false);
             using var listeners = Listeners.Open(options);
             await MetricsLoader.StartAsync(options.MetricsPort).ConfigureAwait(false);
             var host = Build(options, catalog, listeners);
