@@ -1,6 +1,7 @@
 // ./bench [--quick] [--group N]...: measures the project against its floors and its peers.
 using System.CommandLine;
 using Spectre.Console;
+using Virtio;
 using VirtioUser.Benchmarks;
 using VirtioUser.Benchmarks.Groups;
 using VirtioUser.Benchmarks.Peers;
@@ -36,7 +37,7 @@ command.SetAction(async (parsed, cancellation) =>
     }
     catch (SetupException e)
     {
-        await Console.Error.WriteLineAsync(e.Message);
+        StandardError.WriteLine(e.Message);
         return 2;
     }
 });
@@ -57,7 +58,7 @@ peer.SetAction(async parsed =>
     }
 });
 command.Subcommands.Add(peer);
-return await command.Parse(args).InvokeAsync();
+return await command.Parse(args).InvokeGuardedAsync();
 
 // Tables are wide: into a file or a pipe go lines that nobody wraps.
 static IAnsiConsole OpenConsole()

@@ -47,7 +47,7 @@ public sealed partial class BackEnd
             throw new VhostUserException($"SET_VRING_BASE: an index of {message.Number} for split ring {message.Index}.");
         }
 
-        vring.Base = (ushort)message.Number;
+        vring.Tell((ushort)message.Number);
         StartIfReady(vring);
     }
 
@@ -196,6 +196,10 @@ public sealed partial class BackEnd
         {
             throw new VhostUserException($"Ring {vring.Index} cannot start: {failure.Message}", failure);
         }
+
+        // These run already, for a driver that turns out to be a new one.
+        List<Vring> begun = _state is { Started: true, MayBeFresh: true } && vring.BeginsAnew ? [.. _state.Vrings.Where(each => each.Started is not null)] : [];
+        begun.ForEach(StopRing);
         if (!_state.Started)
         {
             StartDevice();
@@ -204,12 +208,19 @@ public sealed partial class BackEnd
         vring.Started = new StartedQueue(vring.Index, queue, vring.Kick, vring.Call, vring.Error);
         vring.Unmute();
         _device.QueueStarted(vring.Started);
+        begun.ForEach(StartIfReady);
     }
 
+    /// <summary>
+    /// Starts the device, for a new driver as far as the positions say by now: a front-end may tell them ring by ring, each when
+    /// another runs already. What a ring keeps from its stop says nothing of who starts it.
+    /// </summary>
     private void StartDevice()
     {
-        var fresh = _state.Vrings.All(vring => vring.Base is null or 0);
+        var goesOn = _state.Vrings.Any(vring => vring.GoesOn);
+        var fresh = _state.Vrings.All(vring => vring.Base is null or 0) || (!goesOn && _state.Vrings.Any(vring => vring.BeginsAnew));
         _state.Started = true;
+        _state.MayBeFresh = !goesOn && !fresh; // where the first ring had stopped at 0, the next one tells
         _device.Started(new DeviceStart(fresh, _state.Features, _state.Memory));
         _mapper.DeviceStarted(_state.Memory, _state.Has(ProtocolFeatures.SharedMemory));
     }
@@ -242,8 +253,7 @@ public sealed partial class BackEnd
     {
         vring.Mute();
         _device.QueueStopping(vring.Index);
-        vring.Base = started.Queue.LastAvailable;
-        vring.Started = null;
+        vring.StopAt(started.Queue.LastAvailable);
     }
 
     private void StopAll()

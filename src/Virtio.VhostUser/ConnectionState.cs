@@ -30,6 +30,9 @@ internal sealed class ConnectionState : IDisposable
     /// <summary>Whether the driver has started the device: at least one ring has started since all had stopped.</summary>
     internal bool Started { get; set; }
 
+    /// <summary>Whether the device was started as for the driver before, though no position has shown that it is that one.</summary>
+    internal bool MayBeFresh { get; set; }
+
     internal bool Has(ProtocolFeatures feature) => (ProtocolFeatures & feature) != 0;
 
     /// <summary>Closes every descriptor and mapping. All rings must have stopped.</summary>

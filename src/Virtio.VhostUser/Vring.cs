@@ -10,13 +10,22 @@ namespace Virtio.VhostUser;
 /// </summary>
 internal sealed class Vring(int index, SignalHelper signals) : IDisposable
 {
+    private bool _told;
+    private ushort _stoppedAt;
+
     internal int Index => index;
 
     /// <summary>Number of descriptors; 0 until told.</summary>
     internal ushort Size { get; set; }
 
-    /// <summary>The available index from which to go on; null until told.</summary>
-    internal ushort? Base { get; set; }
+    /// <summary>The available index from which to go on: what the front-end told, or where the ring stopped since; null until one of them.</summary>
+    internal ushort? Base { get; private set; }
+
+    /// <summary>Whether the front-end has told a position since the ring stopped, from which a driver goes on.</summary>
+    internal bool GoesOn => _told && Base != 0;
+
+    /// <summary>Whether the front-end has told the position 0 since the ring stopped elsewhere: only a new driver does that.</summary>
+    internal bool BeginsAnew => _told && Base == 0 && _stoppedAt != 0;
 
     /// <summary>The guest addresses of the rings (its size is not used); null until told.</summary>
     internal QueueLayout? Addresses { get; set; }
@@ -31,6 +40,16 @@ internal sealed class Vring(int index, SignalHelper signals) : IDisposable
 
     /// <summary>The queue that the device works on; null while the ring is stopped.</summary>
     internal StartedQueue? Started { get; set; }
+
+    /// <summary>The front-end tells the position. The ring must have stopped.</summary>
+    internal void Tell(ushort position) => (Base, _told) = (position, true);
+
+    /// <summary>The ring stops where it is.</summary>
+    internal void StopAt(ushort position)
+    {
+        (Base, _stoppedAt, _told) = (position, position, false);
+        Started = null;
+    }
 
     internal void ReplaceKick(EventFd? kick)
     {

@@ -48,7 +48,7 @@ internal sealed class BackEndService : IHostedService, IDisposable
         _workers = new WorkerPool(kicks, _deviceLog.For(loggers.CreateLogger<WorkerPool>()));
         _services = listeners.All.ToDictionary(
             each => each,
-            each => new VmServices(options, bounds, catalog, each.Totals, new LogBudgets(loggers, unlimited), loggers, _workers, kicks, trace));
+            each => new VmServices(options, each.Limits, bounds, catalog, each.Totals, new LogBudgets(loggers, unlimited), loggers, _workers, kicks, trace));
         _ownNames = [.. listeners.All.Where(each => each.Socket.IsListening).Select(each => each.Socket.Name)];
         _connections = new ConnectionTable(options.MaxConnections, options.YieldAfter);
     }
@@ -73,7 +73,7 @@ internal sealed class BackEndService : IHostedService, IDisposable
         foreach (var listener in _listeners.All)
         {
             Log.Listening(
-                _logger, listener.Address, listener.Name, _options.ArenaSize,
+                _logger, listener.Address, listener.Name, listener.Limits.ArenaSize,
                 $"-device vhost-user-test-device-pci,virtio-id={_options.VirtioId},num_vqs=4,vq_size=128,config_size=64,chardev=ID");
         }
 

@@ -14,9 +14,6 @@ internal static class CommandLine
 
     private const int MostConnections = 4096;
 
-    // Less than a guest needs is a mistake; more than a quarter of what a process can address leaves too little for the old table and the new one.
-    private const ulong MinGuestMemory = 1UL << 20, MaxGuestMemory = 32 * ByteSize.TiB;
-
     /// <summary>Makes the command.</summary>
     /// <param name="run">Runs the daemon; returns the exit code.</param>
     /// <param name="printCapabilities">Prints what the daemon can do; returns the exit code.</param>
@@ -25,8 +22,9 @@ internal static class CommandLine
         Option<string[]> socketPath = new("--socket-path")
         {
             Description = "Listen on this Unix socket, under a name or the file's; may be repeated. Not with --fd. " +
-                "A '=' before the first '/' ends a name: begin such a path with ./",
-            HelpName = "[NAME=]PATH",
+                "Its connections can have limits of their own: arena-size=SIZE, max-guest-memory=SIZE, trust-front-end=on|off. " +
+                "A '=' before the first '/' ends a name: begin such a path with ./ Write a comma in a path twice.",
+            HelpName = "[NAME=]PATH[,OPTION=VALUE]...",
         };
         Option<int?> fd = new("--fd")
         {
@@ -86,7 +84,7 @@ internal static class CommandLine
             {
                 result.AddError("Give either --socket-path=PATH or --fd=N.");
             }
-            else if (result.GetResult(socketPath) is { } given && ReadListeners(given, out var error) is null)
+            else if (result.GetResult(socketPath) is { } given && ReadListeners(given, new(), out var error) is null)
             {
                 result.AddError(error!);
             }
@@ -97,29 +95,37 @@ internal static class CommandLine
         });
         command.SetAction((result, cancellation) => result.GetValue(capabilities)
             ? Task.FromResult(printCapabilities())
-            : run(
-                common.Read(result) with
-                {
-                    Listeners = result.GetResult(socketPath) is { } given ? ReadListeners(given, out _)! : [],
-                    Descriptor = result.GetValue(fd),
-                    VirtioId = result.GetValue(virtioId),
-                    MaxConnections = result.GetValue(maxConnections)!.Value,
-                    MaxGuestMemory = result.GetValue(maxGuestMemory) ?? DefaultGuestMemory(result.GetValue(maxConnections)!.Value),
-                    TrustFrontEnd = result.GetValue(trustFrontEnd),
-                    YieldAfter = TimeSpan.FromSeconds(result.GetValue(yieldAfter)!.Value),
-                },
-                cancellation));
+            : run(Read(result), cancellation));
         return command;
+
+        DaemonOptions Read(ParseResult result)
+        {
+            var options = common.Read(result);
+            var limits = options.Limits with
+            {
+                MaxGuestMemory = result.GetValue(maxGuestMemory) ?? DefaultGuestMemory(result.GetValue(maxConnections)!.Value),
+                TrustFrontEnd = result.GetValue(trustFrontEnd),
+            };
+            return options with
+            {
+                Listeners = result.GetResult(socketPath) is { } given ? ReadListeners(given, limits, out _)! : [],
+                Descriptor = result.GetValue(fd),
+                Limits = limits,
+                VirtioId = result.GetValue(virtioId),
+                MaxConnections = result.GetValue(maxConnections)!.Value,
+                YieldAfter = TimeSpan.FromSeconds(result.GetValue(yieldAfter)!.Value),
+            };
+        }
     }
 
     /// <summary>Reads all addresses.</summary>
     /// <returns>Null if one of them is none, or two have the same name; then there is an error. Empty where the parser has said so.</returns>
-    private static List<ListenerAddress>? ReadListeners(OptionResult given, out string? error)
+    private static List<ListenerAddress>? ReadListeners(OptionResult given, ConnectionLimits limits, out string? error)
     {
         List<ListenerAddress> all = [];
         foreach (var token in given.Tokens)
         {
-            if (ListenerAddress.Parse(token.Value, out error) is not { } address)
+            if (ListenerAddress.Parse(token.Value, limits, out error) is not { } address)
             {
                 error = $"--socket-path {error}.";
                 return null;
@@ -139,14 +145,14 @@ internal static class CommandLine
     }
 
     /// <summary>What leaves address space for all connections, whatever they show.</summary>
-    private static ulong DefaultGuestMemory(int connections) => Math.Min(ByteSize.TiB, 1UL << (int)ulong.Log2(MaxGuestMemory / (ulong)connections));
+    private static ulong DefaultGuestMemory(int connections) => Math.Min(ByteSize.TiB, 1UL << (int)ulong.Log2(ConnectionLimits.MostGuestMemory / (ulong)connections));
 
     private static ulong? ParseMaxGuestMemory(ArgumentResult result)
     {
         var text = result.Tokens[0].Value;
-        if (!ByteSize.TryParse(text, out var size) || size is < MinGuestMemory or > MaxGuestMemory)
+        if (!ConnectionLimits.TryParseGuestMemory(text, out var size))
         {
-            result.AddError($"--max-guest-memory {text} is not a size from 1M to 32T.");
+            result.AddError($"--max-guest-memory {text} is not {ConnectionLimits.GuestMemorySizes}.");
         }
 
         return size;
@@ -174,16 +180,17 @@ internal static class CommandLine
             }
             catch (IOException e)
             {
-                await StandardError.WriteLineAsync(e.Message).ConfigureAwait(false);
+                StandardError.WriteLine($"virtio-userd: {e.Message}");
                 return 1;
             }
 
             try
             {
+                var options = common.Read(result);
                 return await run(
-                    common.Read(result) with
+                    options with
                     {
-                        Listeners = [new ListenerAddress("try", Path.Combine(folder.FullName, "socket"), IsNamed: false)],
+                        Listeners = [new ListenerAddress("try", Path.Combine(folder.FullName, "socket"), IsNamed: false, options.Limits)],
                         Program = result.GetValue(program),
                         Trace = result.GetValue(trace),
                     },

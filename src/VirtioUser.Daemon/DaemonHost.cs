@@ -2,6 +2,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Virtio;
 using Virtio.Linux;
 using VirtioUser.Daemon.Trying;
 using VirtioUser.Host;
@@ -24,9 +25,10 @@ internal static class DaemonHost
         try
         {
             // Everything that can be wrong with what was asked for shows here, before anybody can connect.
-            new SharedMapping("virtio-user-arena", options.ArenaSize).Dispose();
+            new SharedMapping("virtio-user-arena", options.Listeners.Select(each => each.Limits).Append(options.Limits).Max(each => each.ArenaSize)).Dispose();
             var loader = new PluginLoader();
             var catalog = new DeviceCatalog(options.Devices.SelectMany(path => DeviceLoader.Load(path, loader)));
+            await RuntimeThreads.StartAsync().ConfigureAwait(false);
             using var listeners = Listeners.Open(options);
             await MetricsLoader.StartAsync(options.MetricsPort).ConfigureAwait(false);
             var host = Build(options, catalog, listeners);
@@ -40,7 +42,7 @@ internal static class DaemonHost
         }
         catch (Exception e) when (e is DeviceLoadException or LinuxException or ArgumentException)
         {
-            await StandardError.WriteLineAsync(e.Message).ConfigureAwait(false);
+            StandardError.WriteLine($"virtio-userd: {e.Message}");
             return 1;
         }
     }

@@ -13,14 +13,8 @@ internal sealed record DaemonOptions
     /// <summary>The assemblies and shared libraries with the devices.</summary>
     public IReadOnlyList<string> Devices { get; init; } = [];
 
-    /// <summary>The size of the arena in bytes.</summary>
-    public ulong ArenaSize { get; init; } = ByteSize.GiB;
-
-    /// <summary>The most bytes of guest memory that a front-end may show the daemon.</summary>
-    public ulong MaxGuestMemory { get; init; } = ByteSize.TiB;
-
-    /// <summary>Whether the front-end is trusted not to end the daemon by its memory.</summary>
-    public bool TrustFrontEnd { get; init; }
+    /// <summary>What a connection may have, where its listener has no limits of its own.</summary>
+    public ConnectionLimits Limits { get; init; } = new();
 
     /// <summary>How many connections are served at once, of all listeners together.</summary>
     public int MaxConnections { get; init; } = 128;

@@ -9,7 +9,8 @@ namespace VirtioUser.Daemon;
 /// <param name="address">For messages: where it listens.</param>
 /// <param name="socket">The socket; owned.</param>
 /// <param name="hasTag">Whether metrics show the name.</param>
-internal sealed class Listener(string name, string address, UnixSocket socket, bool hasTag) : IDisposable
+/// <param name="limits">What each of its connections may have.</param>
+internal sealed class Listener(string name, string address, UnixSocket socket, bool hasTag, ConnectionLimits limits) : IDisposable
 {
     /// <summary>The name; unique in the process.</summary>
     public string Name { get; } = name;
@@ -19,6 +20,9 @@ internal sealed class Listener(string name, string address, UnixSocket socket, b
 
     /// <summary>The socket.</summary>
     public UnixSocket Socket { get; } = socket;
+
+    /// <summary>What each of its connections may have.</summary>
+    public ConnectionLimits Limits { get; } = limits;
 
     /// <summary>What its connections have counted.</summary>
     public HostTotals Totals { get; } = new(hasTag ? name : null);

@@ -7,21 +7,49 @@ namespace VirtioUser.Daemon;
 /// <param name="Name">Letters, digits, '-' and '_'.</param>
 /// <param name="Path">The path.</param>
 /// <param name="IsNamed">Whether the name was given, rather than made of the path.</param>
-internal sealed record ListenerAddress(string Name, string Path, bool IsNamed)
+/// <param name="Limits">What each of its connections may have.</param>
+internal sealed record ListenerAddress(string Name, string Path, bool IsNamed, ConnectionLimits Limits)
 {
     /// <summary>The most characters of a name.</summary>
     public const int MaxName = 32;
 
     private const int MaxPath = 107;
 
-    /// <summary>Reads <c>PATH</c> or <c>NAME=PATH</c>.</summary>
+    /// <summary>Reads <c>[NAME=]PATH[,OPTION=VALUE]...</c>.</summary>
     /// <remarks>
-    /// A '=' before the first '/' ends a name. A path that has one there can be written with <c>./</c> before it, so every path can be
-    /// given, and none is taken for something else.
+    /// A '=' before the first '/' ends a name. A path that has one there can be written with <c>./</c> before it, and one with a comma
+    /// with two, as for QEMU; so every path can be given, and none is taken for something else.
     /// </remarks>
     /// <param name="text">What was given.</param>
+    /// <param name="limits">What a connection may have where no option says something else.</param>
     /// <param name="error">Why it is no address, as a part of a sentence; null if it is one.</param>
-    public static ListenerAddress? Parse(string text, out string? error)
+    public static ListenerAddress? Parse(string text, ConnectionLimits limits, out string? error)
+    {
+        const char comma = '\0'; // which no argument has
+
+        var parts = text.Replace(",,", $"{comma}", StringComparison.Ordinal).Split(',').Select(part => part.Replace(comma, ',')).ToList();
+        if (ParseAddress(parts[0], limits, out error) is not { } address)
+        {
+            return null;
+        }
+
+        foreach (var option in parts.Skip(1))
+        {
+            var equals = option.IndexOf('=', StringComparison.Ordinal);
+            var (name, value) = equals < 0 ? (option, "") : (option[..equals], option[(equals + 1)..]);
+            if (address.Limits.With(name, value, out error) is not { } changed)
+            {
+                error = $"{address.Path}: {error}";
+                return null;
+            }
+
+            address = address with { Limits = changed };
+        }
+
+        return address;
+    }
+
+    private static ListenerAddress? ParseAddress(string text, ConnectionLimits limits, out string? error)
     {
         var equals = text.IndexOf('=', StringComparison.Ordinal);
         var isNamed = equals >= 0 && !text.AsSpan(0, equals).Contains('/');
@@ -31,7 +59,7 @@ internal sealed record ListenerAddress(string Name, string Path, bool IsNamed)
             : path.Length == 0 ? text.Length == 0 ? "is empty" : $"{text} has no path behind the '='"
             : Encoding.UTF8.GetByteCount(path) > MaxPath ? $"{path} is too long: the path of a socket has at most {MaxPath} bytes"
             : null;
-        return error is null ? new ListenerAddress(isNamed ? text[..equals] : NameOf(path), path, isNamed) : null;
+        return error is null ? new ListenerAddress(isNamed ? text[..equals] : NameOf(path), path, isNamed, limits) : null;
     }
 
     private static bool IsName(ReadOnlySpan<char> text)

@@ -68,12 +68,12 @@ internal sealed class Listeners : IDisposable
             foreach (var address in options.Listeners)
             {
                 // Who has one listener and gave it no name has metrics without a tag.
-                all.Add(new Listener(address.Name, address.Path, UnixSocket.Listen(address.Path), address.IsNamed || options.Listeners.Count > 1));
+                all.Add(new Listener(address.Name, address.Path, UnixSocket.Listen(address.Path), address.IsNamed || options.Listeners.Count > 1, address.Limits));
             }
 
             if (options.Descriptor is { } number)
             {
-                all.Add(Inherit(number));
+                all.Add(Inherit(number, options.Limits));
             }
 
             return new Listeners(all);
@@ -118,11 +118,11 @@ internal sealed class Listeners : IDisposable
         }
     }
 
-    private static Listener Inherit(int number)
+    private static Listener Inherit(int number, ConnectionLimits limits)
     {
         try
         {
-            return new Listener("fd", $"descriptor {number}", UnixSocket.FromDescriptor(new FileDescriptor(number)), hasTag: false);
+            return new Listener("fd", $"descriptor {number}", UnixSocket.FromDescriptor(new FileDescriptor(number)), hasTag: false, limits);
         }
         catch (LinuxException e)
         {

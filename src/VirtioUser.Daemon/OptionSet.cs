@@ -9,9 +9,6 @@ namespace VirtioUser.Daemon;
 /// <summary>Options of one command, and what they were set to.</summary>
 internal sealed class OptionSet
 {
-    // A VIRTIO shared memory region under 1 GiB can land where the guest maps it uncached.
-    private const ulong MinArenaSize = ByteSize.GiB;
-
     private const int MaxPollMicroseconds = 1000;
 
     private readonly Option<string[]> _devices = new("--device")
@@ -23,7 +20,7 @@ internal sealed class OptionSet
 
     private readonly Option<ulong> _arenaSize = new("--arena-size")
     {
-        Description = "Size of the shared memory, a power of two of at least 1G. Memory is used only where it is touched.",
+        Description = $"Size of the shared memory, {ConnectionLimits.ArenaSizes}. Memory is used only where it is touched.",
         HelpName = "SIZE",
         DefaultValueFactory = _ => ByteSize.GiB,
         CustomParser = ParseArenaSize,
@@ -91,7 +88,7 @@ internal sealed class OptionSet
     public DaemonOptions Read(ParseResult result) => new()
     {
         Devices = result.GetValue(_devices) ?? [],
-        ArenaSize = result.GetValue(_arenaSize),
+        Limits = new ConnectionLimits { ArenaSize = result.GetValue(_arenaSize) },
         EnumerationSpaceId = result.GetValue(_enumerationSpace),
         MetricsPort = result.GetValue(_metricsPort),
         MaxPollTime = TimeSpan.FromMicroseconds(result.GetValue(_pollTime) ?? 0),
@@ -138,9 +135,9 @@ internal sealed class OptionSet
     private static ulong ParseArenaSize(ArgumentResult result)
     {
         var text = result.Tokens[0].Value;
-        if (!ByteSize.TryParse(text, out var size) || size < MinArenaSize || !ulong.IsPow2(size))
+        if (!ConnectionLimits.TryParseArenaSize(text, out var size))
         {
-            result.AddError($"--arena-size {text} is not a power of two of at least 1G.");
+            result.AddError($"--arena-size {text} is not {ConnectionLimits.ArenaSizes}.");
         }
 
         return size;

@@ -103,8 +103,8 @@ internal sealed class VmConnection(VmServices services, UnixSocket socket, IRead
     {
         var options = new BackEndOptions
         {
-            MaxGuestMemory = services.Options.MaxGuestMemory,
-            TrustFrontEnd = services.Options.TrustFrontEnd,
+            MaxGuestMemory = services.Limits.MaxGuestMemory,
+            TrustFrontEnd = services.Limits.TrustFrontEnd,
             OwnNames = ownNames,
         };
         using var backEnd = new BackEnd(socket, session.BackEnd, options);

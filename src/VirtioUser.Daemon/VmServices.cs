@@ -9,6 +9,7 @@ namespace VirtioUser.Daemon;
 
 /// <summary>The parts of the daemon that know nothing of any VM, as one connection sees them.</summary>
 /// <param name="Options">What the daemon was told to do.</param>
+/// <param name="Limits">What a connection of this listener may have.</param>
 /// <param name="Bounds">Bounds of each device model.</param>
 /// <param name="Catalog">The devices.</param>
 /// <param name="Totals">What the device models of this listener have counted.</param>
@@ -18,5 +19,5 @@ namespace VirtioUser.Daemon;
 /// <param name="Kicks">What these wait for.</param>
 /// <param name="Trace">Shows what passes; null if nobody asked for it.</param>
 internal sealed record VmServices(
-    DaemonOptions Options, Host.HostOptions Bounds, DeviceCatalog Catalog, HostTotals Totals, LogBudgets LogBudgets, ILoggerFactory Loggers,
-    WorkerPool Workers, KickWaiter Kicks, Trace? Trace = null);
+    DaemonOptions Options, ConnectionLimits Limits, Host.HostOptions Bounds, DeviceCatalog Catalog, HostTotals Totals, LogBudgets LogBudgets,
+    ILoggerFactory Loggers, WorkerPool Workers, KickWaiter Kicks, Trace? Trace = null);

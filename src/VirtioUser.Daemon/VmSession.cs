@@ -24,7 +24,7 @@ internal sealed class VmSession : IDisposable
     {
         _services = services;
         _logger = services.Loggers.CreateLogger<VmSession>();
-        _arena = new SharedMapping("virtio-user-arena", services.Options.ArenaSize);
+        _arena = new SharedMapping("virtio-user-arena", services.Limits.ArenaSize);
         GuestLog = services.LogBudgets.Begin(services.Loggers);
         BackEnd = new UserBackEnd(services, _arena, GuestLog, driverRuns);
     }

@@ -2,6 +2,7 @@
 using System.CommandLine;
 using Runner;
 using Spectre.Console;
+using Virtio;
 
 ITestGroup[] groups =
 [
@@ -37,24 +38,4 @@ root.SetAction(async (parsed, cancel) =>
     var session = new TestSession(console);
     return await session.RunAsync(chosen, build: !parsed.GetValue(noBuild), everything: all, cancel);
 });
-try
-{
-    return await root.Parse(args).InvokeAsync(new() { EnableDefaultExceptionHandler = false });
-}
-catch (Exception e) when (e is IOException or UnauthorizedAccessException) // the latter where it is closed
-{
-    try
-    {
-        Console.Error.WriteLine($"The output or another file could not be written or read: {e.Message}");
-    }
-    catch (Exception again) when (again is IOException or UnauthorizedAccessException)
-    {
-        // Nobody can be told; the code stands.
-    }
-
-    return 1;
-}
-catch (OperationCanceledException)
-{
-    return 1; // as ever after Ctrl+C
-}
+return await root.Parse(args).InvokeGuardedAsync();

@@ -191,6 +191,8 @@ public sealed class PlayTests(CodecDaemon daemon) : IClassFixture<CodecDaemon>, 
     [InlineData("{0} {1}.missing 2>/dev/full", 1)]
     [InlineData("{0} {1}.missing 2>&-", 1)]
     [InlineData("{0} {1} --nonsense 2>/dev/full", 2)]
+    [InlineData("{0} --help >/dev/full 2>&1", 1)]
+    [InlineData("said=$({0} --help 2>&1 >/dev/full) && exit 9; [[ $said == 'vu-play: The output'*'No space left'* && $said != *$'\n'* ]]", 0)] // one sentence
     public async Task Faults_of_the_standard_streams_are_in_the_exit_code_and_end_nothing_else(string format, int expected)
     {
         var sample = await Sample.GetAsync(Sample.H264);

@@ -2,6 +2,7 @@
 using System.Text.Json;
 using TestDevice.Dependency;
 using Virtio.Linux;
+using Virtio.VhostUser;
 using VirtioUser.Daemon.Tests.Support;
 
 namespace VirtioUser.Daemon.Tests;
@@ -81,17 +82,67 @@ public sealed class ListenerTests : IDisposable
         await daemon.AssertStopsAsync();
     }
 
-    [Fact]
-    public async Task A_path_with_an_equals_sign_can_be_given()
+    [Theory]
+    [InlineData("a=b", "a=b", "a-b")]
+    [InlineData("a,b", "a,,b", "a-b")]
+    [InlineData("a,", "a,,,arena-size=2G", "a-")]
+    public async Task A_path_with_an_equals_sign_or_a_comma_can_be_given(string file, string written, string name)
     {
-        var path = Path.Combine(Path.GetDirectoryName(_folder.SocketPath)!, "a=b");
-        await using var daemon = await DaemonProcess.ListenAsync(path, Device);
-        using (TestVm.Connect(path))
+        var folder = Path.GetDirectoryName(_folder.SocketPath)!;
+        await using var daemon = await DaemonProcess.ListenAsync(Path.Combine(folder, written), Device);
+        using (TestVm.Connect(Path.Combine(folder, file)))
         {
         }
 
-        Assert.Contains(" as a-b;", await daemon.LineAsync("Listening on"), StringComparison.Ordinal);
+        Assert.Contains($" as {name};", await daemon.LineAsync("Listening on"), StringComparison.Ordinal);
         await daemon.AssertStopsAsync();
+    }
+
+    [Fact]
+    public async Task Each_listener_has_an_arena_size_of_its_own()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(
+            _folder.SocketPath, ["--socket-path", $"large={Other},arena-size=4G", "--arena-size", "2G", .. Device]);
+        using var first = TestDriver.Boot(_folder.SocketPath);
+        using var second = TestDriver.Boot(Other);
+
+        Assert.Equal((2UL << 30, 4UL << 30), (first.Vm.ArenaLength, second.Vm.ArenaLength));
+        foreach (var driver in new[] { first, second })
+        {
+            driver.Allocate(driver.Create(), driver.Vm.ArenaLength); // all of it can be had
+        }
+    }
+
+    [Fact]
+    public async Task Each_listener_takes_as_much_guest_memory_as_it_is_told()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath + ",max-guest-memory=1M", ["--socket-path", $"large={Other}", .. Device]);
+        using (var small = TestVm.Connect(_folder.SocketPath))
+        {
+            Assert.Contains("refused", Assert.Throws<VhostUserException>(small.TellMemory).Message, StringComparison.Ordinal);
+        }
+
+        await daemon.LineAsync("at most 1048576 are accepted");
+        using var driver = TestDriver.Boot(Other);
+        Assert.Equal(7u, driver.Call(driver.Create(), TestOperation.Echo, 7));
+    }
+
+    [Theory]
+    [InlineData("trust-front-end=off", "--trust-front-end")]
+    [InlineData("max-guest-memory=1G", "--log-json")]
+    public async Task Each_listener_trusts_its_front_ends_or_not(string limit, string option)
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(
+            $"{_folder.SocketPath},{limit}", ["--socket-path", $"trusted={Other},trust-front-end=on", option, .. Device]);
+        VmOptions options = new() { Sealed = false };
+        using (var doubtful = TestVm.Connect(_folder.SocketPath, options))
+        {
+            Assert.Throws<VhostUserException>(doubtful.TellMemory);
+        }
+
+        await daemon.LineAsync("--trust-front-end");
+        using var driver = TestDriver.Boot(Other, options);
+        Assert.Equal(7u, driver.Call(driver.Create(), TestOperation.Echo, 7));
     }
 
     [Fact]

@@ -114,16 +114,25 @@ public sealed class TurnTests : IDisposable
         }
 
         LimitDescriptors(daemon.Id, "1024:");
-        try
+        AssertServes(2);
+        await daemon.AssertStopsAsync();
+    }
+
+    /// <summary>Guards <c>RuntimeThreads</c>: the end of the connection is the first work for the runtime's thread pool.</summary>
+    [Fact]
+    public async Task A_connection_that_ends_while_no_descriptor_is_left_ends_that_one_alone()
+    {
+        await using var daemon = await DaemonProcess.ListenAsync(_folder.SocketPath, ["--device", BuildOutput.TestDevice]);
+        using (var driver = TestDriver.Boot(_folder.SocketPath))
         {
-            AssertServes(2);
-        }
-        catch (Virtio.VhostUser.VhostUserException e)
-        {
-            // The runtime may have wanted a descriptor meanwhile; its last words tell.
-            Assert.Fail($"{e.Message} The daemon said:\n{string.Join('\n', daemon.ErrorLines)}");
+            Assert.Equal(1u, driver.Call(driver.Create(), TestOperation.Echo, 1));
+            LimitDescriptors(daemon.Id, "8:");
         }
 
+        await daemon.LineAsync("The front-end disconnected");
+        DaemonMemory.WaitForArenas(daemon.Id, 0);
+        LimitDescriptors(daemon.Id, "1024:");
+        AssertServes(2);
         await daemon.AssertStopsAsync();
     }
 

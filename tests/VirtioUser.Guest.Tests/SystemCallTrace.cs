@@ -18,7 +18,9 @@ internal readonly partial record struct SystemCall(int Number, ulong SecondArgum
         // PID/task/TID
         var thread = Path.GetFileName(Directory.ResolveLinkTarget("/proc/thread-self", returnFinalTarget: false)!.FullName);
         File.WriteAllText(Event + "/filter", $"common_pid == {thread}");
-        File.WriteAllText(Tracing + "/trace", "");
+        // Only opening the trace with O_TRUNC would empty it, and .NET truncates what it has opened.
+        var mark = Guid.NewGuid().ToString("N");
+        File.WriteAllText(Tracing + "/trace_marker", mark);
         File.WriteAllText(Event + "/enable", "1");
         try
         {
@@ -29,9 +31,10 @@ internal readonly partial record struct SystemCall(int Number, ulong SecondArgum
             File.WriteAllText(Event + "/enable", "0");
         }
 
+        var trace = File.ReadAllText(Tracing + "/trace");
         return
         [
-            .. Line().Matches(File.ReadAllText(Tracing + "/trace")).Select(match => new SystemCall(
+            .. Line().Matches(trace[trace.LastIndexOf(mark, StringComparison.Ordinal)..]).Select(match => new SystemCall(
                 int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture),
                 ulong.Parse(match.Groups[2].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture))),
         ];

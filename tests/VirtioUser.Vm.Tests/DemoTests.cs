@@ -108,12 +108,16 @@ public sealed class DemoTests
         Assert.Equal((2, "--bogus is no option: see --help. A file of such a name goes behind --."), (code, output.Trim()));
     }
 
-    [Fact]
-    public async Task An_output_that_is_full_gets_one_sentence()
+    [Theory]
+    [InlineData("VirtioUser.Demo", "--no-vm")]
+    [InlineData("VirtioUser.Demo", "--help")]
+    [InlineData("VirtioUser.Vm", "--help")]
+    [InlineData("VirtioUser.Vm", "run --help")]
+    public async Task An_output_that_is_full_gets_one_sentence(string program, string arguments)
     {
         List<string> lines = [];
         var code = await ChildProcess.RunAsync(
-            "sh", ["-c", "exec dotnet \"$0\" --no-vm >/dev/full", BuildOutput.PathOf("VirtioUser.Demo", "VirtioUser.Demo.dll")], new() { Error = lines.Add }, Cancelled);
+            "sh", ["-c", $"exec dotnet \"$0\" {arguments} >/dev/full", BuildOutput.PathOf(program, $"{program}.dll")], new() { Error = lines.Add }, Cancelled);
         Assert.Equal(1, code);
         Assert.Contains("No space left", Assert.Single(lines), StringComparison.Ordinal);
     }

@@ -1,11 +1,12 @@
 // Takes files through two devices of the host and proves the results with tools that are not ours.
 using System.Globalization;
+using Virtio;
 using VirtioUser.Demo.Guest;
 using VirtioUser.Guest;
 
 if (args.Length == 0)
 {
-    Console.Error.WriteLine("usage: VirtioUser.Demo.Guest FILE...");
+    StandardError.WriteLine("usage: VirtioUser.Demo.Guest FILE...");
     return 2;
 }
 
@@ -35,7 +36,7 @@ try
 }
 catch (Exception e) when (e is IOException or UnauthorizedAccessException or ProofException)
 {
-    Console.Error.WriteLine(e.Message);
+    StandardError.WriteLine(e.Message);
     return 1;
 }
 

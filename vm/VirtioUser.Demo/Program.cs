@@ -38,28 +38,16 @@ command.SetAction(async (parsed, cancellation) =>
 using EndSignals signals = new();
 try
 {
-    return await command.Parse(args).InvokeAsync(new() { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false }, signals.Token);
+    return await command.Parse(args).InvokeGuardedAsync(configuration: new() { ProcessTerminationTimeout = null }, cancellation: signals.Token);
 }
 catch (OperationCanceledException) when (signals.Token.IsCancellationRequested)
 {
     return signals.ExitCode;
 }
-catch (Exception e) when (e is IOException or UnauthorizedAccessException) // the latter where it is closed
-{
-    return Fail(1, $"The output or another file could not be written or read: {e.Message}");
-}
 
 static int Fail(int code, string message)
 {
-    try
-    {
-        Console.Error.WriteLine(message);
-    }
-    catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-    {
-        // Nobody can be told; the code stands.
-    }
-
+    StandardError.WriteLine(message);
     return code;
 }
 

@@ -1,6 +1,7 @@
 // The command line: prepares the stock VM, and boots it to run commands in it.
 using System.CommandLine;
 using Spectre.Console;
+using Virtio;
 using VirtioUser.Vm;
 
 Option<string> guest = new("--guest") { Description = "The guest's Debian release.", DefaultValueFactory = _ => new GuestImageOptions().Suite };
@@ -55,7 +56,7 @@ run.SetAction((parsed, cancel) => Guarded(async () =>
     return code;
 }));
 
-return await new RootCommand("The stock VM that the demo and the tests use.") { prepare, run }.Parse(args).InvokeAsync();
+return await new RootCommand("The stock VM that the demo and the tests use.") { prepare, run }.Parse(args).InvokeGuardedAsync();
 
 GuestImageOptions Image(ParseResult parsed) => new() { Suite = parsed.GetValue(guest)! };
 
@@ -74,7 +75,7 @@ static async Task<int> Guarded(Func<Task<int>> action)
     }
     catch (Exception e) when (e is SetupException or VirtualMachineException)
     {
-        await Console.Error.WriteLineAsync(e.Message);
+        StandardError.WriteLine(e.Message);
         return 2;
     }
 }

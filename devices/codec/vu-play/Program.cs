@@ -1,5 +1,6 @@
 // vu-play FILE: decodes a video by the codec device, in a guest or straight through a daemon's socket.
 using System.CommandLine.Invocation;
+using Virtio;
 using Virtio.Linux;
 using VirtioUser.Codec;
 using VirtioUser.Codec.Play;
@@ -11,11 +12,11 @@ const int failure = 1, usage = 2;
 var command = CommandLine.Create(Play).Parse(args);
 if (command.Action is ParseErrorAction)
 {
-    StandardStreams.WriteError($"vu-play: {command.Errors[0].Message} See --help.");
+    StandardError.WriteLine($"vu-play: {command.Errors[0].Message} See --help.");
     return usage;
 }
 
-return command.Invoke();
+return await command.InvokeGuardedAsync("vu-play: ");
 
 static int Play(PlayOptions options)
 {
@@ -75,7 +76,7 @@ static int Decode(PlayOptions options)
         }
         else
         {
-            StandardStreams.WriteError(summary);
+            StandardError.WriteLine(summary);
         }
 
         return player.Summary.Errors == 0 ? 0 : failure;
@@ -96,4 +97,4 @@ static StreamWriter OpenText(string path)
     return new StreamWriter(file, bufferSize: bufferLength);
 }
 
-static void Say(string text) => StandardStreams.WriteError($"vu-play: {text}");
+static void Say(string text) => StandardError.WriteLine($"vu-play: {text}");

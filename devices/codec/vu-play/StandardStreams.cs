@@ -18,17 +18,4 @@ internal static class StandardStreams
         FileStream stream = new(new SafeFileHandle(Output, ownsHandle: false), FileAccess.Write, bufferSize: 0);
         return stream.CanSeek ? Console.OpenStandardOutput() : stream;
     }
-
-    /// <summary>Writes a line to the standard error. Where that is closed or full nobody can be told.</summary>
-    public static void WriteError(string line)
-    {
-        try
-        {
-            Console.Error.WriteLine(line);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The exit code says it.
-        }
-    }
 }

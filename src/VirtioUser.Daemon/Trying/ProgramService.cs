@@ -2,6 +2,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using Microsoft.Extensions.Hosting;
+using Virtio;
 
 namespace VirtioUser.Daemon.Trying;
 
@@ -26,19 +27,19 @@ internal sealed class ProgramService(DaemonOptions options, IHostApplicationLife
     public int ExitCode { get; private set; }
 
     /// <inheritdoc/>
-    public async Task StartAsync(CancellationToken cancellationToken)
+    public Task StartAsync(CancellationToken cancellationToken)
     {
         var words = options.Program!;
         if (words[0].Length == 0)
         {
-            await FailAsync(NotFound, "The program's name is empty.").ConfigureAwait(false);
-            return;
+            Fail(NotFound, "The program's name is empty.");
+            return Task.CompletedTask;
         }
 
         if (Directory.Exists(words[0]) && words[0].Contains('/', StringComparison.Ordinal))
         {
-            await FailAsync(CannotRun, $"{words[0]} could not be started: it is a folder.").ConfigureAwait(false);
-            return;
+            Fail(CannotRun, $"{words[0]} could not be started: it is a folder.");
+            return Task.CompletedTask;
         }
 
         _process.StartInfo = new ProcessStartInfo(words[0], words.Skip(1)) { Environment = { ["VIRTIO_USER"] = $"unix:{options.Listeners[0].Path}" } };
@@ -51,8 +52,10 @@ internal sealed class ProgramService(DaemonOptions options, IHostApplicationLife
         }
         catch (Win32Exception e)
         {
-            await FailAsync(e.NativeErrorCode == NoSuchFile ? NotFound : CannotRun, $"{words[0]} could not be started: {e.Message.TrimEnd('.')}.").ConfigureAwait(false);
+            Fail(e.NativeErrorCode == NoSuchFile ? NotFound : CannotRun, $"{words[0]} could not be started: {e.Message.TrimEnd('.')}.");
         }
+
+        return Task.CompletedTask;
     }
 
     /// <inheritdoc/>
@@ -76,10 +79,10 @@ internal sealed class ProgramService(DaemonOptions options, IHostApplicationLife
     /// <inheritdoc/>
     public void Dispose() => _process.Dispose();
 
-    private async Task FailAsync(int code, string message)
+    private void Fail(int code, string message)
     {
         ExitCode = code;
         lifetime.StopApplication();
-        await StandardError.WriteLineAsync(message).ConfigureAwait(false);
+        StandardError.WriteLine($"virtio-userd: {message}");
     }
 }

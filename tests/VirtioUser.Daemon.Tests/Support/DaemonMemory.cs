@@ -48,6 +48,11 @@ internal static class DaemonMemory
     public static void WaitForDescriptors(int process, int most) =>
         WaitFor(() => OpenDescriptors(process) <= most, true, $"at most {most} open descriptors");
 
+    /// <summary>How much memory it has that is of no file, in KiB: heaps and stacks, and no arena.</summary>
+    public static long PrivateKiB(int process) => long.Parse(
+        File.ReadLines($"/proc/{process}/smaps_rollup").Single(line => line.StartsWith("Anonymous:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+        CultureInfo.InvariantCulture);
+
     /// <summary>How many threads there are.</summary>
     public static int Threads(int process) => Directory.EnumerateDirectories($"/proc/{process}/task").Count();
 

@@ -72,32 +72,45 @@ public class PingOrderTests(ITestOutputHelper output)
         };
     });
 
-    /// <summary>Guards <c>PingSchedule.MayLeave</c>: without the call or the kicks, nobody takes a ping while the only thread is in a callback.</summary>
-    [Fact]
-    public void A_ping_does_not_wait_for_a_callback_of_another_instance() => Explore(order =>
-    {
-        var secondRan = false;
-        var host = new SteppedHost(order, new ScriptedDevice((in ping) => Run(ping.Metadata)), workers: 2);
-        var (first, second) = (host.Open(), host.Open());
-        host.Attach();
-        host.AddGuest(() =>
+    /// <summary>
+    /// Guards each part of what <c>PingSchedule.Plan</c> asks before a callback: without a call for the instances that are ready, or without
+    /// asking for kicks, or without a call where a ping has come meanwhile, or if any instance counts as the only one (all of
+    /// <c>MayLeave</c>), nobody takes the ping of the second instance while a thread is in the callback of the first. With three of
+    /// them also that who is called calls the next (<c>_isCalled</c> in <c>TryBegin</c>).
+    /// </summary>
+    [Theory]
+    [InlineData(2, 2)]
+    [InlineData(3, 1)]
+    public void A_ping_does_not_wait_for_a_callback_of_another_instance(int instances, int maxOvertakings) => Explore(
+        order =>
         {
-            host.Ping(first, 1);
-            host.Ping(second, 2);
-        });
-        return () =>
-        {
-            host.Check(first, 1);
-            host.Check(second, 2);
-        };
+            var lastRan = false;
+            var host = new SteppedHost(order, new ScriptedDevice((in ping) => Run(ping.Metadata)), workers: instances);
+            var all = Enumerable.Range(0, instances).Select(_ => host.Open()).ToList();
+            host.Attach();
+            host.AddGuest(() =>
+            {
+                for (var i = 0; i < instances; i++)
+                {
+                    host.Ping(all[i], (uint)i);
+                }
+            });
+            return () =>
+            {
+                for (var i = 0; i < instances; i++)
+                {
+                    host.Check(all[i], (uint)i);
+                }
+            };
 
-        uint Run(ulong metadata)
-        {
-            secondRan |= metadata == 2;
-            Order.StopUntil(() => secondRan); // the first one waits for the second
-            return (uint)metadata;
-        }
-    });
+            uint Run(ulong metadata)
+            {
+                lastRan |= (int)metadata == instances - 1;
+                Order.StopUntil(() => lastRan); // the others wait for the last one
+                return (uint)metadata;
+            }
+        },
+        maxOvertakings);
 
     /// <summary>Guards what <c>PingSchedule.Add</c> returns: a thread in a callback of the only instance did not ask for kicks.</summary>
     [Fact]

@@ -25,10 +25,10 @@ internal static class DemoProgram
         return (code, string.Join('\n', lines));
     }
 
-    /// <summary>Starts it.</summary>
+    /// <summary>Starts it. SIGHUP means something to it, although the tests may run under nohup.</summary>
     /// <param name="temporary">Where it is to put temporary files.</param>
     /// <param name="arguments">Its arguments.</param>
     public static Task<ChildProcess> StartAsync(string temporary, params string[] arguments) => ChildProcess.StartAsync(
-        "dotnet", [BuildOutput.PathOf("VirtioUser.Demo", "VirtioUser.Demo.dll"), .. arguments],
+        "env", ["--default-signal=HUP", "dotnet", BuildOutput.PathOf("VirtioUser.Demo", "VirtioUser.Demo.dll"), .. arguments],
         new() { Environment = new Dictionary<string, string?> { ["TMPDIR"] = temporary } });
 }

@@ -28,7 +28,8 @@ public sealed class VmRig : IAsyncDisposable
 
     /// <summary>Starts a daemon with the devices that the tests use, boots a VM and loads the driver.</summary>
     public static async Task<VmRig> StartAsync(
-        IEnumerable<string>? daemonArguments = null, int queueSize = 128, int processors = 2, CancellationToken cancellationToken = default) =>
+        IEnumerable<string>? daemonArguments = null, int queueSize = 128, int processors = 2, IReadOnlyList<string>? qemuArguments = null,
+        CancellationToken cancellationToken = default) =>
         await StartAsync(
             [
                 BuildOutput.PathOf("TestDevice", "TestDevice.dll"),
@@ -38,17 +39,17 @@ public sealed class VmRig : IAsyncDisposable
                 .. await NativeDevices.GetForGuestAsync(),
             ],
             [new Share(BuildOutput.FolderOf("VirtioUser.Guest.Tests"), TestsInGuest)],
-            daemonArguments, queueSize, processors, cancellationToken);
+            daemonArguments, queueSize, processors, qemuArguments, cancellationToken);
 
     /// <summary>Starts a daemon with some devices, boots a VM that sees some folders, and loads the driver.</summary>
     public static async Task<VmRig> StartAsync(
         IEnumerable<string> devices, IReadOnlyList<Share> shares, IEnumerable<string>? daemonArguments = null, int queueSize = 128,
-        int processors = 2, CancellationToken cancellationToken = default)
+        int processors = 2, IReadOnlyList<string>? qemuArguments = null, CancellationToken cancellationToken = default)
     {
         VmRig rig = new(await DaemonProcess.StartAsync(devices, daemonArguments, cancellationToken: cancellationToken), shares);
         try
         {
-            await rig.BootAsync(queueSize, processors, cancellationToken);
+            await rig.BootAsync(queueSize, processors, qemuArguments, cancellationToken);
             return rig;
         }
         catch
@@ -59,7 +60,8 @@ public sealed class VmRig : IAsyncDisposable
     }
 
     /// <summary>Boots a VM and loads the driver; the one before must have ended.</summary>
-    public async Task BootAsync(int queueSize = 128, int processors = 2, CancellationToken cancellationToken = default)
+    public async Task BootAsync(
+        int queueSize = 128, int processors = 2, IReadOnlyList<string>? qemuArguments = null, CancellationToken cancellationToken = default)
     {
         var image = await GuestImage.PrepareAsync(cancellationToken: cancellationToken);
         _machines.Add(await VirtualMachine.StartAsync(
@@ -70,6 +72,7 @@ public sealed class VmRig : IAsyncDisposable
                 MayReboot = true,
                 Devices = [new VhostUserDevice(Daemon.SocketPath) { QueueSize = queueSize }],
                 Shares = _shares,
+                QemuArguments = qemuArguments ?? [],
             },
             cancellationToken));
         await Machine.LoadDriverAsync(cancellationToken: cancellationToken);
