@@ -239,6 +239,7 @@ static bool vu_config_send(struct vu_device *vu)
 	if (req->op->type == VU_MSG_CREATE)
 		vu_event_expect(vu);
 	vu_config_fill(q->tx_msg, req);
+	q->tx_msg->tag = cpu_to_le64(++q->tag);
 	sg_init_one(&sg, q->tx_msg, sizeof(*q->tx_msg));
 	if (virtqueue_add_outbuf(q->tx, &sg, 1, q->tx_msg, GFP_KERNEL)) {
 		vu_config_finish(req, NULL, -ENODEV);
@@ -270,7 +271,8 @@ static bool vu_config_receive(struct vu_device *vu)
 	/* The one copy: what is checked is what is used. */
 	memcpy(&q->reply, q->rx_msg, sizeof(q->reply));
 	if (len != sizeof(q->reply) ||
-	    le32_to_cpu(q->reply.msg_type) != req->op->type)
+	    le32_to_cpu(q->reply.msg_type) != req->op->type ||
+	    le64_to_cpu(q->reply.tag) != q->tag)
 		err = -EPROTO;
 	else
 		err = vu_config_errno(le32_to_cpu(q->reply.error));

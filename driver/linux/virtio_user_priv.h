@@ -102,6 +102,7 @@ struct vu_config_queue {
 	struct vu_config_msg *tx_msg; /* the device reads it while tx_busy */
 	struct vu_config_msg *rx_msg; /* the device writes it at any time */
 	struct vu_config_msg reply;   /* the copy that is looked at */
+	u64 tag;		      /* of the request that was sent last */
 	bool tx_busy;
 	bool rx_posted;
 	struct vu_request *current_req; /* in flight */

@@ -9,6 +9,7 @@
 
 #define VU_DEVICE_ID 21
 #define VU_MAX_DEVICES 32
+#define VU_REASON_SIZE 72
 #define VU_SHM_REGION 0
 /* Objects begin and end on multiples of this, whatever the guest's page size */
 #define VU_SHM_GRAIN 4096
@@ -55,8 +56,10 @@ struct vu_config_msg {
 	__le64 shm_size;
 	__le32 shm_flags;
 	__le32 error;
+	__le64 tag; /* chosen by the driver, repeated by the device */
+	u8 reason[VU_REASON_SIZE]; /* why it was refused, for a person */
 } __packed;
-static_assert(sizeof(struct vu_config_msg) == 432);
+static_assert(sizeof(struct vu_config_msg) == 512);
 
 /* Queue 2 */
 struct vu_ping_msg {

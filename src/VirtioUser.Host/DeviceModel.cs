@@ -55,7 +55,7 @@ public sealed class DeviceModel : IWork
         _events.Resume = _work.Resume;
         var vm = plugins is null ? null : new PluginVm(plugins, _objects, () => ArenaAddress, guestLog);
         _life = new InstanceLife(_lane, _work, _runner, _places, _events, _objects, workers, Counters, options, guestLog, loggers, logger, vm);
-        _config = new ConfigHandler(catalog, _life, _lane, _objects, Counters, guestLog);
+        _config = new ConfigHandler(catalog, _life, _lane, _objects, Counters, guestLog, options.GivesReasons);
     }
 
     /// <summary>What was counted.</summary>

@@ -4,14 +4,14 @@ using System.Runtime.InteropServices;
 namespace VirtioUser.Protocol;
 
 /// <summary>
-/// <c>struct virtio_user_config_msg</c>, 432 bytes, little-endian (draft, "Config Virtqueue Messages").
-/// The layout is the wire's; the project runs on little-endian machines only.
+/// <c>struct virtio_user_config_msg</c>, 512 bytes, little-endian: the 432 of the draft ("Config Virtqueue Messages"), a tag, and a
+/// reason. The layout is the wire's; the project runs on little-endian machines only.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public struct ConfigMessage
 {
     /// <summary>The message's length in bytes.</summary>
-    public const int Size = 432;
+    public const int Size = 512;
 
     /// <summary>Which operation; a reply repeats its request's.</summary>
     public ConfigOperation Operation;
@@ -45,6 +45,15 @@ public struct ConfigMessage
 
     /// <summary>Set in replies.</summary>
     public ConfigError Error;
+
+    /// <summary>Chosen by the driver; the reply repeats it, so that replies may overtake each other.</summary>
+    public ulong Tag;
+
+    /// <summary>Set in replies: why the host refused.</summary>
+    public ReasonText Reason;
+
+    /// <summary>Where <see cref="Tag"/> stands, in bytes.</summary>
+    public const int TagOffset = 432;
 
     /// <summary>The device that element 0 of the three arrays names.</summary>
     public DeviceIdentity FirstDevice

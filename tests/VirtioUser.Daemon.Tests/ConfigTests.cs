@@ -57,6 +57,20 @@ public sealed class ConfigTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
         Assert.Equal(version, reply.Versions[0]);
     }
 
+    [Theory]
+    [InlineData("This device makes no instances.")]
+    [InlineData("", "--no-reasons")]
+    public async Task A_reply_says_why_unless_the_daemon_is_told_not_to(string reason, params string[] arguments)
+    {
+        using var folder = new SocketFolder();
+        await using var own = await DaemonProcess.ListenAsync(folder.SocketPath, [.. arguments, "--device", BuildOutput.TestDevice]);
+        using var driver = TestDriver.Boot(folder.SocketPath);
+
+        var reply = driver.AskToCreate(TestDevices.Failing);
+
+        Assert.Equal((ConfigError.InstanceCreationFailed, reason), (reply.Error, reply.Reason.ToString()));
+    }
+
     [Fact]
     public void Another_vendor_is_another_device()
     {
@@ -220,7 +234,7 @@ public sealed class ConfigTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
         request.Write(driver.Vm.Ram.GetSpan(buffer));
 
         driver.Vm.ConfigReplies.TryPost();
-        driver.Vm.ConfigRequests.SendChain([buffer with { Length = 1 }, new(buffer.Address + 1, 7), new(buffer.Address + 8, 424)], []);
+        driver.Vm.ConfigRequests.SendChain([buffer with { Length = 1 }, new(buffer.Address + 1, 7), new(buffer.Address + 8, ConfigMessage.Size - 8)], []);
 
         Assert.Equal(ConfigError.None, driver.TakeReply().Error);
     }

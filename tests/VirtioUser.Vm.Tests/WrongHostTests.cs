@@ -52,6 +52,7 @@ public sealed class WrongHostTests : IAsyncLifetime
         await ExpectAsync(EPROTO, Open, WithError(uint.MaxValue));
         await ExpectAsync(EPROTO, Open, (ref ConfigMessage reply) => reply.InstanceHandle = 0);
         await ExpectAsync(EPROTO, Open, (ref ConfigMessage reply) => reply.Operation = ConfigOperation.DestroyInstance);
+        await ExpectAsync(EPROTO, Open, (ref ConfigMessage reply) => reply.Tag ^= 1UL << 63);
         await ExpectAsync(EPROTO, Open, reply => reply[..^1]);
         await ExpectAsync(EPROTO, Open, _ => []);
 
@@ -91,10 +92,12 @@ public sealed class WrongHostTests : IAsyncLifetime
     public async Task A_program_that_waits_for_a_silent_host_can_be_killed_and_what_was_made_for_it_is_taken_back()
     {
         TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously), destroyed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        var tag = 0UL;
         _host.Answer = request =>
         {
             if (request.Operation == ConfigOperation.CreateInstance && !asked.Task.IsCompleted)
             {
+                tag = request.Tag;
                 asked.SetResult();
                 return null;
             }
@@ -111,7 +114,7 @@ public sealed class WrongHostTests : IAsyncLifetime
         await opening.SignalAsync("KILL");
         Assert.NotEqual(0, (await opening.WaitAsync(Cancelled)).ExitCode);
 
-        ConfigMessage late = new() { Operation = ConfigOperation.CreateInstance, DeviceCount = 1, InstanceHandle = 1000, FirstDevice = First };
+        ConfigMessage late = new() { Operation = ConfigOperation.CreateInstance, DeviceCount = 1, InstanceHandle = 1000, FirstDevice = First, Tag = tag };
         _host.Reply(Bytes(late));
         await destroyed.Task.WaitAsync(Cancelled);
         Assert.Equal("0", await PerlAsync($"{Open} print 0;"));
@@ -235,7 +238,7 @@ public sealed class WrongHostTests : IAsyncLifetime
     // As a host should; every object lies behind the one before.
     private byte[] Rightly(ConfigMessage request)
     {
-        ConfigMessage reply = new() { Operation = request.Operation };
+        ConfigMessage reply = new() { Operation = request.Operation, Tag = request.Tag };
         switch (request.Operation)
         {
             case ConfigOperation.EnumerateDevices:

@@ -26,7 +26,8 @@ internal sealed class Trace(TextWriter output)
         }
 
         var asked = MemoryMarshal.Read<ConfigMessage>(request);
-        var result = reply.Error == ConfigError.None ? ResultOf(in reply) : $"error: {reply.Error}";
+        var reason = reply.Reason.ToString();
+        var result = reply.Error == ConfigError.None ? ResultOf(in reply) : $"error: {reply.Error}{(reason.Length > 0 ? $", {reason}" : "")}";
         Write(NameOf(asked.Operation), DescriptionOf(in asked) + result);
     }
 

@@ -34,6 +34,7 @@ internal sealed class ConfigExchange : IDisposable
     private readonly GuestBuffer _reply;
     private readonly EventPoll _poll = new();
     private readonly Queue<ConfigMessage> _posted = new();
+    private ulong _tag;
     private Thread? _poster;
     private volatile bool _closed;
 
@@ -149,7 +150,9 @@ internal sealed class ConfigExchange : IDisposable
 
         try
         {
-            MemoryMarshal.Write(_memory.GetSpan(_request), in request);
+            var sent = request;
+            sent.Tag = ++_tag;
+            MemoryMarshal.Write(_memory.GetSpan(_request), in sent);
             _replies.Driver.TryAdd([], [_reply], 0);
             _replies.KickIfWanted();
             if (!_requests.Driver.TryAdd([_request], [], 0))
@@ -174,7 +177,7 @@ internal sealed class ConfigExchange : IDisposable
                 // The host has taken the request, or there would be no reply; when its entry comes back does not matter.
             }
 
-            return written == ConfigMessage.Size && reply.Operation == request.Operation ? ExchangeOutcome.Answered : ExchangeOutcome.Nonsense;
+            return written == ConfigMessage.Size && reply.Operation == sent.Operation && reply.Tag == sent.Tag ? ExchangeOutcome.Answered : ExchangeOutcome.Nonsense;
         }
         catch (QueueException)
         {

@@ -158,13 +158,21 @@ internal sealed class HostConnection : IDisposable
             case ExchangeOutcome.Nonsense:
                 throw Nonsense(subject, operation);
             default:
-                return reply.Error == ConfigError.None ? reply : throw new VirtioUserException(subject, operation, ErrnoOf(reply.Error));
+                return reply.Error == ConfigError.None ? reply : throw Refused(subject, operation, in reply);
         }
     }
 
     /// <summary>Makes the exception for a reply that makes no sense.</summary>
     public static VirtioUserException Nonsense(string subject, string operation) =>
         new(subject, operation, Errno.EPROTO, "the host's reply makes no sense");
+
+    private static VirtioUserException Refused(string subject, string operation, in ConfigMessage reply)
+    {
+        var (errno, reason) = (ErrnoOf(reply.Error), reply.Reason.ToString());
+        return reason.Length == 0
+            ? new VirtioUserException(subject, operation, errno)
+            : new VirtioUserException(subject, operation, errno, $"{VirtioUserException.TextOf(errno)}: {reason}");
+    }
 
     /// <summary>Maps a range of the arena; null if the daemon has not shown it.</summary>
     public Mapping? TryMap(ulong offset, ulong length) => Device.TryMapSharedMemory(Limits.ArenaRegionId, offset, length);

@@ -15,7 +15,8 @@ internal sealed class ConfigHandler(
     Lane<PingSchedule> lane,
     ObjectTable objects,
     HostCounters counters,
-    GuestLog guestLog)
+    GuestLog guestLog,
+    bool givesReasons)
 {
     private volatile bool _arenaUsable = true;
 
@@ -34,13 +35,15 @@ internal sealed class ConfigHandler(
         var reply = default(ConfigMessage);
         if (request.Length != ConfigMessage.Size)
         {
-            // What there is of the type is repeated, so that the driver can tell which request this answers.
+            // What there is of the type and of the tag is repeated, so that the driver can tell which request this answers.
             reply.Operation = request.Length >= 4 ? (ConfigOperation)BitConverter.ToUInt32(request) : 0;
+            reply.Tag = request.Length >= ConfigMessage.TagOffset + sizeof(ulong) ? BitConverter.ToUInt64(request[ConfigMessage.TagOffset..]) : 0;
             return Refused(ref reply, ConfigError.BadRequest, $"the message has {request.Length} bytes, not {ConfigMessage.Size}");
         }
 
         var message = ConfigMessage.Read(request);
         reply.Operation = message.Operation;
+        reply.Tag = message.Tag;
         reply.InstanceHandle = message.InstanceHandle;
         reply.ShmId = message.ShmId;
         if (message.ShmFlags != 0)
@@ -204,6 +207,11 @@ internal sealed class ConfigHandler(
         }
 
         reply.Error = error;
+        if (givesReasons)
+        {
+            reply.Reason = ReasonText.From(reason);
+        }
+
         return reply;
     }
 

@@ -218,7 +218,22 @@ internal sealed class InstanceLife(
                 ThrowAway(instance);
             }
 
-            return (null, "the device threw");
+            return (null, MessageOf(e));
+        }
+    }
+
+    /// <summary>What an exception says, if it says anything: its message is the device's code too.</summary>
+    private static string MessageOf(Exception exception)
+    {
+        try
+        {
+            return string.IsNullOrWhiteSpace(exception.Message) ? exception.GetType().Name : exception.Message;
+        }
+#pragma warning disable CA1031 // as above
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return exception.GetType().Name;
         }
     }
 

@@ -46,12 +46,27 @@ public sealed class WrongHostTests : IDisposable
         AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.InstanceHandle = 0);
         AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.InstanceHandle = taken);
         AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.Operation = ConfigOperation.DestroyInstance);
+        AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.Tag ^= 1UL << 63);
         AssertOpenFails(Errno.EPROTO, bytes => bytes[..^1]);
         AssertOpenFails(Errno.EPROTO, _ => []);
 
         // None of it has harmed the connection.
         using var device = _source.Open();
         Assert.Equal(Identity, device.Identity);
+    }
+
+    [Fact]
+    public void An_error_says_why_in_the_hosts_words_but_for_what_would_control_a_terminal()
+    {
+        _host.Answer = request => Changed(Rightly(request), (ref ConfigMessage reply) =>
+        {
+            reply.Error = ConfigError.InstanceCreationFailed;
+            "no \u001b[2Jroom"u8.CopyTo(MemoryMarshal.AsBytes(new Span<ReasonText>(ref reply.Reason)));
+        });
+
+        var thrown = Assert.Throws<VirtioUserException>(() => _source.Open());
+
+        Assert.EndsWith("(EIO): no [2Jroom", thrown.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -314,7 +329,7 @@ public sealed class WrongHostTests : IDisposable
     // As a host should; every object lies behind the one before.
     private byte[] Rightly(ConfigMessage request)
     {
-        var reply = new ConfigMessage { Operation = request.Operation };
+        var reply = new ConfigMessage { Operation = request.Operation, Tag = request.Tag };
         switch (request.Operation)
         {
             case ConfigOperation.EnumerateDevices:

@@ -74,7 +74,8 @@ public class CreateTests
         var fails = true;
         using var host = new TestHost(new ScriptedDevice(_ => fails ? throw new FormatException("not today") : new ScriptedInstance((in _) => 0)));
 
-        Assert.Equal(ConfigError.InstanceCreationFailed, host.TryOpen(ScriptedDevice.Default).Error);
+        var refused = host.TryOpen(ScriptedDevice.Default);
+        Assert.Equal((ConfigError.InstanceCreationFailed, "not today"), (refused.Error, refused.Reason.ToString()));
         fails = false;
         host.Close(host.Open());
 
