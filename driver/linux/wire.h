@@ -8,7 +8,9 @@
 #include <linux/types.h>
 
 #define VU_DEVICE_ID 21
-#define VU_MAX_DEVICES 32
+/* Devices that one message lists, and that the driver makes nodes for */
+#define VU_PAGE_DEVICES 32
+#define VU_MAX_DEVICES 4096
 #define VU_REASON_SIZE 72
 #define VU_SHM_REGION 0
 /* Objects begin and end on multiples of this, whatever the guest's page size */
@@ -41,17 +43,23 @@ enum vu_error {
 /* The configuration space */
 struct vu_config_space {
 	__le32 enumeration_space_id;
+	__le32 host_epoch; /* another one: the host has forgotten everything */
+	__le32 host_flags;
+	__le32 reserved;
+	__le64 messages_offset;
+	__le64 messages_size;
 };
+static_assert(sizeof(struct vu_config_space) == 32);
 
 /* Request (queue 0) and reply (queue 1) */
 struct vu_config_msg {
 	__le32 msg_type;
-	__le32 device_count;
-	__le32 vendor_ids[VU_MAX_DEVICES];
-	__le32 device_ids[VU_MAX_DEVICES];
-	__le32 versions[VU_MAX_DEVICES];
+	__le32 device_count; /* ENUMERATE, request: index of the first one */
+	__le32 vendor_ids[VU_PAGE_DEVICES];
+	__le32 device_ids[VU_PAGE_DEVICES];
+	__le32 versions[VU_PAGE_DEVICES];
 	__le64 instance_handle;
-	__le64 shm_id;
+	__le64 shm_id; /* ENUMERATE, reply: how many devices there are */
 	__le64 shm_offset;
 	__le64 shm_size;
 	__le32 shm_flags;

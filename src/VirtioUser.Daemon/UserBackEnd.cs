@@ -1,4 +1,6 @@
 // The virtio-user device as the vhost-user library sees it.
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Virtio.VhostUser;
 using VirtioUser.Host;
@@ -13,7 +15,10 @@ namespace VirtioUser.Daemon;
 internal sealed class UserBackEnd : BackEndDevice
 {
     // The configuration space is longer than what has a meaning, so that any size the front-end was told fits.
-    private const int ConfigurationSpace = 256;
+    private const int SpaceLength = 256;
+
+    // Another process remembers nothing of this one's instances and objects.
+    private static readonly uint HostEpoch = (uint)RandomNumberGenerator.GetInt32(1, int.MaxValue);
 
     private readonly VmServices _services;
     private readonly SharedMapping _arena;
@@ -45,13 +50,14 @@ internal sealed class UserBackEnd : BackEndDevice
     public override int QueueCount => Limits.QueueCount;
 
     /// <inheritdoc/>
-    public override int ConfigurationLength => ConfigurationSpace;
+    public override int ConfigurationLength => SpaceLength;
 
     /// <inheritdoc/>
     public override IReadOnlyList<SharedMemoryRegion?> SharedMemory => _regions;
 
     /// <inheritdoc/>
-    public override void ReadConfiguration(Span<byte> destination) => BitConverter.TryWriteBytes(destination, _services.Options.EnumerationSpaceId);
+    public override void ReadConfiguration(Span<byte> destination) => MemoryMarshal.Write(
+        destination, new ConfigurationSpace { EnumerationSpaceId = _services.Options.EnumerationSpaceId, HostEpoch = HostEpoch });
 
     /// <inheritdoc/>
     public override void Started(DeviceStart start)

@@ -16,7 +16,7 @@ public struct ConfigMessage
     /// <summary>Which operation; a reply repeats its request's.</summary>
     public ConfigOperation Operation;
 
-    /// <summary>How many elements of the arrays count.</summary>
+    /// <summary>How many elements of the arrays count. Of a request to enumerate: the index of the first device that is wanted.</summary>
     public uint DeviceCount;
 
     /// <summary>Vendor IDs.</summary>
@@ -31,7 +31,7 @@ public struct ConfigMessage
     /// <summary>The instance, never 0.</summary>
     public ulong InstanceHandle;
 
-    /// <summary>The shared-memory object, never 0.</summary>
+    /// <summary>The shared-memory object, never 0. Of the reply to an enumeration: how many devices there are in all.</summary>
     public ulong ShmId;
 
     /// <summary>Where the object begins in region 0, in bytes.</summary>

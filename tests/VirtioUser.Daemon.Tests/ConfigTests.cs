@@ -34,7 +34,26 @@ public sealed class ConfigTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
         vm.FrontEnd.ReadConfiguration(space);
 
         Assert.Equal(77u, BitConverter.ToUInt32(space));
-        Assert.All(space[4..], value => Assert.Equal(0, value));
+        Assert.NotEqual(0u, BitConverter.ToUInt32(space, 4));
+        Assert.All(space[8..], value => Assert.Equal(0, value));
+    }
+
+    [Fact]
+    public async Task The_configuration_space_tells_one_process_from_another()
+    {
+        using var folder = new SocketFolder();
+        await using var other = await DaemonProcess.ListenAsync(folder.SocketPath, "--device", BuildOutput.TestDevice);
+
+        Assert.Equal(Epoch(daemon.Connect()), Epoch(daemon.Connect()));
+        Assert.NotEqual(Epoch(daemon.Connect()), Epoch(TestVm.Connect(folder.SocketPath, new VmOptions())));
+
+        static uint Epoch(TestVm vm)
+        {
+            using var connected = vm;
+            var space = new byte[8];
+            connected.FrontEnd.ReadConfiguration(space);
+            return BitConverter.ToUInt32(space, 4);
+        }
     }
 
     [Theory]

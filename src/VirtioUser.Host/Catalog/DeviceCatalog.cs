@@ -6,20 +6,21 @@ using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Catalog;
 
-/// <summary>At most 32 devices, each vendor/device pair once. Fixed once made.</summary>
+/// <summary>At most 4096 devices, each version counted; each vendor/device pair once. Fixed once made.</summary>
 public sealed class DeviceCatalog : IAsyncDisposable
 {
     private readonly CatalogEntry[] _entries;
 
     /// <summary>Checks and keeps a list of devices.</summary>
     /// <param name="entries">The devices and where each came from.</param>
-    /// <exception cref="DeviceLoadException">A vendor/device pair stands twice, or there are more than 32.</exception>
+    /// <exception cref="DeviceLoadException">A vendor/device pair stands twice, or there are too many.</exception>
     public DeviceCatalog(IEnumerable<CatalogEntry> entries)
     {
         _entries = [.. entries];
-        if (_entries.Length > Limits.MaxDevices)
+        Identities = [.. _entries.Select(entry => entry.Identity)];
+        if (Identities.Count > Limits.MaxDevices)
         {
-            throw new DeviceLoadException($"{_entries.Length} devices were given; one host can offer {Limits.MaxDevices}.");
+            throw new DeviceLoadException($"{Identities.Count} devices were given; one host can offer {Limits.MaxDevices}.");
         }
 
         foreach (var pair in _entries.GroupBy(entry => (entry.Identity.Vendor, entry.Identity.Device)).Where(pair => pair.Count() > 1))
@@ -31,6 +32,9 @@ public sealed class DeviceCatalog : IAsyncDisposable
 
     /// <summary>The devices.</summary>
     public IReadOnlyList<CatalogEntry> Entries => _entries;
+
+    /// <summary>What a guest sees: all devices, in the order of an enumeration.</summary>
+    public IReadOnlyList<DeviceIdentity> Identities { get; }
 
     /// <summary>There is a log: what libraries have logged while they were loaded goes there, and what they log from now on.</summary>
     /// <param name="loggers">Makes logs.</param>

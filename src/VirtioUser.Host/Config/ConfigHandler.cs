@@ -53,7 +53,7 @@ internal sealed class ConfigHandler(
 
         return message.Operation switch
         {
-            ConfigOperation.EnumerateDevices => Enumerate(ref reply),
+            ConfigOperation.EnumerateDevices => Enumerate(in message, ref reply),
             ConfigOperation.CreateInstance => Create(in message, ref reply),
             ConfigOperation.DestroyInstance => Destroy(in message, ref reply),
             ConfigOperation.AllocateMemory => Allocate(in message, ref reply),
@@ -64,14 +64,17 @@ internal sealed class ConfigHandler(
         };
     }
 
-    private ConfigMessage Enumerate(ref ConfigMessage reply)
+    private ConfigMessage Enumerate(in ConfigMessage message, ref ConfigMessage reply)
     {
+        var all = catalog.Identities;
+        var first = (int)Math.Min(message.DeviceCount, (uint)all.Count);
+        var count = Math.Min(all.Count - first, Limits.DevicesInMessage);
         reply.InstanceHandle = 0;
-        reply.ShmId = 0;
-        reply.DeviceCount = (uint)catalog.Entries.Count;
-        for (var i = 0; i < catalog.Entries.Count; i++)
+        reply.ShmId = (ulong)all.Count;
+        reply.DeviceCount = (uint)count;
+        for (var i = 0; i < count; i++)
         {
-            reply.SetDevice(i, catalog.Entries[i].Identity);
+            reply.SetDevice(i, all[first + i]);
         }
 
         return reply;

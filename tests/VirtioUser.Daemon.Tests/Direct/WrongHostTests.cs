@@ -17,6 +17,7 @@ public sealed class WrongHostTests : IDisposable
 
     private readonly ScriptedHost _host;
     private readonly DeviceSource _source;
+    private List<DeviceIdentity> _offered = [Identity];
     private ulong _handles;
     private ulong _objects;
 
@@ -72,12 +73,60 @@ public sealed class WrongHostTests : IDisposable
     [Fact]
     public void A_list_that_is_too_long_or_refused_is_EPROTO_or_what_the_host_says()
     {
-        _host.Answer = request => Changed(Rightly(request), (ref ConfigMessage reply) => reply.DeviceCount = Limits.MaxDevices + 1);
-        Assert.Equal(Errno.EPROTO, Assert.Throws<VirtioUserException>(() => _source.List()).Errno);
+        AssertNoList((ref ConfigMessage reply) => reply.DeviceCount = 33);
+        AssertNoList((ref ConfigMessage reply) => reply.DeviceCount = 2); // more than there are
+        AssertNoList((ref ConfigMessage reply) => reply.DeviceCount = 0); // the next page is the same
+        AssertNoList((ref ConfigMessage reply) => reply.ShmId = 4097);
+        AssertNoList((ref ConfigMessage reply) => reply.ShmId = ulong.MaxValue);
+        AssertNoList((ref ConfigMessage reply) => (reply.DeviceCount, reply.ShmId) = (0, 1));
         _host.Answer = request => Changed(Rightly(request), (ref ConfigMessage reply) => reply.Error = ConfigError.BadRequest);
         Assert.Equal(Errno.EINVAL, Assert.Throws<VirtioUserException>(() => _source.List()).Errno);
         _host.Answer = Rightly;
         Assert.Equal(Identity, Assert.Single(_source.List()).Identity);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(32)]
+    [InlineData(33)]
+    [InlineData(64)]
+    [InlineData(4096)]
+    public void A_list_of_any_length_comes_in_pages(int count)
+    {
+        _offered = [.. Enumerable.Range(1, count).Select(id => new DeviceIdentity(7, (uint)id, 1))];
+
+        Assert.Equal(_offered, _source.List().Select(node => node.Identity));
+    }
+
+    [Fact]
+    public void A_list_begins_anew_when_the_devices_change_between_its_pages()
+    {
+        _offered = [.. Enumerable.Range(1, 100).Select(id => new DeviceIdentity(7, (uint)id, 1))];
+        _host.Answer = request =>
+        {
+            if (request.DeviceCount == 64 && _offered.Count == 100)
+            {
+                _offered = [.. Enumerable.Range(1, 90).Select(id => new DeviceIdentity(8, (uint)id, 1))];
+            }
+
+            return Rightly(request);
+        };
+
+        Assert.Equal(_offered = [.. Enumerable.Range(1, 90).Select(id => new DeviceIdentity(8, (uint)id, 1))], _source.List().Select(node => node.Identity));
+    }
+
+    [Fact]
+    public void A_list_that_never_stays_the_same_is_given_up()
+    {
+        var asked = 0;
+        _host.Answer = request =>
+        {
+            _offered = [.. Enumerable.Range(1, 40 + (++asked % 2)).Select(id => new DeviceIdentity(7, (uint)id, 1))];
+            return Rightly(request);
+        };
+
+        Assert.Equal(Errno.EAGAIN, Assert.Throws<VirtioUserException>(() => _source.List()).Errno);
+        Assert.Equal(16, asked);
     }
 
     [Fact]
@@ -297,6 +346,12 @@ public sealed class WrongHostTests : IDisposable
     private void AssertAllocationFails(VirtioUserDevice device, Errno errno, Change change) =>
         AssertFails(errno, ConfigOperation.AllocateMemory, bytes => Changed(bytes, change), () => device.Allocate(8192));
 
+    private void AssertNoList(Change change)
+    {
+        _host.Answer = request => Changed(Rightly(request), change);
+        Assert.Equal(Errno.EPROTO, Assert.Throws<VirtioUserException>(() => _source.List()).Errno);
+    }
+
     private void AssertFails(Errno errno, ConfigOperation changed, Func<byte[], byte[]> change, Action action)
     {
         _host.Answer = request => request.Operation == changed ? change(Rightly(request)) : Rightly(request);
@@ -333,8 +388,13 @@ public sealed class WrongHostTests : IDisposable
         switch (request.Operation)
         {
             case ConfigOperation.EnumerateDevices:
-                reply.DeviceCount = 1;
-                reply.SetDevice(0, Identity);
+                var left = _offered.Skip((int)request.DeviceCount).Take(Limits.DevicesInMessage).ToList();
+                (reply.DeviceCount, reply.ShmId) = ((uint)left.Count, (ulong)_offered.Count);
+                for (var i = 0; i < left.Count; i++)
+                {
+                    reply.SetDevice(i, left[i]);
+                }
+
                 break;
             case ConfigOperation.CreateInstance:
                 (reply.DeviceCount, reply.FirstDevice, reply.InstanceHandle) = (1, request.FirstDevice, ++_handles);

@@ -120,6 +120,17 @@ public class WireTests
             MemoryMarshal.AsBytes(new Span<EventMessage>(ref sent)).ToArray().Index().Where(at => at.Item != 0).Select(at => (at.Index, (int)at.Item)));
     }
 
+    [Fact]
+    public void Each_field_of_the_configuration_space_stands_at_its_offset()
+    {
+        var space = new ConfigurationSpace { EnumerationSpaceId = 1, HostEpoch = 2, HostFlags = 3, Reserved = 4, MessagesOffset = 5, MessagesSize = 6 };
+
+        Assert.Equal(ConfigurationSpace.Size, Marshal.SizeOf<ConfigurationSpace>());
+        Assert.Equal(
+            [(0, 1), (4, 2), (8, 3), (12, 4), (16, 5), (24, 6)],
+            MemoryMarshal.AsBytes(new Span<ConfigurationSpace>(ref space)).ToArray().Index().Where(at => at.Item != 0).Select(at => (at.Index, (int)at.Item)));
+    }
+
     [Property]
     public void An_identity_survives_being_written_and_read(uint vendor, uint device, uint version)
     {

@@ -61,9 +61,9 @@ internal static class ConfigCases
         {
             var guest = a.Boot();
             var reply = guest.Ask(new ConfigMessage { Operation = ConfigOperation.EnumerateDevices, DeviceCount = uint.MaxValue });
-            if (reply.DeviceCount > Limits.MaxDevices)
+            if (reply.DeviceCount != 0 || reply.ShmId > Limits.MaxDevices)
             {
-                throw new HarmException($"{reply.DeviceCount} devices.");
+                throw new HarmException($"{reply.DeviceCount} devices of {reply.ShmId}.");
             }
         }),
         HostileCase.Refused("config: 8193 instances", Limit, a =>
