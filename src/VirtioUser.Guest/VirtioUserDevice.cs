@@ -52,6 +52,17 @@ public sealed class VirtioUserDevice : IDisposable
         uint vendor, uint device, uint minimumVersion = 0, uint maximumVersion = uint.MaxValue, DeviceSource? source = null) =>
         Open(DeviceNode.Find(vendor, device, minimumVersion, maximumVersion, source));
 
+    /// <summary>Opens the newest version of a device among those that the program speaks; <see cref="Identity"/> tells which.</summary>
+    /// <param name="vendor">The vendor ID.</param>
+    /// <param name="device">The device ID.</param>
+    /// <param name="versions">The versions that the program speaks, in any order.</param>
+    /// <param name="source">Where to look; null = <see cref="DeviceSource.Default"/>.</param>
+    /// <exception cref="VirtioUserException">
+    /// There is no such device, it can not be opened, or both sides share no version (<see cref="Errno.ENOTSUP"/>).
+    /// </exception>
+    public static VirtioUserDevice Open(uint vendor, uint device, IReadOnlyCollection<uint> versions, DeviceSource? source = null) =>
+        Open(DeviceNode.Find(vendor, device, versions, source));
+
     /// <summary>Opens a device that was listed. Waits until the host has made an instance.</summary>
     /// <param name="node">One of <see cref="DeviceNode.List"/>.</param>
     /// <exception cref="VirtioUserException">

@@ -20,7 +20,7 @@ public sealed class ConfigTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
         Assert.Equal(ConfigOperation.EnumerateDevices, first.Operation);
         Assert.Equal(ConfigError.None, first.Error);
         Assert.Equal(
-            ["5655:0001:01", "5655:0002:01", "5655:7e57:01", "5655:7e58:01", "5655:7e59:01", "5655:7e5a:04", "5655:7e5b:01"],
+            ["5655:0001:01", "5655:0002:01", "5655:7e57:01", "5655:7e58:01", "5655:7e59:01", "5655:7e5a:02", "5655:7e5a:03", "5655:7e5a:04", "5655:7e5b:01"],
             Devices(first).Order());
         Assert.Equal(Devices(first), Devices(second));
     }
@@ -284,7 +284,7 @@ public sealed class ConfigTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
         Assert.Equal(0, second.Length);
         driver.Vm.ConfigReplies.TryPost();
 
-        Assert.Equal(7u, driver.TakeReply().DeviceCount);
+        Assert.Equal(9u, driver.TakeReply().DeviceCount);
     }
 
     [Fact]

@@ -52,6 +52,7 @@ public sealed class WrongHostTests : IAsyncLifetime
         await ExpectAsync(EPROTO, Open, WithError(uint.MaxValue));
         await ExpectAsync(EPROTO, Open, (ref ConfigMessage reply) => reply.InstanceHandle = 0);
         await ExpectAsync(EPROTO, Open, (ref ConfigMessage reply) => reply.Operation = ConfigOperation.DestroyInstance);
+        await ExpectAsync(EPROTO, Open, (ref ConfigMessage reply) => reply.FirstDevice = First with { Version = 2 });
         await ExpectAsync(EPROTO, Open, (ref ConfigMessage reply) => reply.Tag ^= 1UL << 63);
         await ExpectAsync(EPROTO, Open, reply => reply[..^1]);
         await ExpectAsync(EPROTO, Open, _ => []);

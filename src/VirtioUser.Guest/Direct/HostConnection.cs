@@ -133,12 +133,12 @@ internal sealed class HostConnection : IDisposable
         try
         {
             var reply = Ask(identity.ToString(), "open", in request);
-            if (reply.InstanceHandle == 0)
+            if (reply.InstanceHandle == 0 || reply.FirstDevice != identity)
             {
                 throw Nonsense(identity.ToString(), "open");
             }
 
-            created = new DirectChannel(this, identity with { Version = reply.Versions[0] }, reply.InstanceHandle);
+            created = new DirectChannel(this, identity, reply.InstanceHandle);
         }
         catch
         {

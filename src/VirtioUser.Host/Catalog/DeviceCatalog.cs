@@ -13,14 +13,24 @@ public sealed class DeviceCatalog : IAsyncDisposable
 
     /// <summary>Checks and keeps a list of devices.</summary>
     /// <param name="entries">The devices and where each came from.</param>
-    /// <exception cref="DeviceLoadException">A vendor/device pair stands twice, or there are too many.</exception>
+    /// <exception cref="DeviceLoadException">A vendor/device pair stands twice, a device's versions make no sense, or there are too many.</exception>
     public DeviceCatalog(IEnumerable<CatalogEntry> entries)
     {
         _entries = [.. entries];
-        Identities = [.. _entries.Select(entry => entry.Identity)];
+        Identities = [.. _entries.SelectMany(entry => entry.Versions.Select(version => entry.Identity with { Version = version }))];
         if (Identities.Count > Limits.MaxDevices)
         {
-            throw new DeviceLoadException($"{Identities.Count} devices were given; one host can offer {Limits.MaxDevices}.");
+            throw new DeviceLoadException(
+                $"{Identities.Count} devices were given, each version counted; one host can offer {Limits.MaxDevices}.");
+        }
+
+        foreach (var entry in _entries)
+        {
+            if (!entry.Versions.Contains(entry.Identity.Version) || entry.Versions.Distinct().Count() != entry.Versions.Count)
+            {
+                throw new DeviceLoadException(
+                    $"{entry.Place} lists the versions {string.Join(", ", entry.Versions)}: each must be there once, and {entry.Identity.Version}, that of its identity.");
+            }
         }
 
         foreach (var pair in _entries.GroupBy(entry => (entry.Identity.Vendor, entry.Identity.Device)).Where(pair => pair.Count() > 1))
@@ -64,13 +74,13 @@ public sealed class DeviceCatalog : IAsyncDisposable
     /// <param name="vendor">The vendor ID.</param>
     /// <param name="device">The device ID.</param>
     /// <returns>Null when there is none.</returns>
-    public Device? Find(uint vendor, uint device)
+    public CatalogEntry? Find(uint vendor, uint device)
     {
         foreach (var entry in _entries)
         {
             if (entry.Identity.Vendor == vendor && entry.Identity.Device == device)
             {
-                return entry.Device;
+                return entry;
             }
         }
 

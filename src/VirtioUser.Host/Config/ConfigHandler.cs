@@ -18,6 +18,9 @@ internal sealed class ConfigHandler(
     GuestLog guestLog,
     bool givesReasons)
 {
+    // More do not fit into a reason.
+    private const int MaxVersionsNamed = 32;
+
     private volatile bool _arenaUsable = true;
 
     /// <summary>Whether the guest sees the arena; while it does not, nothing can be allocated. Any thread.</summary>
@@ -85,12 +88,18 @@ internal sealed class ConfigHandler(
         var wanted = message.FirstDevice;
         reply.InstanceHandle = 0;
         reply.FirstDevice = wanted;
-        if (catalog.Find(wanted.Vendor, wanted.Device) is not { } device)
+        if (catalog.Find(wanted.Vendor, wanted.Device) is not { } entry)
         {
             return Refused(ref reply, ConfigError.DeviceInitializationFailed, $"this host has no device {wanted.Vendor:x4}:{wanted.Device:x4}");
         }
 
-        if (life.Create(device, wanted, out var reason) is not { } instance)
+        if (!entry.Versions.Contains(wanted.Version))
+        {
+            return Refused(
+                ref reply, ConfigError.InstanceCreationFailed, $"no version {wanted.Version}, there are {string.Join(", ", entry.Versions.Take(MaxVersionsNamed))}");
+        }
+
+        if (life.Create(entry.Device, wanted, out var reason) is not { } instance)
         {
             return Refused(ref reply, ConfigError.InstanceCreationFailed, reason);
         }

@@ -33,8 +33,8 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity)
     /// <summary>What devices call it: never 0, and never used twice in a process, whichever guest's it is.</summary>
     public ulong Id { get; } = handle == 0 ? 0 : (ulong)Interlocked.Increment(ref s_lastId);
 
-    /// <summary>Vendor and device, and the version that was agreed on. Set before the instance can be found.</summary>
-    public DeviceIdentity Identity { get; set; } = identity;
+    /// <summary>Vendor and device, and the version that the guest has opened.</summary>
+    public DeviceIdentity Identity { get; } = identity;
 
     /// <summary>The device's own object. Set before the instance can be found; then for the one who runs the strand.</summary>
     public DeviceInstance? Implementation { get; set; }

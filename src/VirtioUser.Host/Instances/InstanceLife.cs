@@ -192,13 +192,6 @@ internal sealed class InstanceLife(
 
             var made = instance = new Instance(handle, wanted);
             made.Step.Completed = () => work.Resume(made);
-            if (!device.AcceptVersion(wanted.Version, out var version))
-            {
-                ThrowAway(instance);
-                return (null, $"{wanted} does not accept version {wanted.Version}");
-            }
-
-            instance.Identity = wanted with { Version = version };
             var log = new InstanceLogger(guestLog.For(loggers.CreateLogger(device.GetType().FullName!)), instance.Handle);
             instance.Implementation = device.CreateInstance(new HostInstanceContext(instance, log, events, objects, plugins))
                 ?? throw new InvalidOperationException("CreateInstance returned null.");

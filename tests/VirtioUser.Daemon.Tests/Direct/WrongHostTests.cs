@@ -47,6 +47,7 @@ public sealed class WrongHostTests : IDisposable
         AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.InstanceHandle = 0);
         AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.InstanceHandle = taken);
         AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.Operation = ConfigOperation.DestroyInstance);
+        AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.FirstDevice = Identity with { Version = 2 });
         AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.Tag ^= 1UL << 63);
         AssertOpenFails(Errno.EPROTO, bytes => bytes[..^1]);
         AssertOpenFails(Errno.EPROTO, _ => []);

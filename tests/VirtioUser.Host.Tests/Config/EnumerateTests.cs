@@ -24,6 +24,19 @@ public class EnumerateTests
     }
 
     [Fact]
+    public void Lists_each_version_as_a_device()
+    {
+        using var host = new TestHost([
+            new ScriptedDevice((in _) => 0) { Is = new(1, 1, 9), Accepts = [.. Enumerable.Range(0, 40).Select(version => (uint)version)] },
+            new ScriptedDevice((in _) => 0) { Is = new(1, 2, 5) }]);
+
+        var reply = host.Config(new ConfigMessage { Operation = ConfigOperation.EnumerateDevices, DeviceCount = 38 });
+
+        Assert.Equal((3u, 41u), (reply.DeviceCount, reply.ShmId));
+        Assert.Equal([new(1, 1, 38), new(1, 1, 39), new(1, 2, 5)], Enumerable.Range(0, 3).Select(i => Identity(reply, i)));
+    }
+
+    [Fact]
     public void Answers_the_same_when_asked_twice()
     {
         using var host = new TestHost(Three.Select(identity => new ScriptedDevice((in _) => 0) { Is = identity }));
