@@ -189,6 +189,8 @@ static void vu_config_fill(struct vu_config_msg *msg,
 	msg->instance_handle = cpu_to_le64(inst->handle);
 	msg->shm_id = cpu_to_le64(req->shm_id);
 	msg->shm_size = cpu_to_le64(req->shm_size);
+	if (req->op->type == VU_MSG_ALLOC)
+		msg->shm_flags = cpu_to_le32(PAGE_SHIFT << VU_SHM_ALIGN_SHIFT);
 }
 
 static struct vu_request *vu_config_next(struct vu_config_queue *q)

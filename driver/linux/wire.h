@@ -13,8 +13,8 @@
 #define VU_MAX_DEVICES 4096
 #define VU_REASON_SIZE 72
 #define VU_SHM_REGION 0
-/* Objects begin and end on multiples of this, whatever the guest's page size */
-#define VU_SHM_GRAIN 4096
+/* ALLOC, shm_flags: the log2 of the alignment of offset and size */
+#define VU_SHM_ALIGN_SHIFT 8
 
 enum { VU_QUEUE_TX, VU_QUEUE_RX, VU_QUEUE_PING, VU_QUEUE_EVENT, VU_QUEUES };
 

@@ -40,7 +40,10 @@ public struct ConfigMessage
     /// <summary>The object's size in bytes.</summary>
     public ulong ShmSize;
 
-    /// <summary>Reserved, 0.</summary>
+    /// <summary>
+    /// Of a request to allocate: bits 8 to 15 are the base-2 logarithm of the alignment that the guest needs, 0 = 12. All other bits, and
+    /// those of other messages, are 0.
+    /// </summary>
     public uint ShmFlags;
 
     /// <summary>Set in replies.</summary>

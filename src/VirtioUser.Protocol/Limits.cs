@@ -33,4 +33,10 @@ public static class Limits
 
     /// <summary>Shared-memory objects begin at, and are rounded up to, multiples of this many bytes.</summary>
     public const int PageSize = 4096;
+
+    /// <summary>Objects of at least this many bytes begin at multiples of it.</summary>
+    public const int HugePageSize = 1 << 21;
+
+    /// <summary>The largest alignment that a guest can ask for, as a power of two.</summary>
+    public const int MaxAlignmentShift = 30;
 }

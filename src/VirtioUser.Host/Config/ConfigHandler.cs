@@ -18,6 +18,10 @@ internal sealed class ConfigHandler(
     GuestLog guestLog,
     bool givesReasons)
 {
+    private const int AlignmentShift = 8;
+    private const uint AlignmentBits = 0xFF << AlignmentShift;
+    private const int MinAlignmentShift = 12;
+
     // More do not fit into a reason.
     private const int MaxVersionsNamed = 32;
 
@@ -49,9 +53,10 @@ internal sealed class ConfigHandler(
         reply.Tag = message.Tag;
         reply.InstanceHandle = message.InstanceHandle;
         reply.ShmId = message.ShmId;
-        if (message.ShmFlags != 0)
+        var flags = message.Operation == ConfigOperation.AllocateMemory ? message.ShmFlags & ~AlignmentBits : message.ShmFlags;
+        if (flags != 0)
         {
-            return Refused(ref reply, ConfigError.BadRequest, $"shm_flags is {message.ShmFlags:x}, not 0");
+            return Refused(ref reply, ConfigError.BadRequest, $"shm_flags has bits that must be 0: {flags:x}");
         }
 
         return message.Operation switch
@@ -124,6 +129,12 @@ internal sealed class ConfigHandler(
     private ConfigMessage Allocate(in ConfigMessage message, ref ConfigMessage reply)
     {
         reply.ShmId = 0;
+        var shift = (int)(message.ShmFlags >> AlignmentShift);
+        if (shift > Limits.MaxAlignmentShift)
+        {
+            return Refused(ref reply, ConfigError.BadRequest, $"an alignment of 2^{shift} bytes is more than 2^{Limits.MaxAlignmentShift}");
+        }
+
         if (!ArenaUsable)
         {
             return Refused(ref reply, ConfigError.AllocationFailed, "the guest does not see the shared memory");
@@ -134,9 +145,9 @@ internal sealed class ConfigHandler(
             return Refused(ref reply, ConfigError.AllocationFailed, NoInstance(in message));
         }
 
-        if (objects.Allocate(message.ShmSize) is not { } shared)
+        if (objects.Allocate(message.ShmSize, 1UL << Math.Max(shift, MinAlignmentShift), out var reason) is not { } shared)
         {
-            return Refused(ref reply, ConfigError.AllocationFailed, $"no room for {message.ShmSize} bytes");
+            return Refused(ref reply, ConfigError.AllocationFailed, reason);
         }
 
         return Take(instance, shared, ref reply, ConfigError.AllocationFailed);
