@@ -68,7 +68,7 @@ internal sealed class UserBackEnd : BackEndDevice
         Log.DriverStarted(_logger, start.Fresh);
         if (start.Fresh && former is not null)
         {
-            Device.Config.WaitFor(EndDriver(former));
+            Device.Model.Config.WaitFor(EndDriver(former));
         }
 
         _driverRuns(true);
@@ -158,7 +158,7 @@ internal sealed class UserBackEnd : BackEndDevice
     /// <returns>Complete when nothing is left of all drivers up to now.</returns>
     private Task EndDriver(VmDevice device)
     {
-        device.Config.ForgetDriver();
+        device.Model.Config.ForgetDriver();
         var ended = device.Model.EndDriverAsync();
         if (!ended.IsCompleted)
         {
@@ -180,8 +180,13 @@ internal sealed class UserBackEnd : BackEndDevice
                 device.Model.AttachEvents(new EventQueue(queue, device.Faults, device.Counters, _services.Trace));
                 device.Kicks.Add(queue.Index, queue.Kick);
                 break;
-            default:
-                device.Config.Attach(queue);
+            case Limits.ConfigTxQueue:
+                device.Model.Config.Attach(new RequestQueue(queue, device.Faults));
+                device.ConfigKicks.Add(queue.Index, queue.Kick);
+                break;
+            case Limits.ConfigRxQueue:
+                device.Model.Config.Attach(new ReplyQueue(queue, device.Faults, device.Counters, device.GuestLogger));
+                device.ConfigKicks.Add(queue.Index, queue.Kick);
                 break;
         }
     }
@@ -198,8 +203,13 @@ internal sealed class UserBackEnd : BackEndDevice
                 device.Kicks.Remove(index);
                 device.Model.DetachEvents();
                 break;
-            default:
-                device.Config.Detach(index);
+            case Limits.ConfigTxQueue:
+                device.ConfigKicks.Remove(index);
+                device.Model.Config.DetachRequests();
+                break;
+            case Limits.ConfigRxQueue:
+                device.ConfigKicks.Remove(index);
+                device.Model.Config.DetachReplies();
                 break;
         }
     }

@@ -31,6 +31,9 @@ public static class Limits
     /// <summary>The most devices that a host can offer, each version counted. No drivers or programs take more.</summary>
     public const int MaxDevices = 4096;
 
+    /// <summary>The most config requests of one driver that the host takes before it has answered one.</summary>
+    public const int MaxRequestsInFlight = 64;
+
     /// <summary>Shared-memory objects begin at, and are rounded up to, multiples of this many bytes.</summary>
     public const int PageSize = 4096;
 

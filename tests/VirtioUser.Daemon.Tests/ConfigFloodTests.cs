@@ -72,7 +72,6 @@ public sealed class ConfigFloodTests(DaemonFixture daemon) : IClassFixture<Daemo
             driver.Vm.FrontEnd.SetVringKick(index, kick);
             driver.Vm.FrontEnd.GetFeatures();
 
-            DaemonMemory.WaitForSleep(daemon.Daemon.Id, "config queues");
             DaemonMemory.WaitForSleep(daemon.Daemon.Id, "worker");
             Assert.NotEqual(0u, instance);
         }

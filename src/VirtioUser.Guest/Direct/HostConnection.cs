@@ -12,7 +12,6 @@ namespace VirtioUser.Guest.Direct;
 /// </summary>
 internal sealed class HostConnection : IDisposable
 {
-    private const ushort ConfigQueueSize = 16;
     private const ushort MessageQueueSize = 256;
     private const int MaxEarlyEvents = 128;
     private const int MaxEnumerations = 8;
@@ -34,7 +33,7 @@ internal sealed class HostConnection : IDisposable
     {
         Device = device;
         device.ConfigurationChanged += () => Interlocked.Increment(ref _changes);
-        device.Start(ConfigQueueSize, ConfigQueueSize, MessageQueueSize, MessageQueueSize);
+        device.Start(ConfigExchange.MaxInFlight, ConfigExchange.MaxInFlight, MessageQueueSize, MessageQueueSize);
         Pings = new PingRing(device.Queues[Limits.PingQueue], device.Memory);
         Pump = new EventPump(this, new EventRing(device.Queues[Limits.EventQueue], device.Memory), pollTime);
         _config = new ConfigExchange(device);
@@ -156,7 +155,7 @@ internal sealed class HostConnection : IDisposable
     /// <exception cref="VirtioUserException">The host refused, is gone, or answered nonsense (<see cref="Errno.EPROTO"/>).</exception>
     public ConfigMessage Ask(string subject, string operation, in ConfigMessage request)
     {
-        switch (_config.Exchange(in request, out var reply))
+        switch (_config.Ask(in request, out var reply))
         {
             case ExchangeOutcome.Lost:
                 NoteGone();

@@ -1,4 +1,4 @@
-// Answers config requests, one at a time.
+// Answers config requests.
 using System.Diagnostics.CodeAnalysis;
 using VirtioUser.Host.Catalog;
 using VirtioUser.Host.Instances;
@@ -8,7 +8,7 @@ using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Config;
 
-/// <summary>The seven operations of the config queues (draft, "Config Virtqueue Messages"). One thread at a time.</summary>
+/// <summary>The seven operations of the config queues (draft, "Config Virtqueue Messages"). Any thread; those of one instance in their order.</summary>
 internal sealed class ConfigHandler(
     DeviceCatalog catalog,
     InstanceLife life,
@@ -36,7 +36,8 @@ internal sealed class ConfigHandler(
 
     /// <summary>Answers a request.</summary>
     /// <param name="request">A copy of what the guest sent, of any length.</param>
-    public ConfigMessage Handle(ReadOnlySpan<byte> request)
+    /// <param name="isTagInUse">Whether another request with this tag is in flight.</param>
+    public ConfigMessage Handle(ReadOnlySpan<byte> request, bool isTagInUse = false)
     {
         counters.Add(Counter.ConfigRequests);
         var reply = default(ConfigMessage);
@@ -53,6 +54,11 @@ internal sealed class ConfigHandler(
         reply.Tag = message.Tag;
         reply.InstanceHandle = message.InstanceHandle;
         reply.ShmId = message.ShmId;
+        if (isTagInUse)
+        {
+            return Refused(ref reply, ConfigError.BadRequest, $"another request with the tag {message.Tag} is in flight");
+        }
+
         var flags = message.Operation == ConfigOperation.AllocateMemory ? message.ShmFlags & ~AlignmentBits : message.ShmFlags;
         if (flags != 0)
         {
@@ -70,6 +76,15 @@ internal sealed class ConfigHandler(
             ConfigOperation.ImportMemory => Import(in message, ref reply),
             _ => Refused(ref reply, ConfigError.BadRequest, "there is no such operation"),
         };
+    }
+
+    /// <summary>Ends an instance that no driver knows of.</summary>
+    public void Destroy(ulong handle)
+    {
+        if (TryFind(handle, out var instance))
+        {
+            life.Destroy(instance);
+        }
     }
 
     private ConfigMessage Enumerate(in ConfigMessage message, ref ConfigMessage reply)

@@ -4,6 +4,7 @@ using TestDevice.Dependency;
 using Virtio.Linux;
 using VirtioUser.Daemon.Tests.Support;
 using VirtioUser.Guest;
+using VirtioUser.Guest.Direct;
 using VirtioUser.Protocol;
 using VirtioUser.Vm.Tests;
 
@@ -174,6 +175,76 @@ public sealed class WrongHostTests : IDisposable
     }
 
     [Fact]
+    public async Task A_thread_that_waits_for_a_silent_host_holds_up_no_other()
+    {
+        using var held = _source.Open();
+        var asked = new TaskCompletionSource<ConfigMessage>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _host.Answer = request => request.Operation == ConfigOperation.CreateInstance && asked.TrySetResult(request) ? null : Rightly(request);
+        var opening = Program.Blocking(() => _source.Open());
+        var silent = await asked.Task.WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+
+        await Program.OnThreads(8, _ =>
+        {
+            for (var i = 0; i < 50; i++)
+            {
+                held.Allocate(8192).Dispose();
+            }
+        });
+        using (var other = _source.Open())
+        {
+            Assert.Equal(Identity, other.Identity);
+        }
+
+        Assert.False(opening.IsCompleted);
+        _host.Reply(Rightly(silent));
+        using var opened = await opening;
+        Assert.Equal(Identity, opened.Identity);
+    }
+
+    [Fact]
+    public void Instances_are_closed_without_waiting_for_the_host_and_no_more_requests_are_in_flight_than_it_takes()
+    {
+        const int Count = 100;
+        var destroyed = 0;
+        var silent = new Queue<ConfigMessage>();
+        var devices = Enumerable.Range(0, Count).Select(_ => _source.Open()).ToList();
+        _host.Answer = request =>
+        {
+            if (request.Operation == ConfigOperation.DestroyInstance)
+            {
+                lock (silent)
+                {
+                    silent.Enqueue(request);
+                }
+
+                Interlocked.Increment(ref destroyed);
+                return null;
+            }
+
+            return Rightly(request);
+        };
+
+        devices.ForEach(device => device.Dispose());
+
+        WaitFor(32);
+        for (var i = 33; i <= Count; i++)
+        {
+            lock (silent)
+            {
+                _host.Reply(Rightly(silent.Dequeue()));
+            }
+
+            WaitFor(i);
+        }
+
+        void WaitFor(int count)
+        {
+            Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref destroyed) >= count, Patience.Limit), $"{destroyed} of {count} were asked for.");
+            Assert.Equal(count, Volatile.Read(ref destroyed));
+        }
+    }
+
+    [Fact]
     public void Events_that_come_before_the_reply_that_tells_their_instance_are_its_first()
     {
         _host.Answer = request =>
@@ -323,7 +394,7 @@ public sealed class WrongHostTests : IDisposable
         using var device = _source.Open();
         _host.Answer = request =>
         {
-            _host.DoOnQueue(Limits.ConfigRxQueue, queue => queue.Return(15, ConfigMessage.Size));
+            _host.DoOnQueue(Limits.ConfigRxQueue, queue => queue.Return(ConfigExchange.MaxInFlight, ConfigMessage.Size));
             return null;
         };
 
