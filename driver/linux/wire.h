@@ -97,5 +97,8 @@ static_assert(sizeof(struct vu_event_msg) == 12);
 #define VU_EVENT_NOTICE (VU_EVENT_FAILED | VU_EVENT_OWN)
 #define VU_NOTICE_OVERFLOW (VU_EVENT_NOTICE | 1)
 #define VU_NOTICE_ENDED (VU_EVENT_NOTICE | 2)
+/* Pings that asked for no answer; how many is in VU_NOTICE_COUNT */
+#define VU_NOTICE_INTERRUPTED (VU_EVENT_NOTICE | 3)
+#define VU_NOTICE_COUNT GENMASK(29, 8)
 
 #endif /* VIRTIO_USER_WIRE_H */

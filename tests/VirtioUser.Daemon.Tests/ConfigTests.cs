@@ -190,7 +190,7 @@ public sealed class ConfigTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
         Assert.Equal(ConfigError.FreeFailed, driver.Ask(ConfigOperation.FreeMemory, stranger, shared.Id).Error);
         Assert.Equal(ConfigError.ExportFailed, driver.Ask(ConfigOperation.ExportMemory, stranger, shared.Id).Error);
         Assert.Equal(ConfigError.ImportFailed, driver.Ask(ConfigOperation.ImportMemory, stranger, shared.Id).Error);
-        Assert.Equal(Revents.Failed, driver.Call(stranger, TestOperation.Length, shared: shared));
+        Assert.Equal(Revents.Refused, driver.Call(stranger, TestOperation.Length, shared: shared));
         Assert.Equal(4096u, driver.Call(owner, TestOperation.Length, shared: shared));
     }
 

@@ -31,7 +31,7 @@ public sealed class ManyVmsTests(DaemonFixture daemon) : IClassFixture<DaemonFix
         first.Do(ConfigOperation.ExportMemory, mine, shared.Id);
         Assert.Equal(ConfigError.ImportFailed, second.Ask(ConfigOperation.ImportMemory, second.Create(), shared.Id).Error);
         first.Do(ConfigOperation.DestroyInstance, mine);
-        Assert.Equal(Revents.Failed, first.Call(mine, TestOperation.Count));
+        Assert.Equal(Revents.Refused, first.Call(mine, TestOperation.Count));
         Assert.Equal(201u, second.Call(theirs, TestOperation.Count));
     }
 

@@ -138,6 +138,7 @@ public sealed class WrongHostTests : IAsyncLifetime
         _host.SendEvent([1, 2, 3]);
         _host.SendEvent([]);
         _host.SendEvent(new EventMessage(_handle, Revents.Notice | 99)); // a notice of days to come
+        _host.SendEvent(new EventMessage(_handle, Revents.PingsInterrupted(7)));
         _host.SendEvent(new EventMessage(_handle, Revents.Unsolicited | 5));
 
         var result = await reader.WaitAsync(Cancelled);

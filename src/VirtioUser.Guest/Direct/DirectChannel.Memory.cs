@@ -52,6 +52,19 @@ internal sealed partial class DirectChannel
         }
     }
 
+    public override string Explain()
+    {
+        try
+        {
+            var request = new ConfigMessage { Operation = ConfigOperation.Explain, InstanceHandle = handle };
+            return host.Ask(identity.ToString(), "explain", in request).Reason.ToString();
+        }
+        catch (VirtioUserException)
+        {
+            return "";
+        }
+    }
+
     private ConfigMessage Ask(string operation, in ConfigMessage request)
     {
         ThrowIfOver(operation);

@@ -8,7 +8,7 @@ using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Config;
 
-/// <summary>The seven operations of the config queues (draft, "Config Virtqueue Messages"). Any thread; those of one instance in their order.</summary>
+/// <summary>The operations of the config queues (draft, "Config Virtqueue Messages"). Any thread; those of one instance in their order.</summary>
 internal sealed class ConfigHandler(
     DeviceCatalog catalog,
     InstanceLife life,
@@ -74,6 +74,7 @@ internal sealed class ConfigHandler(
             ConfigOperation.FreeMemory => Free(in message, ref reply),
             ConfigOperation.ExportMemory => Export(in message, ref reply),
             ConfigOperation.ImportMemory => Import(in message, ref reply),
+            ConfigOperation.Explain => Explain(in message, ref reply),
             _ => Refused(ref reply, ConfigError.BadRequest, "there is no such operation"),
         };
     }
@@ -202,6 +203,21 @@ internal sealed class ConfigHandler(
         }
 
         objects.Export(shared);
+        return reply;
+    }
+
+    private ConfigMessage Explain(in ConfigMessage message, ref ConfigMessage reply)
+    {
+        if (!TryFind(message.InstanceHandle, out var instance))
+        {
+            return Refused(ref reply, ConfigError.InstanceDestructionFailed, NoInstance(in message));
+        }
+
+        if (givesReasons)
+        {
+            reply.Reason = ReasonText.From(instance.Failure);
+        }
+
         return reply;
     }
 

@@ -23,6 +23,7 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity)
     private volatile bool _failed;
     private volatile bool _abandoned;
     private volatile bool _isEnding;
+    private volatile string? _failure;
 
     /// <summary>Stands for the instances that a driver names and that do not exist.</summary>
     public static Instance Unknown() => new(0, default);
@@ -62,6 +63,16 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity)
 
     /// <summary>The end has begun, or comes after the pings that are in line: nobody waits for the guest any more to send an event.</summary>
     public bool IsEnding => _isEnding;
+
+    /// <summary>Why its last ping failed, or why it has ended; null if neither. Any thread.</summary>
+    public string? Failure
+    {
+        get => _failure;
+        set => _failure = value;
+    }
+
+    /// <summary>How many pings were interrupted that asked for no answer. For the one who runs the strand.</summary>
+    public int InterruptedUnasked { get; set; }
 
     /// <summary>Whether events of the device go nowhere any more.</summary>
     public bool SendsNoMore => _abandoned || _failed || _ended.Task.IsCompleted;

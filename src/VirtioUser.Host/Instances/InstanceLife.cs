@@ -1,6 +1,7 @@
 // How an instance begins and how it ends.
 using Microsoft.Extensions.Logging;
 using VirtioUser.Devices;
+using VirtioUser.Host.Config;
 using VirtioUser.Host.Events;
 using VirtioUser.Host.Memory;
 using VirtioUser.Host.Pings;
@@ -211,22 +212,7 @@ internal sealed class InstanceLife(
                 ThrowAway(instance);
             }
 
-            return (null, MessageOf(e));
-        }
-    }
-
-    /// <summary>What an exception says, if it says anything: its message is the device's code too.</summary>
-    private static string MessageOf(Exception exception)
-    {
-        try
-        {
-            return string.IsNullOrWhiteSpace(exception.Message) ? exception.GetType().Name : exception.Message;
-        }
-#pragma warning disable CA1031 // as above
-        catch (Exception)
-#pragma warning restore CA1031
-        {
-            return exception.GetType().Name;
+            return (null, Reasons.Of(e));
         }
     }
 

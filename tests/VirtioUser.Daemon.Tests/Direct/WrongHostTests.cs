@@ -73,6 +73,40 @@ public sealed class WrongHostTests : IDisposable
     }
 
     [Fact]
+    public void A_ping_that_fails_says_how_and_why()
+    {
+        using var device = _source.Open();
+        _host.Answer = request => Changed(Rightly(request), (ref ConfigMessage reply) => reply.Reason = ReasonText.From($"as {request.Operation} says"));
+
+        AssertFails(Revents.Refused, (true, false, 0), "the host refused the ping (revents 0x80000001): as Explain says");
+        AssertFails(Revents.Interrupted, (false, true, 0), "the ping was interrupted, and may or may not have run (revents 0x80000002): as Explain says");
+        AssertFails(Revents.FailedWith(77), (false, false, 77), "the device failed the ping with code 77 (revents 0x80004d00): as Explain says");
+        AssertFails(Revents.Failed, (false, false, 0), "the device failed at the ping (revents 0x80000000): as Explain says");
+        _host.Answer = request => Changed(Rightly(request), (ref ConfigMessage reply) => reply.Error = ConfigError.BadRequest);
+        AssertFails(Revents.Refused, (true, false, 0), "the host refused the ping (revents 0x80000001)");
+
+        _host.Answer = Rightly;
+        _host.SendEvent(new EventMessage(_handles, Revents.PingsInterrupted(3)));
+        _host.SendEvent(new EventMessage(_handles, Revents.Notice | 99));
+        _host.SendEvent(new EventMessage(_handles, Revents.Unsolicited | 5));
+        Assert.Equal(5u, device.ReadEvent(TestContext.Current.CancellationToken));
+
+        void AssertFails(uint revents, (bool Refused, bool Interrupted, int Code) kind, string message)
+        {
+            var pinging = Program.Blocking(() => Record.Exception(() => device.Call(TestOperation.Echo)));
+            do
+            {
+                _host.SendEvent(new EventMessage(_handles, revents)); // one that comes before the ping is dropped
+            }
+            while (!pinging.Wait(10));
+
+            var failure = Assert.IsType<PingFailedException>(pinging.Result);
+            Assert.Equal(kind, (failure.IsRefused, failure.IsInterrupted, failure.Code));
+            Assert.EndsWith(message, failure.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void A_list_that_is_too_long_or_refused_is_EPROTO_or_what_the_host_says()
     {
         AssertNoList((ref ConfigMessage reply) => reply.DeviceCount = 33);

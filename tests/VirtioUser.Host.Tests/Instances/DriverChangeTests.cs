@@ -95,7 +95,7 @@ public class DriverChangeTests
         host.Ping(mine, events: 1);
         host.Events.WaitFor(mine, 2);
 
-        Assert.Equal([(idle, Revents.Failed), (mine, 4u), (mine, 4u)], host.Events.Seen.Select(seen => (seen.InstanceHandle, seen.Revents)));
+        Assert.Equal([(idle, Revents.Refused), (mine, 4u), (mine, 4u)], host.Events.Seen.Select(seen => (seen.InstanceHandle, seen.Revents)));
         Assert.Equal(1, host[Counter.PingsCancelled]);
         host.WaitForPings();
         host.WaitForUse(1, 0, 0, 0);

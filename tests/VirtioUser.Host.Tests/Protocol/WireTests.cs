@@ -121,6 +121,16 @@ public class WireTests
     }
 
     [Fact]
+    public void Answers_and_notices_have_their_bits()
+    {
+        Assert.Equal((0x8000_0001u, 0x8000_0002u, 0x8000_0700u), (Revents.Refused, Revents.Interrupted, Revents.FailedWith(7)));
+        Assert.Equal((0xC000_0001u, 0xC000_0002u, 0xC000_0503u), (Revents.NoticeEventsLost, Revents.NoticeInstanceEnded, Revents.PingsInterrupted(5)));
+        Assert.Equal(0xFFFF_FF03u, Revents.PingsInterrupted(int.MaxValue));
+        Assert.Equal((Revents.NoticePingsInterrupted, 5), (Revents.KindOf(0xC000_0503u), Revents.CodeOf(0xC000_0503u)));
+        Assert.Equal(10u, (uint)ConfigOperation.Explain);
+    }
+
+    [Fact]
     public void Each_field_of_the_configuration_space_stands_at_its_offset()
     {
         var space = new ConfigurationSpace { EnumerationSpaceId = 1, HostEpoch = 2, HostFlags = 3, Reserved = 4, MessagesOffset = 5, MessagesSize = 6 };
@@ -163,6 +173,9 @@ public class WireTests
     [InlineData(Revents.Unsolicited | 3, false, false)]
     [InlineData(Revents.NoticeEventsLost, false, true)]
     [InlineData(Revents.NoticeInstanceEnded, false, true)]
+    [InlineData(0xC000_0503u, false, true)]
+    [InlineData(Revents.Refused, true, false)]
+    [InlineData(Revents.Interrupted, true, false)]
     public void Answers_own_events_and_notices_are_told_apart(uint revents, bool answer, bool notice) =>
         Assert.Equal((answer, notice), (Revents.IsAnswer(revents), Revents.IsNotice(revents)));
 }

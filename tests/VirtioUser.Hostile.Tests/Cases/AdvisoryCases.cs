@@ -335,7 +335,7 @@ internal static class AdvisoryCases
             ShmOffset = offset,
             ShmSize = size,
         });
-        a.Saw = answer == Revents.Failed ? Verdict.Refused : throw new HarmException($"Answered with {answer:x}.");
+        a.Saw = answer == Revents.Refused ? Verdict.Refused : throw new HarmException($"Answered with {answer:x}.");
     }
 
     /// <summary>A second thread changes the rings' memory while a first one sends requests and pings. Rings may break by it.</summary>
