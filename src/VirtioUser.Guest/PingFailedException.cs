@@ -1,6 +1,5 @@
 // The host's answer to a ping that could not be done.
 using Virtio.Linux;
-using VirtioUser.Protocol;
 
 namespace VirtioUser.Guest;
 

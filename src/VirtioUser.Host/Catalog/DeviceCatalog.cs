@@ -1,6 +1,5 @@
 // The devices of a host, in the order in which a guest sees them.
 using Microsoft.Extensions.Logging;
-using VirtioUser.Devices;
 using VirtioUser.Host.Plugins;
 using VirtioUser.Protocol;
 

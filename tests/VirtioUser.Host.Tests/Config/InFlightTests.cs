@@ -1,5 +1,4 @@
 // Several config requests in flight: which waits for which.
-using VirtioUser.Devices;
 using VirtioUser.Host.Tests.Support;
 using VirtioUser.Protocol;
 
