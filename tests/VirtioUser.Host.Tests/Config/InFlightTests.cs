@@ -8,15 +8,20 @@ public class InFlightTests
 {
     private static readonly DeviceIdentity Slow = new(0x5655, 99, 1);
 
-    [Fact]
-    public void A_slow_open_holds_up_no_other_request()
+    /// <summary>Guards <c>ConfigPlan.Call</c>: of two that are there at once, nobody is kicked for the second.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_slow_open_holds_up_no_other_request(bool areThereAtOnce)
     {
         using var gate = new ManualResetEventSlim();
         using var host = NewHost(gate);
         using var driver = new FakeConfigQueues(host).Start();
 
+        host.Model.Config.SetOpen(!areThereAtOnce);
         driver.Create(1, Slow);
         driver.Create(2);
+        host.Model.Config.SetOpen(true);
         var opened = driver.Next();
         Assert.Equal((2u, ConfigError.None), (opened.Tag, opened.Error));
         driver.Allocate(3, opened.InstanceHandle);

@@ -12,16 +12,17 @@ public class ConfigOrderTests(ITestOutputHelper output)
     public void Arm_against_take() => Explore(order =>
     {
         var (host, requests, replies) = Begin(order);
+        host.Waiter.Kick(); // as for buffers of replies
         order.Add("guest", () =>
         {
             requests.Send(ConfigOperation.EnumerateDevices, 1);
             requests.Send(ConfigOperation.EnumerateDevices, 2);
         }, takesLocks: false);
         return () => Check(host, replies, 1, 2);
-    });
+    }, maxOvertakings: 3);
 
     /// <summary>
-    /// Guards <c>ConfigPlan.Call</c>, and <c>TryBegin</c> after a request: one of several that find the rings worked on leaves, and what it came for
+    /// Guards <c>TryBegin</c> after a request: one of several that find the rings worked on leaves, and what it came for
     /// must be seen by the other.
     /// </summary>
     [Fact]
