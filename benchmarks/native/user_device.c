@@ -37,7 +37,9 @@ static void answer_config(struct config_message *message)
 	message->error = 0;
 	switch (message->operation) {
 	case ENUMERATE:
-		message->device_count = 1;
+		/* One device: none from the index 1 on. */
+		message->device_count = message->device_count == 0;
+		message->shm_id = 1;
 		message->vendors[0] = VENDOR;
 		message->devices[0] = ECHO_DEVICE;
 		message->versions[0] = VERSION;

@@ -18,6 +18,8 @@ struct config_message {
 	uint32_t operation, device_count, vendors[32], devices[32], versions[32];
 	uint64_t instance, shm_id, shm_offset, shm_size;
 	uint32_t shm_flags, error;
+	uint64_t tag;
+	uint8_t reason[72];
 } __attribute__((packed));
 
 struct ping_message {
@@ -30,7 +32,7 @@ struct event_message {
 	uint32_t revents;
 } __attribute__((packed));
 
-_Static_assert(sizeof(struct config_message) == 432, "config message");
+_Static_assert(sizeof(struct config_message) == 512, "config message");
 _Static_assert(sizeof(struct ping_message) == 44, "ping message");
 _Static_assert(sizeof(struct event_message) == 12, "event message");
 

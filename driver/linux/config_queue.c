@@ -176,8 +176,10 @@ static void vu_config_fill(struct vu_config_msg *msg,
 
 	memset(msg, 0, sizeof(*msg));
 	msg->msg_type = cpu_to_le32(req->op->type);
-	if (!inst)
+	if (!inst) {
+		msg->device_count = cpu_to_le32(req->vu->config.found.count);
 		return;
+	}
 	if (req->op->type == VU_MSG_CREATE) {
 		msg->vendor_ids[0] = cpu_to_le32(inst->vendor);
 		msg->device_ids[0] = cpu_to_le32(inst->device);
@@ -187,15 +189,20 @@ static void vu_config_fill(struct vu_config_msg *msg,
 	msg->instance_handle = cpu_to_le64(inst->handle);
 	msg->shm_id = cpu_to_le64(req->shm_id);
 	msg->shm_size = cpu_to_le64(req->shm_size);
+	if (req->op->type == VU_MSG_ALLOC)
+		msg->shm_flags = cpu_to_le32(PAGE_SHIFT << VU_SHM_ALIGN_SHIFT);
 }
 
 static struct vu_request *vu_config_next(struct vu_config_queue *q)
 {
 	struct vu_request *req;
+	bool anew = false;
 
 	spin_lock_irq(&q->lock);
-	if (q->enumerate) {
+	if (q->enumerate || q->more) {
+		anew = q->enumerate;
 		q->enumerate = false;
+		q->more = false;
 		req = q->enum_req;
 		kref_get(&req->ref);
 	} else {
@@ -207,6 +214,8 @@ static struct vu_request *vu_config_next(struct vu_config_queue *q)
 		}
 	}
 	spin_unlock_irq(&q->lock);
+	if (anew)
+		vu_enumeration_begin(&q->found);
 	return req;
 }
 
@@ -239,6 +248,7 @@ static bool vu_config_send(struct vu_device *vu)
 	if (req->op->type == VU_MSG_CREATE)
 		vu_event_expect(vu);
 	vu_config_fill(q->tx_msg, req);
+	q->tx_msg->tag = cpu_to_le64(++q->tag);
 	sg_init_one(&sg, q->tx_msg, sizeof(*q->tx_msg));
 	if (virtqueue_add_outbuf(q->tx, &sg, 1, q->tx_msg, GFP_KERNEL)) {
 		vu_config_finish(req, NULL, -ENODEV);
@@ -270,7 +280,8 @@ static bool vu_config_receive(struct vu_device *vu)
 	/* The one copy: what is checked is what is used. */
 	memcpy(&q->reply, q->rx_msg, sizeof(q->reply));
 	if (len != sizeof(q->reply) ||
-	    le32_to_cpu(q->reply.msg_type) != req->op->type)
+	    le32_to_cpu(q->reply.msg_type) != req->op->type ||
+	    le64_to_cpu(q->reply.tag) != q->tag)
 		err = -EPROTO;
 	else
 		err = vu_config_errno(le32_to_cpu(q->reply.error));
@@ -336,6 +347,14 @@ void vu_config_enumerate(struct vu_device *vu)
 	spin_unlock_irqrestore(&vu->config.lock, flags);
 }
 
+/* The config worker's own: goes on with the list, unless it begins anew. */
+void vu_config_enumerate_more(struct vu_device *vu)
+{
+	spin_lock_irq(&vu->config.lock);
+	vu->config.more = true;
+	spin_unlock_irq(&vu->config.lock);
+}
+
 void vu_config_callback(struct virtqueue *vq)
 {
 	struct vu_device *vu = vq->vdev->priv;
@@ -343,21 +362,6 @@ void vu_config_callback(struct virtqueue *vq)
 	if (vu_ready(vu) && !READ_ONCE(vu->gone))
 		queue_work(vu->wq, &vu->config.work);
 }
-
-static int vu_enumerate_finish(struct vu_request *req,
-			       const struct vu_config_msg *reply, int err)
-{
-	if (!err)
-		err = vu_nodes_update(req->vu, reply);
-	complete_all(&req->vu->config.enumerated);
-	return err;
-}
-
-const struct vu_config_op vu_op_enumerate = {
-	.type = VU_MSG_ENUMERATE,
-	.always = true,
-	.finish = vu_enumerate_finish,
-};
 
 int vu_config_init(struct vu_device *vu)
 {
@@ -387,4 +391,5 @@ void vu_config_free(struct vu_device *vu)
 	kfree(vu->config.tx_msg);
 	kfree(vu->config.rx_msg);
 	kfree(vu->config.enum_req);
+	vu_enumeration_begin(&vu->config.found);
 }

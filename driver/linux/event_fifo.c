@@ -103,7 +103,7 @@ static void vu_fifo_push(struct virtio_user_instance *inst, u32 revents)
 
 static void vu_instance_notice(struct virtio_user_instance *inst, u32 notice)
 {
-	switch (notice) {
+	switch (notice & ~VU_NOTICE_COUNT) {
 	case VU_NOTICE_OVERFLOW:
 		WRITE_ONCE(inst->overflow, true);
 		break;
@@ -114,6 +114,9 @@ static void vu_instance_notice(struct virtio_user_instance *inst, u32 notice)
 		vu_waiters_wake(inst);
 		if (inst->ops && inst->ops->ended)
 			inst->ops->ended(inst->context, -EIO);
+		break;
+	case VU_NOTICE_INTERRUPTED:
+		/* The instance is being closed, and nobody reads it any more. */
 		break;
 	default:
 		/* Not known to this driver, and nobody waits for it. */

@@ -84,8 +84,11 @@ static int vu_create_finish(struct vu_request *req,
 		goto fail;
 	}
 	inst->handle = handle;
-	inst->version = le32_to_cpu(reply->versions[0]);
 	req->undo = &vu_op_destroy;
+	/* A node stands for one version, and gives no other. */
+	err = -EPROTO;
+	if (le32_to_cpu(reply->versions[0]) != inst->version)
+		goto fail;
 	err = xa_reserve_irq(&vu->instances, handle, GFP_KERNEL);
 	if (err)
 		goto fail;

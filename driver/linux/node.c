@@ -10,7 +10,7 @@
 #include "compat.h"
 #include "virtio_user_priv.h"
 
-#define VU_MINORS 1024
+#define VU_MINORS VU_MAX_DEVICES
 
 static dev_t vu_devt;
 static DEFINE_IDA(vu_minors);
@@ -112,62 +112,38 @@ static struct vu_node *vu_node_find(struct vu_device *vu, u32 vendor,
 	return NULL;
 }
 
-static bool vu_enumeration_valid(const struct vu_config_msg *msg, u32 count)
+/* Makes the nodes those of an enumeration, each of which is there once. */
+void vu_nodes_update(struct vu_device *vu, const struct vu_identity *devices,
+		     u32 count)
 {
-	u32 i, j;
-
-	if (count > VU_MAX_DEVICES)
-		return false;
-	for (i = 0; i < count; i++) {
-		for (j = 0; j < i; j++) {
-			if (msg->vendor_ids[i] == msg->vendor_ids[j] &&
-			    msg->device_ids[i] == msg->device_ids[j] &&
-			    msg->versions[i] == msg->versions[j])
-				return false;
-		}
-	}
-	return true;
-}
-
-/*
- * Makes the nodes those of an enumeration.  -EPROTO: it makes no sense, and the
- * nodes stay as they are.  Config worker.
- */
-int vu_nodes_update(struct vu_device *vu, const struct vu_config_msg *reply)
-{
-	u32 count = le32_to_cpu(reply->device_count);
 	struct device *dev = &vu->vdev->dev;
 	struct vu_node *node, *next;
 	u32 i;
 	int err;
 
-	if (!vu_enumeration_valid(reply, count))
-		return -EPROTO;
-
 	mutex_lock(&vu->nodes_lock);
 	list_for_each_entry(node, &vu->nodes, link)
 		node->found = false;
 	for (i = 0; i < count; i++) {
-		u32 vendor = le32_to_cpu(reply->vendor_ids[i]);
-		u32 device = le32_to_cpu(reply->device_ids[i]);
-		u32 version = le32_to_cpu(reply->versions[i]);
+		const struct vu_identity *id = &devices[i];
 
-		node = vu_node_find(vu, vendor, device, version);
+		node = vu_node_find(vu, id->vendor, id->device, id->version);
 		if (node) {
 			node->found = true;
 			continue;
 		}
-		err = vu_node_add(vu, vendor, device, version);
+		err = vu_node_add(vu, id->vendor, id->device, id->version);
 		if (err)
 			dev_err_ratelimited(dev, "no node %04x:%04x:%02x: %d\n",
-					    vendor, device, version, err);
+					    id->vendor, id->device, id->version,
+					    err);
+		cond_resched();
 	}
 	list_for_each_entry_safe(node, next, &vu->nodes, link) {
 		if (!node->found)
 			vu_node_remove(node);
 	}
 	mutex_unlock(&vu->nodes_lock);
-	return 0;
 }
 
 void vu_nodes_remove_all(struct vu_device *vu)

@@ -131,8 +131,8 @@ void vu_shm_end_all(struct virtio_user_instance *inst)
 static bool vu_shm_valid(const struct vu_shm *shm,
 			 const struct vu_region *region)
 {
-	return shm->id && shm->size && !(shm->size % VU_SHM_GRAIN) &&
-	       !(shm->offset % VU_SHM_GRAIN) && shm->size <= region->size &&
+	return shm->id && shm->size && PAGE_ALIGNED(shm->size) &&
+	       PAGE_ALIGNED(shm->offset) && shm->size <= region->size &&
 	       shm->offset <= region->size - shm->size;
 }
 
@@ -222,7 +222,7 @@ static int vu_alloc_finish(struct vu_request *req,
 	if (err)
 		return err;
 	if (le64_to_cpu(reply->shm_size) !=
-	    round_up(req->shm_size, VU_SHM_GRAIN))
+	    round_up(req->shm_size, (u64)PAGE_SIZE))
 		return -EPROTO;
 	err = vu_shm_grant(req, reply, false);
 	if (!err)

@@ -91,10 +91,26 @@ struct vu_request {
 	int result;
 };
 
+struct vu_identity {
+	u32 vendor;
+	u32 device;
+	u32 version;
+};
+
+/* A list of devices that comes in pages.  The config worker's own. */
+struct vu_enumeration {
+	struct vu_identity *devices;
+	u32 count; /* so far */
+	u32 total; /* as the first page says */
+	u32 retries;
+};
+
 struct vu_config_queue {
 	spinlock_t lock; /* the list, and the state of the requests */
 	struct list_head waiting;
 	bool enumerate; /* ask for the devices (again) */
+	bool more;	/* ask for the next page of them */
+	struct vu_enumeration found;
 	struct work_struct work;
 	/* The config worker's own */
 	struct virtqueue *tx;
@@ -102,6 +118,7 @@ struct vu_config_queue {
 	struct vu_config_msg *tx_msg; /* the device reads it while tx_busy */
 	struct vu_config_msg *rx_msg; /* the device writes it at any time */
 	struct vu_config_msg reply;   /* the copy that is looked at */
+	u64 tag;		      /* of the request that was sent last */
 	bool tx_busy;
 	bool rx_posted;
 	struct vu_request *current_req; /* in flight */
@@ -316,10 +333,10 @@ extern struct list_head vu_devices;
 void vu_device_put(struct vu_device *vu);
 
 /* config_queue.c */
-extern const struct vu_config_op vu_op_enumerate;
 int vu_config_init(struct vu_device *vu);
 void vu_config_start(struct vu_device *vu);
 void vu_config_enumerate(struct vu_device *vu);
+void vu_config_enumerate_more(struct vu_device *vu);
 void vu_config_fail_all(struct vu_device *vu, int err);
 void vu_config_free(struct vu_device *vu);
 void vu_config_callback(struct virtqueue *vq);
@@ -328,6 +345,10 @@ struct vu_request *vu_request_new(struct virtio_user_instance *inst,
 void vu_request_put(struct vu_request *req);
 int vu_config_submit(struct vu_request *req);
 int vu_config_exchange(struct vu_request *req);
+
+/* enumerate.c */
+extern const struct vu_config_op vu_op_enumerate;
+void vu_enumeration_begin(struct vu_enumeration *found);
 
 /* ping_queue.c */
 int vu_ping_init(struct vu_device *vu);
@@ -409,7 +430,8 @@ int vu_instance_mmap(struct virtio_user_instance *inst,
 void vu_shm_end(struct virtio_user_instance *inst, struct vu_shm *shm);
 
 /* node.c */
-int vu_nodes_update(struct vu_device *vu, const struct vu_config_msg *reply);
+void vu_nodes_update(struct vu_device *vu, const struct vu_identity *devices,
+		     u32 count);
 void vu_nodes_remove_all(struct vu_device *vu);
 int vu_nodes_init(void);
 void vu_nodes_exit(void);

@@ -8,10 +8,13 @@
 #include <linux/types.h>
 
 #define VU_DEVICE_ID 21
-#define VU_MAX_DEVICES 32
+/* Devices that one message lists, and that the driver makes nodes for */
+#define VU_PAGE_DEVICES 32
+#define VU_MAX_DEVICES 4096
+#define VU_REASON_SIZE 72
 #define VU_SHM_REGION 0
-/* Objects begin and end on multiples of this, whatever the guest's page size */
-#define VU_SHM_GRAIN 4096
+/* ALLOC, shm_flags: the log2 of the alignment of offset and size */
+#define VU_SHM_ALIGN_SHIFT 8
 
 enum { VU_QUEUE_TX, VU_QUEUE_RX, VU_QUEUE_PING, VU_QUEUE_EVENT, VU_QUEUES };
 
@@ -40,23 +43,31 @@ enum vu_error {
 /* The configuration space */
 struct vu_config_space {
 	__le32 enumeration_space_id;
+	__le32 host_epoch; /* another one: the host has forgotten everything */
+	__le32 host_flags;
+	__le32 reserved;
+	__le64 messages_offset;
+	__le64 messages_size;
 };
+static_assert(sizeof(struct vu_config_space) == 32);
 
 /* Request (queue 0) and reply (queue 1) */
 struct vu_config_msg {
 	__le32 msg_type;
-	__le32 device_count;
-	__le32 vendor_ids[VU_MAX_DEVICES];
-	__le32 device_ids[VU_MAX_DEVICES];
-	__le32 versions[VU_MAX_DEVICES];
+	__le32 device_count; /* ENUMERATE, request: index of the first one */
+	__le32 vendor_ids[VU_PAGE_DEVICES];
+	__le32 device_ids[VU_PAGE_DEVICES];
+	__le32 versions[VU_PAGE_DEVICES];
 	__le64 instance_handle;
-	__le64 shm_id;
+	__le64 shm_id; /* ENUMERATE, reply: how many devices there are */
 	__le64 shm_offset;
 	__le64 shm_size;
 	__le32 shm_flags;
 	__le32 error;
+	__le64 tag; /* chosen by the driver, repeated by the device */
+	u8 reason[VU_REASON_SIZE]; /* why it was refused, for a person */
 } __packed;
-static_assert(sizeof(struct vu_config_msg) == 432);
+static_assert(sizeof(struct vu_config_msg) == 512);
 
 /* Queue 2 */
 struct vu_ping_msg {
@@ -86,5 +97,8 @@ static_assert(sizeof(struct vu_event_msg) == 12);
 #define VU_EVENT_NOTICE (VU_EVENT_FAILED | VU_EVENT_OWN)
 #define VU_NOTICE_OVERFLOW (VU_EVENT_NOTICE | 1)
 #define VU_NOTICE_ENDED (VU_EVENT_NOTICE | 2)
+/* Pings that asked for no answer; how many is in VU_NOTICE_COUNT */
+#define VU_NOTICE_INTERRUPTED (VU_EVENT_NOTICE | 3)
+#define VU_NOTICE_COUNT GENMASK(29, 8)
 
 #endif /* VIRTIO_USER_WIRE_H */

@@ -101,7 +101,7 @@ VIRTIO_USER_EXPORT void register_memory_mapping_funcs(virtio_user_map_fn *map, v
 
 /*
  * Tells which device the library is: called once. A guest finds it by the vendor and the device; the version is the one that
- * is listed. The three pointers are valid during the call only and never null.
+ * is listed, unless get_device_versions lists several. The three pointers are valid during the call only and never null.
  */
 VIRTIO_USER_EXPORT void get_device_config_info(uint32_t *vendor, uint32_t *device, uint32_t *version);
 
@@ -180,9 +180,16 @@ VIRTIO_USER_EXPORT void on_instance_ending(uint64_t handle);
 VIRTIO_USER_EXPORT void on_destroy_instance_async(uint64_t handle);
 
 /*
- * A guest asks for a version; called before on_create_instance, several calls at the same time are possible. *accepted is
- * @requested already; set it to the version that the instance will have (get_instance_version tells it later). Returns
- * false to refuse. Without this function only the version of get_device_config_info is accepted.
+ * Tells which versions the library accepts: called once, after get_device_config_info. A guest finds each as a device of its
+ * own, and opens one of them; get_instance_version tells an instance which. Writes them to @versions, which has room for @room
+ * of them and is valid during the call, and returns how many there are. Each once, the version of get_device_config_info among
+ * them. Without this function there is that one.
+ */
+VIRTIO_USER_EXPORT uint32_t get_device_versions(uint32_t *versions, uint32_t room);
+
+/*
+ * A guest has opened one of the versions that are listed; called before on_create_instance, several calls at the same time are
+ * possible. Returns false to refuse. *accepted is @requested already and must stay so: a guest gets the version that it opened.
  */
 VIRTIO_USER_EXPORT bool on_accept_version(uint32_t requested, uint32_t *accepted);
 
@@ -197,8 +204,8 @@ enum virtio_user_log_level {
 
 /*
  * What the daemon offers. All functions may be called on any thread, at any time, until the process ends; none waits for a
- * guest, a front-end or a function of the library. Later daemons add members at the end and make @size larger: compare it before using a member that
- * is not in this header's first version.
+ * guest, a front-end or a function of the library. Later daemons add members at the end and make @size larger: compare it before
+ * using a member that is not in this header's first version.
  */
 struct virtio_user_host {
 	uint32_t size; /* bytes of this structure */

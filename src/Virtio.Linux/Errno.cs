@@ -79,6 +79,8 @@ public enum Errno
     EMSGSIZE = 90,
     /// <summary>Operation not supported.</summary>
     EOPNOTSUPP = 95,
+    /// <summary>The same number under its other name.</summary>
+    ENOTSUP = EOPNOTSUPP,
     /// <summary>Address already in use.</summary>
     EADDRINUSE = 98,
     /// <summary>The other side ended a connection before it was accepted.</summary>

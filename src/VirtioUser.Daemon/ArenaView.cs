@@ -18,7 +18,6 @@ internal sealed class ArenaView : IDisposable
 
     private readonly Lock _lock = new();
     private readonly DeviceModel _model;
-    private readonly ConfigQueues _config;
     private readonly ILogger _logger;
     private readonly Timer _grace;
     private readonly Timer _patience;
@@ -28,12 +27,11 @@ internal sealed class ArenaView : IDisposable
     private bool _open;
 
     /// <summary>Nothing is started.</summary>
-    /// <param name="model">Told whether and where the guest sees the arena.</param>
-    /// <param name="config">What waits for it.</param>
+    /// <param name="model">Told whether and where the guest sees the arena; its config requests wait for that.</param>
     /// <param name="logger">A log with a bound.</param>
-    public ArenaView(DeviceModel model, ConfigQueues config, ILogger logger)
+    public ArenaView(DeviceModel model, ILogger logger)
     {
-        (_model, _config, _logger) = (model, config, logger);
+        (_model, _logger) = (model, logger);
         _grace = new Timer(_ => EndGrace());
         _patience = new Timer(_ => EndPatience());
     }
@@ -141,13 +139,13 @@ internal sealed class ArenaView : IDisposable
     {
         _open = true;
         _model.ArenaUsable = usable;
-        _config.SetOpen(true);
+        _model.Config.SetOpen(true);
     }
 
     private void Forget()
     {
         (_listed, _inGrace, _open) = (false, false, false);
-        _config.SetOpen(false);
+        _model.Config.SetOpen(false);
         _model.ArenaUsable = false;
     }
 }

@@ -80,7 +80,7 @@ internal static class DaemonHost
             .AddSingleton(options)
             .AddSingleton(catalog)
             .AddSingleton(listeners)
-            .AddSingleton(new Host.HostOptions { MaxPollTime = options.MaxPollTime })
+            .AddSingleton(new Host.HostOptions { MaxPollTime = options.MaxPollTime, GivesReasons = options.GivesReasons })
             .AddSingleton<BackEndService>()
             .AddHostedService(services => services.GetRequiredService<BackEndService>());
         if (options.Trace)

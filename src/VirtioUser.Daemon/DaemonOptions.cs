@@ -34,6 +34,9 @@ internal sealed record DaemonOptions
     /// <summary>How long the ping queue is polled, at the most, before its thread goes to sleep.</summary>
     public TimeSpan MaxPollTime { get; init; } = TimeSpan.Zero;
 
+    /// <summary>Whether guests are told in words why a request was refused.</summary>
+    public bool GivesReasons { get; init; } = true;
+
     /// <summary>A program and its arguments that is run against the devices, and whose end is the daemon's; or null.</summary>
     public IReadOnlyList<string>? Program { get; init; }
 

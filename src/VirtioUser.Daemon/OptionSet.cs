@@ -50,6 +50,11 @@ internal sealed class OptionSet
         CustomParser = result => ParseNumber(result, "--poll-us", 0, MaxPollMicroseconds),
     };
 
+    private readonly Option<bool> _noReasons = new("--no-reasons")
+    {
+        Description = "Do not tell guests in words why a request was refused: the messages of devices' exceptions are among these.",
+    };
+
     private readonly Option<LogLevel> _logLevel;
 
     private readonly Option<bool> _logJson = new("--log-json") { Description = "Write log lines as JSON objects." };
@@ -66,7 +71,7 @@ internal sealed class OptionSet
             DefaultValueFactory = _ => logLevel,
             CustomParser = ParseLogLevel,
         };
-        Option[] all = [_devices, _arenaSize, _enumerationSpace, _metricsPort, _pollTime, _logLevel, _logJson];
+        Option[] all = [_devices, _arenaSize, _enumerationSpace, _metricsPort, _pollTime, _noReasons, _logLevel, _logJson];
         foreach (var option in all)
         {
             command.Options.Add(option);
@@ -92,6 +97,7 @@ internal sealed class OptionSet
         EnumerationSpaceId = result.GetValue(_enumerationSpace),
         MetricsPort = result.GetValue(_metricsPort),
         MaxPollTime = TimeSpan.FromMicroseconds(result.GetValue(_pollTime) ?? 0),
+        GivesReasons = !result.GetValue(_noReasons),
         LogLevel = result.GetValue(_logLevel),
         LogJson = result.GetValue(_logJson),
     };

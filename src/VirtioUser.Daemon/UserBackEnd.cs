@@ -1,4 +1,6 @@
 // The virtio-user device as the vhost-user library sees it.
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Virtio.VhostUser;
 using VirtioUser.Host;
@@ -13,7 +15,10 @@ namespace VirtioUser.Daemon;
 internal sealed class UserBackEnd : BackEndDevice
 {
     // The configuration space is longer than what has a meaning, so that any size the front-end was told fits.
-    private const int ConfigurationSpace = 256;
+    private const int SpaceLength = 256;
+
+    // Another process remembers nothing of this one's instances and objects.
+    private static readonly uint HostEpoch = (uint)RandomNumberGenerator.GetInt32(1, int.MaxValue);
 
     private readonly VmServices _services;
     private readonly SharedMapping _arena;
@@ -45,13 +50,14 @@ internal sealed class UserBackEnd : BackEndDevice
     public override int QueueCount => Limits.QueueCount;
 
     /// <inheritdoc/>
-    public override int ConfigurationLength => ConfigurationSpace;
+    public override int ConfigurationLength => SpaceLength;
 
     /// <inheritdoc/>
     public override IReadOnlyList<SharedMemoryRegion?> SharedMemory => _regions;
 
     /// <inheritdoc/>
-    public override void ReadConfiguration(Span<byte> destination) => BitConverter.TryWriteBytes(destination, _services.Options.EnumerationSpaceId);
+    public override void ReadConfiguration(Span<byte> destination) => MemoryMarshal.Write(
+        destination, new ConfigurationSpace { EnumerationSpaceId = _services.Options.EnumerationSpaceId, HostEpoch = HostEpoch });
 
     /// <inheritdoc/>
     public override void Started(DeviceStart start)
@@ -62,7 +68,7 @@ internal sealed class UserBackEnd : BackEndDevice
         Log.DriverStarted(_logger, start.Fresh);
         if (start.Fresh && former is not null)
         {
-            Device.Config.WaitFor(EndDriver(former));
+            Device.Model.Config.WaitFor(EndDriver(former));
         }
 
         _driverRuns(true);
@@ -152,7 +158,7 @@ internal sealed class UserBackEnd : BackEndDevice
     /// <returns>Complete when nothing is left of all drivers up to now.</returns>
     private Task EndDriver(VmDevice device)
     {
-        device.Config.ForgetDriver();
+        device.Model.Config.ForgetDriver();
         var ended = device.Model.EndDriverAsync();
         if (!ended.IsCompleted)
         {
@@ -174,8 +180,13 @@ internal sealed class UserBackEnd : BackEndDevice
                 device.Model.AttachEvents(new EventQueue(queue, device.Faults, device.Counters, _services.Trace));
                 device.Kicks.Add(queue.Index, queue.Kick);
                 break;
-            default:
-                device.Config.Attach(queue);
+            case Limits.ConfigTxQueue:
+                device.Model.Config.Attach(new RequestQueue(queue, device.Faults));
+                device.ConfigKicks.Add(queue.Index, queue.Kick);
+                break;
+            case Limits.ConfigRxQueue:
+                device.Model.Config.Attach(new ReplyQueue(queue, device.Faults, device.Counters, device.GuestLogger));
+                device.ConfigKicks.Add(queue.Index, queue.Kick);
                 break;
         }
     }
@@ -192,8 +203,13 @@ internal sealed class UserBackEnd : BackEndDevice
                 device.Kicks.Remove(index);
                 device.Model.DetachEvents();
                 break;
-            default:
-                device.Config.Detach(index);
+            case Limits.ConfigTxQueue:
+                device.ConfigKicks.Remove(index);
+                device.Model.Config.DetachRequests();
+                break;
+            case Limits.ConfigRxQueue:
+                device.ConfigKicks.Remove(index);
+                device.Model.Config.DetachReplies();
                 break;
         }
     }

@@ -15,8 +15,6 @@ internal sealed class VmDevice
     /// <param name="arena">The arena of this connection.</param>
     /// <param name="guestLog">Its budget of log lines.</param>
     /// <exception cref="Virtio.Linux.LinuxException">No descriptor is left.</exception>
-    /// <exception cref="OutOfMemoryException">The system has no thread left.</exception>
-    /// <exception cref="InvalidOperationException">The same.</exception>
     public VmDevice(VmServices services, SharedMapping arena, GuestLog guestLog)
     {
         var loggers = services.Loggers;
@@ -24,32 +22,27 @@ internal sealed class VmDevice
         Model = new DeviceModel(
             services.Catalog, arena, services.Workers, services.Bounds, Counters, guestLog, loggers, new PluginPlatform(arena));
         Kicks = new VmKicks(services.Kicks, Model);
+        ConfigKicks = new VmKicks(services.Kicks, Model.Config);
+        GuestLogger = guestLog.For(loggers.CreateLogger<VmDevice>());
         Faults = new QueueFaults(loggers.CreateLogger<QueueFaults>(), guestLog, Counters, services.Workers);
-        Config = new ConfigQueues(Model, services.Bounds, Faults, guestLog, loggers.CreateLogger<ConfigQueues>(), services.Trace);
-        ArenaView = new ArenaView(Model, Config, guestLog.For(loggers.CreateLogger<ArenaView>()));
-        try
-        {
-            Config.Start();
-        }
-        catch
-        {
-            ArenaView.Dispose();
-            services.Totals.End(Counters);
-            throw;
-        }
+        Model.Config.Observer = services.Trace is { } trace ? trace.Config : null;
+        ArenaView = new ArenaView(Model, guestLog.For(loggers.CreateLogger<ArenaView>()));
     }
 
     /// <summary>What this VM has caused.</summary>
     public HostCounters Counters { get; }
 
-    /// <summary>The kicks that workers wait for.</summary>
+    /// <summary>The kicks of queues 2 and 3.</summary>
     public VmKicks Kicks { get; }
 
     /// <summary>The device model.</summary>
     public DeviceModel Model { get; }
 
-    /// <summary>Queues 0 and 1.</summary>
-    public ConfigQueues Config { get; }
+    /// <summary>The kicks of queues 0 and 1.</summary>
+    public VmKicks ConfigKicks { get; }
+
+    /// <summary>Where lines go that the guest can cause.</summary>
+    public ILogger GuestLogger { get; }
 
     /// <summary>What the guest sees of the arena.</summary>
     public ArenaView ArenaView { get; }
@@ -66,8 +59,8 @@ internal sealed class VmDevice
         // A callback that holds up many others must not keep what those have left behind.
         var patience = TimeSpan.FromMilliseconds(250);
 
-        Config.Dispose();
-        await Config.Ended.ConfigureAwait(false); // an instance that is made at this moment is one that is ended, too
+        Model.Config.Stop();
+        await Model.Config.Ended.ConfigureAwait(false); // an instance that is made at this moment is one that is ended, too
         ArenaView.Dispose();
         var ended = Model.WhenInstancesEndedAsync();
         await ended.WaitAsync(patience).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -9,22 +9,15 @@ namespace VirtioUser.Devices;
 /// </summary>
 public abstract class Device : IAsyncDisposable
 {
-    /// <summary>Vendor, device and version under which guests find the device. Must not change.</summary>
+    /// <summary>Vendor and device under which guests find the device, and its newest version. Must not change.</summary>
     public abstract DeviceIdentity Identity { get; }
 
     /// <summary>
-    /// Decides whether a guest that asks for a version gets an instance, and of which version
-    /// (draft: "deemed compatible ... determined by the particular device implementation").
-    /// As it stands, only the version in <see cref="Identity"/> is accepted.
+    /// The versions that the device accepts, each once, that of <see cref="Identity"/> among them. A guest finds each as a device, and
+    /// opens one of them; <see cref="InstanceContext.Identity"/> tells the instance which. Read once. As it stands, only the version
+    /// in <see cref="Identity"/>.
     /// </summary>
-    /// <param name="requested">The version that the guest asked for.</param>
-    /// <param name="version">The version that the instance will have.</param>
-    /// <returns>False to refuse.</returns>
-    public virtual bool AcceptVersion(uint requested, out uint version)
-    {
-        version = Identity.Version;
-        return requested == Identity.Version;
-    }
+    public virtual IReadOnlyList<uint> Versions => [Identity.Version];
 
     /// <summary>
     /// Makes an instance: a guest program has opened the device. Called on a thread of the daemon, for

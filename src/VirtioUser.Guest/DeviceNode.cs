@@ -27,19 +27,46 @@ public sealed record DeviceNode(DeviceIdentity Identity, string Path)
     /// <param name="minimumVersion">The oldest version that will do.</param>
     /// <param name="maximumVersion">The newest version that will do.</param>
     /// <param name="source">Where to look; null = <see cref="DeviceSource.Default"/>.</param>
-    /// <exception cref="VirtioUserException">There is none (<see cref="Errno.ENOENT"/>); the message lists what there is.</exception>
-    public static DeviceNode Find(uint vendor, uint device, uint minimumVersion = 0, uint maximumVersion = uint.MaxValue, DeviceSource? source = null)
+    /// <exception cref="VirtioUserException">
+    /// There is no such device (<see cref="Errno.ENOENT"/>), or none of its versions will do (<see cref="Errno.ENOTSUP"/>); the message
+    /// lists what there is.
+    /// </exception>
+    public static DeviceNode Find(uint vendor, uint device, uint minimumVersion = 0, uint maximumVersion = uint.MaxValue, DeviceSource? source = null) =>
+        Find(
+            vendor, device, version => version >= minimumVersion && version <= maximumVersion,
+            $"versions from {minimumVersion} to {maximumVersion}", source ?? DeviceSource.Default);
+
+    /// <summary>Finds the newest version of a device among those that the program speaks.</summary>
+    /// <param name="vendor">The vendor ID.</param>
+    /// <param name="device">The device ID.</param>
+    /// <param name="versions">The versions that the program speaks, in any order.</param>
+    /// <param name="source">Where to look; null = <see cref="DeviceSource.Default"/>.</param>
+    /// <exception cref="VirtioUserException">
+    /// There is no such device (<see cref="Errno.ENOENT"/>), or both sides share no version (<see cref="Errno.ENOTSUP"/>); the message
+    /// lists what there is.
+    /// </exception>
+    public static DeviceNode Find(uint vendor, uint device, IReadOnlyCollection<uint> versions, DeviceSource? source = null)
     {
-        source ??= DeviceSource.Default;
+        ArgumentNullException.ThrowIfNull(versions);
+        return Find(vendor, device, versions.Contains, $"versions {string.Join(", ", versions)}", source ?? DeviceSource.Default);
+    }
+
+    private static DeviceNode Find(uint vendor, uint device, Predicate<uint> speaks, string spoken, DeviceSource source)
+    {
         var nodes = source.List();
-        var versions = nodes.Where(node => node.Identity.Vendor == vendor && node.Identity.Device == device).ToList();
-        return versions.LastOrDefault(node => node.Identity.Version >= minimumVersion && node.Identity.Version <= maximumVersion)
-            ?? throw new VirtioUserException($"{vendor:x4}:{device:x4}", "open", Errno.ENOENT, (nodes.Count, versions.Count) switch
-            {
-                (0, _) => source.WhyEmpty,
-                (_, 0) => $"there is no such device, only {Listed(nodes)}",
-                _ => $"no version from {minimumVersion} to {maximumVersion}, only {Listed(versions)}",
-            });
+        var offered = nodes.Where(node => node.Identity.Vendor == vendor && node.Identity.Device == device).ToList();
+        if (offered.FindLast(node => speaks(node.Identity.Version)) is { } found)
+        {
+            return found;
+        }
+
+        var (errno, reason) = (nodes.Count, offered.Count) switch
+        {
+            (0, _) => (Errno.ENOENT, source.WhyEmpty),
+            (_, 0) => (Errno.ENOENT, $"there is no such device, only {Listed(nodes)}"),
+            _ => (Errno.ENOTSUP, $"the program speaks {spoken}, the host has only {string.Join(", ", offered.Select(node => node.Identity.Version))}"),
+        };
+        throw new VirtioUserException($"{vendor:x4}:{device:x4}", "open", errno, reason);
     }
 
     internal static int Compare(DeviceNode one, DeviceNode other) =>

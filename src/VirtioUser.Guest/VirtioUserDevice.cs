@@ -52,6 +52,17 @@ public sealed class VirtioUserDevice : IDisposable
         uint vendor, uint device, uint minimumVersion = 0, uint maximumVersion = uint.MaxValue, DeviceSource? source = null) =>
         Open(DeviceNode.Find(vendor, device, minimumVersion, maximumVersion, source));
 
+    /// <summary>Opens the newest version of a device among those that the program speaks; <see cref="Identity"/> tells which.</summary>
+    /// <param name="vendor">The vendor ID.</param>
+    /// <param name="device">The device ID.</param>
+    /// <param name="versions">The versions that the program speaks, in any order.</param>
+    /// <param name="source">Where to look; null = <see cref="DeviceSource.Default"/>.</param>
+    /// <exception cref="VirtioUserException">
+    /// There is no such device, it can not be opened, or both sides share no version (<see cref="Errno.ENOTSUP"/>).
+    /// </exception>
+    public static VirtioUserDevice Open(uint vendor, uint device, IReadOnlyCollection<uint> versions, DeviceSource? source = null) =>
+        Open(DeviceNode.Find(vendor, device, versions, source));
+
     /// <summary>Opens a device that was listed. Waits until the host has made an instance.</summary>
     /// <param name="node">One of <see cref="DeviceNode.List"/>.</param>
     /// <exception cref="VirtioUserException">
@@ -70,13 +81,30 @@ public sealed class VirtioUserDevice : IDisposable
     public SharedObject Allocate(ulong length)
     {
         ArgumentOutOfRangeException.ThrowIfZero(length);
-        return Hold(_channel.Allocate(length));
+        try
+        {
+            return Hold(_channel.Allocate(length));
+        }
+        catch (VirtioUserException e) when (e.Errno == Errno.EIO)
+        {
+            throw Explained(e);
+        }
     }
 
     /// <summary>Takes hold of an object that another instance exported, whether of this program or another.</summary>
     /// <param name="id">The object's ID, as <see cref="SharedObject.Export"/> returned it.</param>
     /// <exception cref="VirtioUserException">No such object, or it was not exported (<see cref="Errno.ENOENT"/>).</exception>
-    public SharedObject Import(ulong id) => Hold(_channel.Import(id));
+    public SharedObject Import(ulong id)
+    {
+        try
+        {
+            return Hold(_channel.Import(id));
+        }
+        catch (VirtioUserException e) when (e.Errno == Errno.EIO)
+        {
+            throw Explained(e);
+        }
+    }
 
     /// <summary>Sends a ping and does not wait: the device gives no answer. Blocks while the device takes no more.</summary>
     /// <param name="request">What to send; its <see cref="PingRequest.Events"/> must be 0.</param>
@@ -89,8 +117,17 @@ public sealed class VirtioUserDevice : IDisposable
     /// <param name="requests">What to send, in order; all <see cref="PingRequest.Events"/> must be 0.</param>
     /// <param name="cancellationToken">Ends the wait; a first part of the pings may have been sent then.</param>
     /// <inheritdoc cref="Send(PingRequest, CancellationToken)"/>
-    public void Send(ReadOnlySpan<PingRequest> requests, CancellationToken cancellationToken = default) =>
-        _sender.Send(requests, null, cancellationToken);
+    public void Send(ReadOnlySpan<PingRequest> requests, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            _sender.Send(requests, null, cancellationToken);
+        }
+        catch (VirtioUserException e) when (e.Errno == Errno.EIO)
+        {
+            throw Explained(e);
+        }
+    }
 
     /// <summary>Sends a ping and waits on this thread for the answer.</summary>
     /// <param name="request">What to send.</param>
@@ -101,14 +138,22 @@ public sealed class VirtioUserDevice : IDisposable
     public uint Ping(PingRequest request, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var outcome = _sender.Ping(request, out var answer, out var pending);
-        if (outcome == PingOutcome.NotSent)
+        uint answer;
+        try
         {
-            Ping(new ReadOnlySpan<PingRequest>(in request), new Span<uint>(ref answer), cancellationToken);
+            var outcome = _sender.Ping(request, out answer, out var pending);
+            if (outcome == PingOutcome.NotSent)
+            {
+                PingAll(new ReadOnlySpan<PingRequest>(in request), new Span<uint>(ref answer), cancellationToken);
+            }
+            else if (outcome == PingOutcome.Sent)
+            {
+                Await(pending!, new Span<uint>(ref answer), cancellationToken);
+            }
         }
-        else if (outcome == PingOutcome.Sent)
+        catch (VirtioUserException e) when (e.Errno == Errno.EIO)
         {
-            Await(pending!, new Span<uint>(ref answer), cancellationToken);
+            throw Explained(e);
         }
 
         return CheckAnswer(answer);
@@ -136,9 +181,14 @@ public sealed class VirtioUserDevice : IDisposable
             return;
         }
 
-        var pending = _receiver.Rent(requests.Length);
-        _sender.Send(requests, pending, cancellationToken);
-        Await(pending, answers, cancellationToken);
+        try
+        {
+            PingAll(requests, answers, cancellationToken);
+        }
+        catch (VirtioUserException e) when (e.Errno == Errno.EIO)
+        {
+            throw Explained(e);
+        }
     }
 
     /// <summary>Sends a ping; the task completes with the answer. No thread waits.</summary>
@@ -162,8 +212,16 @@ public sealed class VirtioUserDevice : IDisposable
 
         var pending = new PendingAnswers(asynchronous: true);
         pending.Reset(requests.Length);
-        await _sender.SendAsync(requests, pending, cancellationToken).ConfigureAwait(false);
-        await _receiver.WaitForAsync(pending, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await _sender.SendAsync(requests, pending, cancellationToken).ConfigureAwait(false);
+            await _receiver.WaitForAsync(pending, cancellationToken).ConfigureAwait(false);
+        }
+        catch (VirtioUserException e) when (e.Errno == Errno.EIO)
+        {
+            throw Explained(e);
+        }
+
         return pending.Answers.ToArray();
     }
 
@@ -221,6 +279,13 @@ public sealed class VirtioUserDevice : IDisposable
         _channel.Dispose();
     }
 
+    private void PingAll(ReadOnlySpan<PingRequest> requests, Span<uint> answers, CancellationToken cancellationToken)
+    {
+        var pending = _receiver.Rent(requests.Length);
+        _sender.Send(requests, pending, cancellationToken);
+        Await(pending, answers, cancellationToken);
+    }
+
     private void Await(PendingAnswers pending, Span<uint> answers, CancellationToken cancellationToken)
     {
         _receiver.WaitFor(pending, cancellationToken);
@@ -271,5 +336,15 @@ public sealed class VirtioUserDevice : IDisposable
     }
 
     private uint CheckAnswer(uint answer) =>
-        (answer & Revents.Failed) == 0 ? answer : throw new PingFailedException(Identity.ToString(), answer);
+        (answer & Revents.Failed) == 0 ? answer : throw new PingFailedException(Identity.ToString(), answer, _channel.Explain());
+
+    /// <summary>The same failure, with what the host says about the end of the instance.</summary>
+    private VirtioUserException Explained(VirtioUserException failure)
+    {
+        var reason = _channel.Explain();
+        return reason.Length == 0
+            ? failure
+            : new VirtioUserException(
+                failure.Device, failure.Operation, failure.Errno, $"{VirtioUserException.TextOf(failure.Errno)}: {reason}", failure);
+    }
 }

@@ -13,7 +13,7 @@ public class VirtioUserException : IOException
     /// <param name="errno">The error number.</param>
     /// <param name="innerException">The failed system call, if there was one.</param>
     public VirtioUserException(string device, string operation, Errno errno, Exception? innerException = null)
-        : this(device, operation, errno, $"{Marshal.GetPInvokeErrorMessage((int)errno)} ({errno})", innerException)
+        : this(device, operation, errno, TextOf(errno), innerException)
     {
     }
 
@@ -30,6 +30,9 @@ public class VirtioUserException : IOException
         Operation = operation;
         Errno = errno;
     }
+
+    /// <summary>The system's text for an error number, with its name.</summary>
+    internal static string TextOf(Errno errno) => $"{Marshal.GetPInvokeErrorMessage((int)errno)} ({errno})";
 
     /// <summary>The device, in the form of its node's name (<c>5655:0001:01</c>).</summary>
     public string Device { get; }

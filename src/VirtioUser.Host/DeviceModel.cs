@@ -27,7 +27,7 @@ public sealed class DeviceModel : IWork
     private readonly InstanceLife _life;
     private readonly InstancePlaces _places;
     private readonly ObjectTable _objects;
-    private readonly ConfigHandler _config;
+    private readonly ConfigHandler _handler;
 
     /// <summary>Puts the parts together.</summary>
     /// <param name="catalog">The devices.</param>
@@ -55,8 +55,12 @@ public sealed class DeviceModel : IWork
         _events.Resume = _work.Resume;
         var vm = plugins is null ? null : new PluginVm(plugins, _objects, () => ArenaAddress, guestLog);
         _life = new InstanceLife(_lane, _work, _runner, _places, _events, _objects, workers, Counters, options, guestLog, loggers, logger, vm);
-        _config = new ConfigHandler(catalog, _life, _lane, _objects, Counters, guestLog);
+        _handler = new ConfigHandler(catalog, _life, _lane, _objects, Counters, guestLog, options.GivesReasons);
+        Config = new ConfigWork(_handler, workers, options.DestroyTimeout, DiscardFreeMemory);
     }
+
+    /// <summary>The config queues.</summary>
+    public ConfigWork Config { get; }
 
     /// <summary>What was counted.</summary>
     public HostCounters Counters { get; }
@@ -91,16 +95,16 @@ public sealed class DeviceModel : IWork
     /// <summary>Whether the guest sees the arena, as far as the transport knows; while it does not, allocations are refused.</summary>
     public bool ArenaUsable
     {
-        get => _config.ArenaUsable;
-        set => _config.ArenaUsable = value;
+        get => _handler.ArenaUsable;
+        set => _handler.ArenaUsable = value;
     }
 
     /// <summary>
     /// Answers a config request; may run a device's callback and so take as long as
-    /// <see cref="HostOptions.CreateTimeout"/>. One thread at a time.
+    /// <see cref="HostOptions.CreateTimeout"/>. For a transport that has no queues for that. Any thread; those of one instance in their order.
     /// </summary>
     /// <param name="request">A copy of what the guest sent, of any length.</param>
-    public ConfigMessage HandleConfig(ReadOnlySpan<byte> request) => _config.Handle(request);
+    public ConfigMessage HandleConfig(ReadOnlySpan<byte> request) => _handler.Handle(request);
 
     /// <summary>Does what a kick of the guest is for. Any number of threads at a time; takes as long as devices and the guest like.</summary>
     public void Run() => _work.Run();

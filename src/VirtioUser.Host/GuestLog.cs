@@ -1,6 +1,7 @@
 // A bound on the log lines that a guest or a front-end can cause.
 using System.Threading.RateLimiting;
 using Microsoft.Extensions.Logging;
+using VirtioUser.Host.Config;
 
 namespace VirtioUser.Host;
 
@@ -149,7 +150,7 @@ public sealed class GuestLog : IDisposable
                 return;
             }
 
-            var message = exception.Message.ReplaceLineEndings(" ");
+            var message = Reasons.Of(exception).ReplaceLineEndings(" ");
             message = message.Length > MaxMessage ? message[..MaxMessage] + "..." : message;
             inner.Log(logLevel, eventId, state, null, (s, _) => $"{formatter(s, null)}: {exception.GetType()}: {message}");
         }

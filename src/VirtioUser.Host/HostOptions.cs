@@ -28,6 +28,9 @@ public sealed record HostOptions
     /// <summary>Attempts to make an instance that one VM can have hanging before it is refused another.</summary>
     public int MaxCreations { get; init; } = 64;
 
+    /// <summary>Whether a guest is told why a request was refused, in words: exceptions' messages too.</summary>
+    public bool GivesReasons { get; init; } = true;
+
     /// <summary>
     /// How long to look for the next ping, at the most, before going to sleep, apart from short probes (<see cref="Virtio.Queues.AdaptiveSpin"/>);
     /// zero is not at all.

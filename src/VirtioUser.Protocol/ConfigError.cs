@@ -22,12 +22,12 @@ public enum ConfigError : uint
     /// <summary>No such object, or it was not exported.</summary>
     ImportFailed = 5,
 
-    /// <summary>No such instance to destroy.</summary>
+    /// <summary>No such instance to destroy, or to explain.</summary>
     InstanceDestructionFailed = 6,
 
     /// <summary>The instance does not hold the object.</summary>
     FreeFailed = 7,
 
-    /// <summary>Unknown operation, message of the wrong length, or reserved flags that are not zero.</summary>
+    /// <summary>Unknown operation, message of the wrong length, a tag that is in flight, or flags that make no sense.</summary>
     BadRequest = 8,
 }

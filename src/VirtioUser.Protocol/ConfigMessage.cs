@@ -4,19 +4,19 @@ using System.Runtime.InteropServices;
 namespace VirtioUser.Protocol;
 
 /// <summary>
-/// <c>struct virtio_user_config_msg</c>, 432 bytes, little-endian (draft, "Config Virtqueue Messages").
-/// The layout is the wire's; the project runs on little-endian machines only.
+/// <c>struct virtio_user_config_msg</c>, 512 bytes, little-endian: the 432 of the draft ("Config Virtqueue Messages"), a tag, and a
+/// reason. The layout is the wire's; the project runs on little-endian machines only.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]
 public struct ConfigMessage
 {
     /// <summary>The message's length in bytes.</summary>
-    public const int Size = 432;
+    public const int Size = 512;
 
     /// <summary>Which operation; a reply repeats its request's.</summary>
     public ConfigOperation Operation;
 
-    /// <summary>How many elements of the arrays count.</summary>
+    /// <summary>How many elements of the arrays count. Of a request to enumerate: the index of the first device that is wanted.</summary>
     public uint DeviceCount;
 
     /// <summary>Vendor IDs.</summary>
@@ -31,7 +31,7 @@ public struct ConfigMessage
     /// <summary>The instance, never 0.</summary>
     public ulong InstanceHandle;
 
-    /// <summary>The shared-memory object, never 0.</summary>
+    /// <summary>The shared-memory object, never 0. Of the reply to an enumeration: how many devices there are in all.</summary>
     public ulong ShmId;
 
     /// <summary>Where the object begins in region 0, in bytes.</summary>
@@ -40,11 +40,23 @@ public struct ConfigMessage
     /// <summary>The object's size in bytes.</summary>
     public ulong ShmSize;
 
-    /// <summary>Reserved, 0.</summary>
+    /// <summary>
+    /// Of a request to allocate: bits 8 to 15 are the base-2 logarithm of the alignment that the guest needs, 0 = 12. All other bits, and
+    /// those of other messages, are 0.
+    /// </summary>
     public uint ShmFlags;
 
     /// <summary>Set in replies.</summary>
     public ConfigError Error;
+
+    /// <summary>Chosen by the driver; the reply repeats it, so that replies may overtake each other.</summary>
+    public ulong Tag;
+
+    /// <summary>Set in replies: why the host refused.</summary>
+    public ReasonText Reason;
+
+    /// <summary>Where <see cref="Tag"/> stands, in bytes.</summary>
+    public const int TagOffset = 432;
 
     /// <summary>The device that element 0 of the three arrays names.</summary>
     public DeviceIdentity FirstDevice

@@ -24,4 +24,7 @@ public enum ConfigOperation : uint
 
     /// <summary>Take a reference to an exported object.</summary>
     ImportMemory = 6,
+
+    /// <summary>Tell in the reply's reason why the instance's last ping failed, or why it has ended. 7 to 9 are kept for reclaim.</summary>
+    Explain = 10,
 }

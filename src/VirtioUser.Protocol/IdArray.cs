@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 
 namespace VirtioUser.Protocol;
 
-/// <summary>One 32-bit number for each of at most <see cref="Limits.MaxDevices"/> devices.</summary>
-[InlineArray(Limits.MaxDevices)]
+/// <summary>One 32-bit number for each of at most <see cref="Limits.DevicesInMessage"/> devices.</summary>
+[InlineArray(Limits.DevicesInMessage)]
 public struct IdArray
 {
     private uint _first;

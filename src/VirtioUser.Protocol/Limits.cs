@@ -25,12 +25,21 @@ public static class Limits
     /// <summary>The VIRTIO shared memory region that is the arena.</summary>
     public const byte ArenaRegionId = 0;
 
-    /// <summary>The most devices that one enumeration can list.</summary>
-    public const int MaxDevices = 32;
+    /// <summary>The most devices that one message can list; an enumeration takes as many messages as it needs.</summary>
+    public const int DevicesInMessage = 32;
+
+    /// <summary>The most devices that a host can offer, each version counted. No drivers or programs take more.</summary>
+    public const int MaxDevices = 4096;
+
+    /// <summary>The most config requests of one driver that the host takes before it has answered one.</summary>
+    public const int MaxRequestsInFlight = 64;
 
     /// <summary>Shared-memory objects begin at, and are rounded up to, multiples of this many bytes.</summary>
     public const int PageSize = 4096;
 
-    /// <summary>Bytes of the configuration space that have a meaning: <c>le32 enumeration_space_id</c>.</summary>
-    public const int ConfigSpaceSize = 4;
+    /// <summary>Objects of at least this many bytes begin at multiples of it.</summary>
+    public const int HugePageSize = 1 << 21;
+
+    /// <summary>The largest alignment that a guest can ask for, as a power of two.</summary>
+    public const int MaxAlignmentShift = 30;
 }

@@ -140,6 +140,14 @@ void get_device_config_info(uint32_t *vendor, uint32_t *device, uint32_t *versio
 	*version = 4;
 }
 
+uint32_t get_device_versions(uint32_t *versions, uint32_t)
+{
+	versions[0] = 2;
+	versions[1] = 3;
+	versions[2] = 4;
+	return 3;
+}
+
 bool on_accept_version(uint32_t requested, uint32_t *)
 {
 	return requested >= 2 && requested <= 4;

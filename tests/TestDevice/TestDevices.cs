@@ -72,11 +72,7 @@ public sealed class ManyVersionsDevice : Device
     public override DeviceIdentity Identity => new(TestDevices.Vendor, TestDevices.ManyVersions, 4);
 
     /// <inheritdoc/>
-    public override bool AcceptVersion(uint requested, out uint version)
-    {
-        version = requested;
-        return requested is >= 2 and <= 4;
-    }
+    public override IReadOnlyList<uint> Versions => [2, 3, 4];
 
     /// <inheritdoc/>
     public override DeviceInstance CreateInstance(InstanceContext context) => new TestInstance(context);

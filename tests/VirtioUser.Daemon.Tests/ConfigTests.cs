@@ -20,7 +20,7 @@ public sealed class ConfigTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
         Assert.Equal(ConfigOperation.EnumerateDevices, first.Operation);
         Assert.Equal(ConfigError.None, first.Error);
         Assert.Equal(
-            ["5655:0001:01", "5655:0002:01", "5655:7e57:01", "5655:7e58:01", "5655:7e59:01", "5655:7e5a:04", "5655:7e5b:01"],
+            ["5655:0001:01", "5655:0002:01", "5655:7e57:01", "5655:7e58:01", "5655:7e59:01", "5655:7e5a:02", "5655:7e5a:03", "5655:7e5a:04", "5655:7e5b:01"],
             Devices(first).Order());
         Assert.Equal(Devices(first), Devices(second));
     }
@@ -34,7 +34,26 @@ public sealed class ConfigTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
         vm.FrontEnd.ReadConfiguration(space);
 
         Assert.Equal(77u, BitConverter.ToUInt32(space));
-        Assert.All(space[4..], value => Assert.Equal(0, value));
+        Assert.NotEqual(0u, BitConverter.ToUInt32(space, 4));
+        Assert.All(space[8..], value => Assert.Equal(0, value));
+    }
+
+    [Fact]
+    public async Task The_configuration_space_tells_one_process_from_another()
+    {
+        using var folder = new SocketFolder();
+        await using var other = await DaemonProcess.ListenAsync(folder.SocketPath, "--device", BuildOutput.TestDevice);
+
+        Assert.Equal(Epoch(daemon.Connect()), Epoch(daemon.Connect()));
+        Assert.NotEqual(Epoch(daemon.Connect()), Epoch(TestVm.Connect(folder.SocketPath, new VmOptions())));
+
+        static uint Epoch(TestVm vm)
+        {
+            using var connected = vm;
+            var space = new byte[8];
+            connected.FrontEnd.ReadConfiguration(space);
+            return BitConverter.ToUInt32(space, 4);
+        }
     }
 
     [Theory]
@@ -55,6 +74,20 @@ public sealed class ConfigTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
         Assert.Equal(expected, reply.Error);
         Assert.Equal(expected == ConfigError.None, reply.InstanceHandle != 0);
         Assert.Equal(version, reply.Versions[0]);
+    }
+
+    [Theory]
+    [InlineData("This device makes no instances.")]
+    [InlineData("", "--no-reasons")]
+    public async Task A_reply_says_why_unless_the_daemon_is_told_not_to(string reason, params string[] arguments)
+    {
+        using var folder = new SocketFolder();
+        await using var own = await DaemonProcess.ListenAsync(folder.SocketPath, [.. arguments, "--device", BuildOutput.TestDevice]);
+        using var driver = TestDriver.Boot(folder.SocketPath);
+
+        var reply = driver.AskToCreate(TestDevices.Failing);
+
+        Assert.Equal((ConfigError.InstanceCreationFailed, reason), (reply.Error, reply.Reason.ToString()));
     }
 
     [Fact]
@@ -157,7 +190,7 @@ public sealed class ConfigTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
         Assert.Equal(ConfigError.FreeFailed, driver.Ask(ConfigOperation.FreeMemory, stranger, shared.Id).Error);
         Assert.Equal(ConfigError.ExportFailed, driver.Ask(ConfigOperation.ExportMemory, stranger, shared.Id).Error);
         Assert.Equal(ConfigError.ImportFailed, driver.Ask(ConfigOperation.ImportMemory, stranger, shared.Id).Error);
-        Assert.Equal(Revents.Failed, driver.Call(stranger, TestOperation.Length, shared: shared));
+        Assert.Equal(Revents.Refused, driver.Call(stranger, TestOperation.Length, shared: shared));
         Assert.Equal(4096u, driver.Call(owner, TestOperation.Length, shared: shared));
     }
 
@@ -220,7 +253,7 @@ public sealed class ConfigTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
         request.Write(driver.Vm.Ram.GetSpan(buffer));
 
         driver.Vm.ConfigReplies.TryPost();
-        driver.Vm.ConfigRequests.SendChain([buffer with { Length = 1 }, new(buffer.Address + 1, 7), new(buffer.Address + 8, 424)], []);
+        driver.Vm.ConfigRequests.SendChain([buffer with { Length = 1 }, new(buffer.Address + 1, 7), new(buffer.Address + 8, ConfigMessage.Size - 8)], []);
 
         Assert.Equal(ConfigError.None, driver.TakeReply().Error);
     }
@@ -251,7 +284,7 @@ public sealed class ConfigTests(DaemonFixture daemon) : IClassFixture<DaemonFixt
         Assert.Equal(0, second.Length);
         driver.Vm.ConfigReplies.TryPost();
 
-        Assert.Equal(7u, driver.TakeReply().DeviceCount);
+        Assert.Equal(9u, driver.TakeReply().DeviceCount);
     }
 
     [Fact]

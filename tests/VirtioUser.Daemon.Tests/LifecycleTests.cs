@@ -130,10 +130,10 @@ public sealed class LifecycleTests(DaemonFixture daemon) : IClassFixture<DaemonF
         driver.Vm.Stop();
         driver.Start();
 
-        Assert.Equal(Revents.Failed, driver.Call(old, TestOperation.Echo, 1));
-        Assert.Equal(Revents.Failed, driver.Call(idle, TestOperation.Echo, 1));
+        Assert.Equal(Revents.Refused, driver.Call(old, TestOperation.Echo, 1));
+        Assert.Equal(Revents.Refused, driver.Call(idle, TestOperation.Echo, 1));
         var fresh = driver.Create();
-        Assert.Equal(Revents.Failed, driver.Call(fresh, TestOperation.Length, shared: shared));
+        Assert.Equal(Revents.Refused, driver.Call(fresh, TestOperation.Length, shared: shared));
         Assert.Equal(1u, driver.Call(fresh, TestOperation.Release, gate));
         await daemon.Metrics.WaitForAsync("virtio_user_instances", 1);
         await daemon.Metrics.WaitForAsync("virtio_user_memory_bytes", 0);

@@ -31,7 +31,7 @@ public sealed class ManyVmsTests(DaemonFixture daemon) : IClassFixture<DaemonFix
         first.Do(ConfigOperation.ExportMemory, mine, shared.Id);
         Assert.Equal(ConfigError.ImportFailed, second.Ask(ConfigOperation.ImportMemory, second.Create(), shared.Id).Error);
         first.Do(ConfigOperation.DestroyInstance, mine);
-        Assert.Equal(Revents.Failed, first.Call(mine, TestOperation.Count));
+        Assert.Equal(Revents.Refused, first.Call(mine, TestOperation.Count));
         Assert.Equal(201u, second.Call(theirs, TestOperation.Count));
     }
 
@@ -132,6 +132,31 @@ public sealed class ManyVmsTests(DaemonFixture daemon) : IClassFixture<DaemonFix
                     vm?.Dispose();
                 }
             }
+        }
+    }
+
+    [Fact]
+    public async Task A_connection_costs_two_threads()
+    {
+        const int Count = 20;
+        using var folder = new SocketFolder();
+        await using var own = await DaemonProcess.ListenAsync(folder.SocketPath, "--device", BuildOutput.TestDevice);
+        var vms = new List<TestDriver> { TestDriver.Boot(folder.SocketPath) };
+        try
+        {
+            vms[0].Create();
+            var threads = DaemonMemory.Threads(own.Id);
+            for (var i = 0; i < Count; i++)
+            {
+                vms.Add(TestDriver.Boot(folder.SocketPath));
+                vms[^1].Do(ConfigOperation.FreeMemory, vms[^1].Create() is var instance ? instance : 0, vms[^1].Allocate(instance, 4096).Id);
+            }
+
+            DaemonMemory.WaitForThreads(own.Id, threads + (2 * Count) + 8); // those of the runtime's pool go when it likes
+        }
+        finally
+        {
+            vms.ForEach(vm => vm.Dispose());
         }
     }
 

@@ -121,7 +121,7 @@ public sealed class PingTests(DaemonFixture daemon) : IClassFixture<DaemonFixtur
             Events = 1,
         });
 
-        Assert.Equal(Revents.Failed, revents);
+        Assert.Equal(Revents.Refused, revents);
         Assert.Equal(1u, driver.Call(instance, TestOperation.Count));
     }
 
@@ -146,9 +146,9 @@ public sealed class PingTests(DaemonFixture daemon) : IClassFixture<DaemonFixtur
         var instance = driver.Create();
         driver.Do(ConfigOperation.DestroyInstance, instance);
 
-        Assert.Equal(Revents.Failed, driver.Call(instance, TestOperation.Echo, 1));
-        Assert.Equal(Revents.Failed, driver.Call(0, TestOperation.Echo, 1));
-        Assert.Equal(Revents.Failed, driver.Call(ulong.MaxValue, TestOperation.Echo, 1));
+        Assert.Equal(Revents.Refused, driver.Call(instance, TestOperation.Echo, 1));
+        Assert.Equal(Revents.Refused, driver.Call(0, TestOperation.Echo, 1));
+        Assert.Equal(Revents.Refused, driver.Call(ulong.MaxValue, TestOperation.Echo, 1));
     }
 
     [Property(MaxTest = 10)]
@@ -222,7 +222,7 @@ public sealed class PingTests(DaemonFixture daemon) : IClassFixture<DaemonFixtur
         Assert.Equal(Revents.Failed, driver.Call(bad, TestOperation.Throw));
         Assert.Equal(new EventMessage(bad, Revents.NoticeInstanceEnded), driver.NextEvent());
 
-        Assert.Equal(Revents.Failed, driver.Call(bad, TestOperation.Echo, 1));
+        Assert.Equal(Revents.Refused, driver.Call(bad, TestOperation.Echo, 1));
         Assert.Equal(7u, driver.Call(good, TestOperation.Echo, 7));
         driver.Do(ConfigOperation.FreeMemory, bad, shared.Id);
         driver.Do(ConfigOperation.DestroyInstance, bad);

@@ -10,16 +10,8 @@ namespace VirtioUser.Devices.Tests;
 
 public class ClockTests
 {
-    [Theory]
-    [InlineData(0, false)]
-    [InlineData(1, true)]
-    [InlineData(2, true)]
-    [InlineData(3, false)]
-    public void It_accepts_the_versions_that_it_knows(uint requested, bool accepted)
-    {
-        Assert.Equal(accepted, new ClockDevice().AcceptVersion(requested, out var version));
-        Assert.Equal(requested, version);
-    }
+    [Fact]
+    public void It_lists_the_versions_that_it_knows() => Assert.Equal([1u, 2u], new ClockDevice().Versions);
 
     [Fact]
     public void It_ticks_from_the_ping_that_asks_for_it()

@@ -61,7 +61,7 @@ public class FailureTests
         var exception = await Record.ExceptionAsync(() => answers);
         if (exception is null)
         {
-            Assert.Equal([1u, 1u, 0x8000_0000u, 0x8000_0000u], (await answers).AsEnumerable());
+            Assert.Equal([1u, 1u, 0x8000_0000u, 0x8000_0001u], (await answers).AsEnumerable());
         }
         else
         {

@@ -16,8 +16,10 @@ public class NodeTests
         {
             new DeviceIdentity(0x5655, 1, 1), new DeviceIdentity(0x5655, 2, 1), new DeviceIdentity(TestDevices.Vendor, TestDevices.Test, 1),
             new DeviceIdentity(TestDevices.Vendor, TestDevices.Failing, 1), new DeviceIdentity(TestDevices.Vendor, TestDevices.Slow, 1),
+            new DeviceIdentity(TestDevices.Vendor, TestDevices.ManyVersions, 2), new DeviceIdentity(TestDevices.Vendor, TestDevices.ManyVersions, 3),
             new DeviceIdentity(TestDevices.Vendor, TestDevices.ManyVersions, 4), new DeviceIdentity(TestDevices.Vendor, TestDevices.Second, 1),
             new DeviceIdentity(TestDevices.Vendor, TestDevices.Mapping, 1), new DeviceIdentity(TestDevices.Vendor, TestDevices.Holding, 1),
+            new DeviceIdentity(TestDevices.Vendor, TestDevices.ManyVersionsInC, 2), new DeviceIdentity(TestDevices.Vendor, TestDevices.ManyVersionsInC, 3),
             new DeviceIdentity(TestDevices.Vendor, TestDevices.ManyVersionsInC, 4),
         };
 

@@ -1,5 +1,6 @@
 // Pings through the library, on the real device.
 using TestDevice.Dependency;
+using Virtio.Linux;
 using Xunit;
 
 namespace VirtioUser.Guest.Tests;
@@ -140,6 +141,27 @@ public class PingTests
 
         Assert.Equal(4u, device.Identity.Version);
         Assert.Equal(4u, device.Ping(Given.Ping(TestOperation.Version), Given.Deadline()));
+    }
+
+    [Theory]
+    [InlineData(4u, 5u, 4u, 2u)]
+    [InlineData(3u, 1u, 3u, 2u)]
+    [InlineData(2u, 2u)]
+    public void A_program_gets_the_newest_version_that_it_speaks(uint expected, params uint[] spoken)
+    {
+        using var device = VirtioUserDevice.Open(TestDevices.Vendor, TestDevices.ManyVersions, spoken);
+
+        Assert.Equal(expected, device.Identity.Version);
+        Assert.Equal(expected, device.Ping(Given.Ping(TestOperation.Version), Given.Deadline()));
+    }
+
+    [Fact]
+    public void A_program_that_shares_no_version_with_the_device_is_told_both()
+    {
+        var exception = Assert.Throws<VirtioUserException>(() => VirtioUserDevice.Open(TestDevices.Vendor, TestDevices.ManyVersions, [1, 5]));
+
+        Assert.Equal(Errno.ENOTSUP, exception.Errno);
+        Assert.EndsWith("the program speaks versions 1, 5, the host has only 2, 3, 4", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -201,7 +201,7 @@ public sealed class WaitingPingTests : IDisposable
         var held = _instance.Allocate(4096);
         var outside = PingRequest.Unchecked(TestDevices.Metadata(TestOperation.Length), held.Id, 4096, 1);
 
-        Assert.Equal(0x8000_0000u, _instance.Call(outside));
+        Assert.Equal(0x8000_0001u, _instance.Call(outside));
         Assert.Equal(4096u, _instance.Call(PingRequest.Unchecked(TestDevices.Metadata(TestOperation.Length), held.Id, 0, 4096)));
         Assert.Equal(0x8000_0000u, _instance.Call(Given.Ping(TestOperation.Throw)));
         // The host's notice comes behind the answer.
@@ -217,7 +217,7 @@ public sealed class WaitingPingTests : IDisposable
         _instance.Write(Given.Ping(TestOperation.Wait, gate), Given.Ping(TestOperation.Throw));
         var calling = Given.Blocking(() =>
         {
-            var exception = Record.Exception(() => { Assert.Equal(0x8000_0000u, _instance.Call(Given.Ping(TestOperation.Echo))); });
+            var exception = Record.Exception(() => { Assert.Equal(0x8000_0001u, _instance.Call(Given.Ping(TestOperation.Echo))); });
             // The notice that the instance has ended may overtake the last answer.
             return exception is null ? Errno.EIO : Assert.IsType<LinuxException>(exception).Errno;
         });

@@ -36,8 +36,42 @@ public sealed class DeviceNodeTests : IDisposable
         Make("5655:0001:01");
 
         var exception = Assert.Throws<VirtioUserException>(() => DeviceNode.Find(0x5655, 1, 2, 3, new DriverSource(_directory)));
+        Assert.Equal(Errno.ENOTSUP, exception.Errno);
+        Assert.EndsWith("the program speaks versions from 2 to 3, the host has only 1", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(10u, 10u, 1u)]
+    [InlineData(2u, 3u, 2u, 1u)]
+    [InlineData(1u, 1u, 9u, 11u)]
+    public void The_newest_version_that_both_sides_speak_is_found(uint expected, params uint[] spoken)
+    {
+        Make("5655:0001:01", "5655:0001:02", "5655:0001:0a", "5655:0002:09");
+
+        Assert.Equal(expected, DeviceNode.Find(0x5655, 1, spoken, new DriverSource(_directory)).Identity.Version);
+    }
+
+    [Theory]
+    [InlineData("5655:0001: open: the program speaks versions 3, 9, the host has only 1, 2, 10", 1u, 3u, 9u)]
+    [InlineData("5655:0001: open: the program speaks versions , the host has only 1, 2, 10", 1u)]
+    public void Where_no_version_is_shared_both_lists_are_named(string message, uint device, params uint[] spoken)
+    {
+        Make("5655:0001:01", "5655:0001:02", "5655:0001:0a", "5655:0002:09");
+
+        var exception = Assert.Throws<VirtioUserException>(() => DeviceNode.Find(0x5655, device, spoken, new DriverSource(_directory)));
+
+        Assert.Equal((Errno.ENOTSUP, message), (exception.Errno, exception.Message));
+    }
+
+    [Fact]
+    public void A_device_that_is_not_there_is_ENOENT_whatever_the_versions()
+    {
+        Make("5655:0001:01");
+
+        var exception = Assert.Throws<VirtioUserException>(() => DeviceNode.Find(0x5655, 2, [1], new DriverSource(_directory)));
+
         Assert.Equal(Errno.ENOENT, exception.Errno);
-        Assert.Contains("5655:0001:01", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("only 5655:0001:01", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]

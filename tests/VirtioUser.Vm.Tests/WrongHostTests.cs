@@ -52,6 +52,8 @@ public sealed class WrongHostTests : IAsyncLifetime
         await ExpectAsync(EPROTO, Open, WithError(uint.MaxValue));
         await ExpectAsync(EPROTO, Open, (ref ConfigMessage reply) => reply.InstanceHandle = 0);
         await ExpectAsync(EPROTO, Open, (ref ConfigMessage reply) => reply.Operation = ConfigOperation.DestroyInstance);
+        await ExpectAsync(EPROTO, Open, (ref ConfigMessage reply) => reply.FirstDevice = First with { Version = 2 });
+        await ExpectAsync(EPROTO, Open, (ref ConfigMessage reply) => reply.Tag ^= 1UL << 63);
         await ExpectAsync(EPROTO, Open, reply => reply[..^1]);
         await ExpectAsync(EPROTO, Open, _ => []);
 
@@ -91,10 +93,12 @@ public sealed class WrongHostTests : IAsyncLifetime
     public async Task A_program_that_waits_for_a_silent_host_can_be_killed_and_what_was_made_for_it_is_taken_back()
     {
         TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously), destroyed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        var tag = 0UL;
         _host.Answer = request =>
         {
             if (request.Operation == ConfigOperation.CreateInstance && !asked.Task.IsCompleted)
             {
+                tag = request.Tag;
                 asked.SetResult();
                 return null;
             }
@@ -111,7 +115,7 @@ public sealed class WrongHostTests : IAsyncLifetime
         await opening.SignalAsync("KILL");
         Assert.NotEqual(0, (await opening.WaitAsync(Cancelled)).ExitCode);
 
-        ConfigMessage late = new() { Operation = ConfigOperation.CreateInstance, DeviceCount = 1, InstanceHandle = 1000, FirstDevice = First };
+        ConfigMessage late = new() { Operation = ConfigOperation.CreateInstance, DeviceCount = 1, InstanceHandle = 1000, FirstDevice = First, Tag = tag };
         _host.Reply(Bytes(late));
         await destroyed.Task.WaitAsync(Cancelled);
         Assert.Equal("0", await PerlAsync($"{Open} print 0;"));
@@ -134,6 +138,7 @@ public sealed class WrongHostTests : IAsyncLifetime
         _host.SendEvent([1, 2, 3]);
         _host.SendEvent([]);
         _host.SendEvent(new EventMessage(_handle, Revents.Notice | 99)); // a notice of days to come
+        _host.SendEvent(new EventMessage(_handle, Revents.PingsInterrupted(7)));
         _host.SendEvent(new EventMessage(_handle, Revents.Unsolicited | 5));
 
         var result = await reader.WaitAsync(Cancelled);
@@ -183,19 +188,50 @@ public sealed class WrongHostTests : IAsyncLifetime
         Assert.Empty(_machine!.KernelComplaints);
     }
 
+    [Fact]
+    public async Task A_list_of_several_pages_is_taken_as_a_whole_or_not_at_all()
+    {
+        DeviceIdentity[] many = [First, .. Enumerable.Range(100, 99).Select(id => new DeviceIdentity(0x1234, (uint)id, 1))];
+        await ChangeAsync(many);
+        Assert.Equal("100", await RunAsync("ls /dev/virtio-user | wc -l"));
+
+        // The same device on two pages; a list that stops; one that is too long.
+        await ChangeAsync([.. many, First]);
+        await ChangeAsync((ref ConfigMessage reply) => reply.DeviceCount = reply.DeviceCount == 4 ? 0 : reply.DeviceCount, many);
+        await ChangeAsync((ref ConfigMessage reply) => reply.ShmId = 4097, First);
+        Assert.Equal("3", await RunAsync($"cat {Statistics}replies_malformed"));
+        Assert.Equal("100", await RunAsync("ls /dev/virtio-user | wc -l"));
+
+        // It changes once on the way: the driver begins anew. It always changes: the driver gives up.
+        var pages = 0;
+        await ChangeAsync((ref ConfigMessage reply) => reply.ShmId -= ++pages == 1 ? 1u : 0u, many[..40]);
+        Assert.Equal((4, "40"), (pages, await RunAsync("ls /dev/virtio-user | wc -l")));
+        await ChangeAsync((ref ConfigMessage reply) => reply.ShmId = 33 + ((ulong)++pages % 2), many);
+        Assert.Equal("4", await RunAsync($"cat {Statistics}replies_malformed"));
+
+        await ChangeAsync(First);
+        Assert.Equal("1234:0001:01", await RunAsync("ls /dev/virtio-user"));
+        Assert.Empty(_machine!.KernelComplaints);
+    }
+
     // Has the driver ask for the devices, and waits until it has made of the list what it wants to.
-    private async Task ChangeAsync(params DeviceIdentity[] devices)
+    private Task ChangeAsync(params DeviceIdentity[] devices) => ChangeAsync((ref ConfigMessage _) => { }, devices);
+
+    private async Task ChangeAsync(Change change, params DeviceIdentity[] devices)
     {
         TaskCompletionSource enumerated = new(TaskCreationOptions.RunContinuationsAsynchronously);
         _offered = devices;
         _host.Answer = request =>
         {
-            if (request.Operation == ConfigOperation.EnumerateDevices)
+            if (request.Operation != ConfigOperation.EnumerateDevices)
             {
-                enumerated.TrySetResult();
+                return Rightly(request);
             }
 
-            return Rightly(request);
+            enumerated.TrySetResult();
+            var reply = Rightly(request);
+            change(ref MemoryMarshal.AsRef<ConfigMessage>(reply.AsSpan()));
+            return reply;
         };
         _host.ChangeConfiguration();
         await enumerated.Task.WaitAsync(Cancelled);
@@ -235,14 +271,15 @@ public sealed class WrongHostTests : IAsyncLifetime
     // As a host should; every object lies behind the one before.
     private byte[] Rightly(ConfigMessage request)
     {
-        ConfigMessage reply = new() { Operation = request.Operation };
+        ConfigMessage reply = new() { Operation = request.Operation, Tag = request.Tag };
         switch (request.Operation)
         {
             case ConfigOperation.EnumerateDevices:
-                reply.DeviceCount = (uint)_offered.Length;
-                for (var i = 0; i < _offered.Length; i++)
+                var left = _offered.Skip((int)request.DeviceCount).Take(Limits.DevicesInMessage).ToList();
+                (reply.DeviceCount, reply.ShmId) = ((uint)left.Count, (ulong)_offered.Length);
+                for (var i = 0; i < left.Count; i++)
                 {
-                    reply.SetDevice(i, _offered[i]);
+                    reply.SetDevice(i, left[i]);
                 }
 
                 break;

@@ -12,11 +12,7 @@ public sealed class ClockDevice : Device
     public override DeviceIdentity Identity => new(0x1234, 0x0002, 2);
 
     /// <inheritdoc/>
-    public override bool AcceptVersion(uint requested, out uint version)
-    {
-        version = requested;
-        return requested is 1 or 2;
-    }
+    public override IReadOnlyList<uint> Versions => [1, 2];
 
     /// <inheritdoc/>
     public override DeviceInstance CreateInstance(InstanceContext context) => new Clock(context);

@@ -78,11 +78,14 @@ struct virtio_user_shm {
 	_IOWR(VIRTIO_USER_IOC_MAGIC, 4, struct virtio_user_shm)
 
 /*
- * read() returns one __u32 for each event.  With EVENT_FAILED the ping was bad
- * or failed, and bits 8 to 29 are the device's code, if it gave one; with
- * EVENT_OWN the device sent the event unasked.  Else the other bits are the
- * device's own.
+ * read() returns one __u32 for each event.  With EVENT_FAILED the ping was not
+ * done: REFUSED: the host refused it, and it did not run; INTERRUPTED: it may or
+ * may not have run; else the device failed it, and bits 8 to 29 are the device's
+ * code, if it gave one.  With EVENT_OWN the device sent the event unasked.  Else
+ * the other bits are the device's own.
  */
+#define VIRTIO_USER_EVENT_REFUSED 0x00000001U
+#define VIRTIO_USER_EVENT_INTERRUPTED 0x00000002U
 #define VIRTIO_USER_EVENT_OWN 0x40000000U
 #define VIRTIO_USER_EVENT_FAILED 0x80000000U
 

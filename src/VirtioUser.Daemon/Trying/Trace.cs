@@ -26,7 +26,8 @@ internal sealed class Trace(TextWriter output)
         }
 
         var asked = MemoryMarshal.Read<ConfigMessage>(request);
-        var result = reply.Error == ConfigError.None ? ResultOf(in reply) : $"error: {reply.Error}";
+        var reason = reply.Reason.ToString();
+        var result = reply.Error == ConfigError.None ? ResultOf(in reply) : $"error: {reply.Error}{(reason.Length > 0 ? $", {reason}" : "")}";
         Write(NameOf(asked.Operation), DescriptionOf(in asked) + result);
     }
 
@@ -44,12 +45,26 @@ internal sealed class Trace(TextWriter output)
         var revents = message.Revents;
         var (name, what) = (Revents.IsNotice(revents), Revents.IsAnswer(revents)) switch
         {
-            (true, _) => ("notice", revents == Revents.NoticeInstanceEnded ? "the instance has ended" : "events were lost"),
+            (true, _) => ("notice", NoticeOf(revents)),
             (_, false) => ("event", $"0x{revents & Revents.DeviceMask:x}"),
-            _ => ("answer", (revents & Revents.Failed) == 0 ? $"0x{revents:x}" : "the ping failed"),
+            _ => ("answer", (revents & Revents.Failed) == 0 ? $"0x{revents:x}" : FailureOf(revents)),
         };
         Write(name, $"instance {message.InstanceHandle}, {what}");
     }
+
+    private static string NoticeOf(uint revents) => Revents.KindOf(revents) switch
+    {
+        Revents.NoticeEventsLost => "events were lost",
+        Revents.NoticeInstanceEnded => "the instance has ended",
+        _ => $"{Revents.CodeOf(revents)} pings were interrupted",
+    };
+
+    private static string FailureOf(uint revents) => revents switch
+    {
+        Revents.Refused => "the ping was refused",
+        Revents.Interrupted => "the ping was interrupted",
+        _ => $"the ping failed, code {Revents.CodeOf(revents)}",
+    };
 
     private static string NameOf(ConfigOperation operation) => operation switch
     {
@@ -60,6 +75,7 @@ internal sealed class Trace(TextWriter output)
         ConfigOperation.FreeMemory => "free",
         ConfigOperation.ExportMemory => "export",
         ConfigOperation.ImportMemory => "import",
+        ConfigOperation.Explain => "explain",
         _ => "config",
     };
 
@@ -67,7 +83,7 @@ internal sealed class Trace(TextWriter output)
     {
         ConfigOperation.EnumerateDevices => "",
         ConfigOperation.CreateInstance => $"{asked.FirstDevice}: ",
-        ConfigOperation.DestroyInstance => $"instance {asked.InstanceHandle}: ",
+        ConfigOperation.DestroyInstance or ConfigOperation.Explain => $"instance {asked.InstanceHandle}: ",
         ConfigOperation.AllocateMemory => $"instance {asked.InstanceHandle}, {asked.ShmSize} bytes: ",
         _ => $"instance {asked.InstanceHandle}, object {asked.ShmId}: ",
     };
@@ -76,6 +92,7 @@ internal sealed class Trace(TextWriter output)
     {
         ConfigOperation.EnumerateDevices => $"devices: {reply.DeviceCount}",
         ConfigOperation.CreateInstance => $"instance {reply.InstanceHandle}",
+        ConfigOperation.Explain => reply.Reason.ToString() is { Length: > 0 } reason ? reason : "nothing to explain",
         ConfigOperation.AllocateMemory or ConfigOperation.ImportMemory => $"object {reply.ShmId}, {reply.ShmSize} bytes",
         _ => "done",
     };

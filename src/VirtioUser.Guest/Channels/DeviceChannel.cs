@@ -90,6 +90,10 @@ internal abstract class DeviceChannel : IDisposable
     /// <summary>Gives the instance's reference back.</summary>
     public abstract void Free(ulong id);
 
+    /// <summary>Asks the host why the last ping failed, or why the instance has ended. Waits for the reply; no failure is thrown.</summary>
+    /// <returns>Empty if the host does not say, or cannot be asked this way.</returns>
+    public virtual string Explain() => "";
+
     /// <summary>Maps an object that the instance holds.</summary>
     public abstract Mapping Map(ObjectDescription description);
 

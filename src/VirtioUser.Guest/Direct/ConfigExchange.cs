@@ -1,4 +1,4 @@
-// The config queues as their driver works them: one exchange of request and reply at a time.
+// The config queues as their driver works them: several exchanges of request and reply at a time.
 using System.Runtime.InteropServices;
 using Virtio.Linux;
 using Virtio.Queues;
@@ -21,41 +21,65 @@ internal enum ExchangeOutcome
 }
 
 /// <summary>
-/// Sends requests, in order, and waits for their replies. Requests that nobody waits for are posted: a thread of this
-/// object's own sends them, or whoever has a request next. Thread-safe.
+/// Sends requests, in order, and waits for their replies, which may overtake each other: a tag tells whose a reply is. One of the
+/// threads that wait leads: it sleeps until the host calls, and hands the replies out. Requests that nobody waits for are posted: a
+/// thread of the pool sends them, or whoever has a request next. Thread-safe.
 /// </summary>
 internal sealed class ConfigExchange : IDisposable
 {
+    /// <summary>How many requests are in flight at the most: less than the host takes.</summary>
+    public const ushort MaxInFlight = 32;
+
     private readonly object _lock = new();
     private readonly RemoteQueue _requests;
     private readonly RemoteQueue _replies;
     private readonly DriverMemory _memory;
-    private readonly GuestBuffer _request;
-    private readonly GuestBuffer _reply;
+    private readonly GuestBuffer[] _requestBuffers = new GuestBuffer[MaxInFlight];
+    private readonly GuestBuffer[] _replyBuffers = new GuestBuffer[MaxInFlight];
+    private readonly Stack<int> _free = new();
+    private readonly List<Exchange> _inFlight = []; // the oldest first
     private readonly EventPoll _poll = new();
     private readonly Queue<ConfigMessage> _posted = new();
-    private Thread? _poster;
-    private volatile bool _closed;
+    private ulong _lastTag;
+    private bool _isSending; // what is posted; guarded by that queue
+    private bool _leads;
+    private bool _lost;
+    private bool _closed;
 
     /// <summary>Makes it for a device that is started.</summary>
     public ConfigExchange(RemoteDevice device)
     {
         (_requests, _replies, _memory) = (device.Queues[Limits.ConfigTxQueue], device.Queues[Limits.ConfigRxQueue], device.Memory);
-        (_request, _reply) = (_memory.Allocate(ConfigMessage.Size), _memory.Allocate(ConfigMessage.Size));
+        for (var i = 0; i < MaxInFlight; i++)
+        {
+            (_requestBuffers[i], _replyBuffers[i]) = (_memory.Allocate(ConfigMessage.Size), _memory.Allocate(ConfigMessage.Size));
+            _free.Push(i);
+            _replies.Driver.TryAdd([], [_replyBuffers[i]], (ulong)i);
+        }
+
         _poll.Add(_replies.Call.Descriptor, 0);
         _poll.Add(device.Connection, 1, PollEvents.None);
     }
 
     /// <summary>Sends a request and waits for its reply.</summary>
-    /// <param name="request">The request.</param>
+    /// <param name="request">The request; its tag is chosen here.</param>
     /// <param name="reply">The reply; its <see cref="ConfigMessage.Error"/> is the caller's to look at.</param>
-    public ExchangeOutcome Exchange(in ConfigMessage request, out ConfigMessage reply)
+    public ExchangeOutcome Ask(in ConfigMessage request, out ConfigMessage reply)
     {
+        var exchange = new Exchange(in request);
+        var (isSent, isInterrupted) = (false, false);
         using (Gate.Enter(_lock))
         {
-            SendPosted();
-            return ExchangeNow(in request, out reply);
+            do
+            {
+                isSent = isSent || (TrySendPosted() && TrySend(exchange));
+            }
+            while (exchange.Outcome is null && TryWait(ref isInterrupted));
         }
+
+        Reinterrupt(isInterrupted);
+        reply = exchange.Reply;
+        return exchange.Outcome ?? ExchangeOutcome.Lost;
     }
 
     /// <summary>Has a request sent whose reply nobody wants, before any that is made later. Does not wait.</summary>
@@ -64,122 +88,174 @@ internal sealed class ConfigExchange : IDisposable
         using (Gate.Enter(_posted))
         {
             _posted.Enqueue(request);
-            if (_poster is null)
+            if (_isSending)
             {
-                var poster = new Thread(SendWhatIsPosted) { IsBackground = true, Name = "virtio-user config" };
-                try
-                {
-                    poster.Start();
-                    _poster = poster;
-                }
-                catch (OutOfMemoryException)
-                {
-                    // No thread is left: whoever has a request next sends it, and the next to post tries again.
-                }
+                return;
             }
 
-            Monitor.PulseAll(_posted);
+            _isSending = true;
         }
+
+        // Not here: a host that blocks kicks could keep this thread until the connection ends.
+        ThreadPool.UnsafeQueueUserWorkItem(static exchange => exchange.SendWhatIsPosted(), this, preferLocal: false);
     }
 
     /// <summary>The memory is about to go: nothing is touched from now on. The connection must be over.</summary>
     public void Dispose()
     {
+        var isInterrupted = false;
         using (Gate.Enter(_lock))
         {
             _closed = true;
+            Monitor.PulseAll(_lock);
+            while (_leads)
+            {
+                WaitForPulse(ref isInterrupted); // of a thread that has seen the end of the connection, or will
+            }
+
             _poll.Dispose();
         }
 
-        using (Gate.Enter(_posted))
-        {
-            _posted.Clear();
-            Monitor.PulseAll(_posted);
-        }
+        Reinterrupt(isInterrupted);
     }
 
     private void SendWhatIsPosted()
     {
-        while (true)
+        var isInterrupted = false;
+        using (Gate.Enter(_lock))
         {
-            using (Gate.Enter(_posted))
+            do
             {
-                while (_posted.Count == 0 && !_closed)
+                while (!TrySendPosted() && TryWait(ref isInterrupted))
                 {
-                    Monitor.Wait(_posted);
                 }
             }
-
-            using (Gate.Enter(_lock))
-            {
-                if (_closed)
-                {
-                    return;
-                }
-
-                SendPosted();
-            }
+            while (!TryEndSending());
         }
     }
 
-    private void SendPosted()
+    /// <returns>False if something was posted meanwhile.</returns>
+    private bool TryEndSending()
+    {
+        using (Gate.Enter(_posted))
+        {
+            _isSending = _posted.Count > 0 && !_lost && !_closed;
+            return !_isSending;
+        }
+    }
+
+    /// <summary>Sends what is posted, as far as there is room.</summary>
+    /// <returns>Whether nothing is left.</returns>
+    private bool TrySendPosted()
     {
         while (true)
         {
             ConfigMessage request;
             using (Gate.Enter(_posted))
             {
-                if (!_posted.TryDequeue(out request))
+                if (!_posted.TryPeek(out request))
                 {
-                    return;
+                    return true;
                 }
             }
 
-            ExchangeNow(in request, out _);
+            if (!TrySend(new Exchange(in request)))
+            {
+                return false;
+            }
+
+            using (Gate.Enter(_posted))
+            {
+                _posted.Dequeue(); // only who is in the lock takes something out
+            }
         }
     }
 
-    private ExchangeOutcome ExchangeNow(in ConfigMessage request, out ConfigMessage reply)
+    private bool TrySend(Exchange exchange)
     {
-        reply = default;
-        if (_closed)
+        if (_closed || _lost)
         {
-            return ExchangeOutcome.Lost;
+            return false;
         }
 
         try
         {
-            MemoryMarshal.Write(_memory.GetSpan(_request), in request);
-            _replies.Driver.TryAdd([], [_reply], 0);
-            _replies.KickIfWanted();
-            if (!_requests.Driver.TryAdd([_request], [], 0))
+            while (_requests.Driver.TryReclaim(out var returned, out _))
             {
-                return ExchangeOutcome.Lost; // the host answered again and again, and kept every entry
+                _free.Push((int)returned);
             }
 
+            if (_inFlight.Count == MaxInFlight || !_free.TryPop(out var slot))
+            {
+                _lost |= _inFlight.Count == 0; // the host answered again and again, and kept every entry
+                return false;
+            }
+
+            exchange.Request.Tag = ++_lastTag;
+            MemoryMarshal.Write(_memory.GetSpan(_requestBuffers[slot]), in exchange.Request);
+            _requests.Driver.TryAdd([_requestBuffers[slot]], [], (ulong)slot);
+            _inFlight.Add(exchange);
             _requests.KickIfWanted();
-            uint written;
-            while (!_replies.Driver.TryReclaim(out _, out written))
-            {
-                if (!_replies.Driver.EnableCalls() && !WaitForCall())
-                {
-                    return ExchangeOutcome.Lost;
-                }
-            }
-
-            reply = ConfigMessage.Read(_memory.GetSpan(_reply));
-
-            while (_requests.Driver.TryReclaim(out _, out _))
-            {
-                // The host has taken the request, or there would be no reply; when its entry comes back does not matter.
-            }
-
-            return written == ConfigMessage.Size && reply.Operation == request.Operation ? ExchangeOutcome.Answered : ExchangeOutcome.Nonsense;
+            return true;
         }
         catch (QueueException)
         {
-            return ExchangeOutcome.Lost;
+            _lost = true;
+            return false;
         }
+    }
+
+    /// <summary>Waits until something may have changed: as the leader, or for what the leader does. In the lock, which is left meanwhile.</summary>
+    /// <param name="isInterrupted">Set if the thread was interrupted: the exchange goes on all the same.</param>
+    /// <returns>False if the connection is over.</returns>
+    private bool TryWait(ref bool isInterrupted)
+    {
+        if (_closed || _lost)
+        {
+            return false;
+        }
+
+        if (_leads)
+        {
+            WaitForPulse(ref isInterrupted);
+            return !_closed && !_lost;
+        }
+
+        try
+        {
+            if (Collect() || _replies.Driver.EnableCalls())
+            {
+                return true;
+            }
+        }
+        catch (QueueException)
+        {
+            _lost = true;
+        }
+
+        if (!_lost)
+        {
+            Lead();
+        }
+
+        Monitor.PulseAll(_lock);
+        return !_closed && !_lost;
+    }
+
+    /// <summary>Sleeps until the host calls, or the connection is over.</summary>
+    private void Lead()
+    {
+        _leads = true;
+        Monitor.Exit(_lock);
+        var isThere = WaitForCall();
+        using (Gate.Enter(_lock))
+        {
+            // Twice, of which one is left to the caller.
+            Monitor.Enter(_lock);
+        }
+
+        _leads = false;
+        _lost |= !isThere;
     }
 
     private bool WaitForCall()
@@ -195,5 +271,77 @@ internal sealed class ConfigExchange : IDisposable
 
         _replies.Call.TryConsume();
         return true;
+    }
+
+    /// <summary>Takes replies, and offers their buffers again.</summary>
+    /// <returns>Whether there were any.</returns>
+    private bool Collect()
+    {
+        var any = false;
+        while (_replies.Driver.TryReclaim(out var slot, out var written))
+        {
+            any = true;
+            var buffer = _replyBuffers[(int)slot];
+            var reply = ConfigMessage.Read(_memory.GetSpan(buffer)); // the one copy: what is checked is what is used
+            _replies.Driver.TryAdd([], [buffer], slot);
+            Settle(written == ConfigMessage.Size, in reply);
+        }
+
+        if (any)
+        {
+            _replies.KickIfWanted();
+            Monitor.PulseAll(_lock);
+        }
+
+        return any;
+    }
+
+    private void Settle(bool isWhole, in ConfigMessage reply)
+    {
+        var tag = reply.Tag;
+        var index = isWhole ? _inFlight.FindIndex(each => each.Request.Tag == tag) : -1;
+        if (index < 0 && _inFlight.Count == 0)
+        {
+            return; // nobody has asked
+        }
+
+        // One that names nobody is taken for the answer to the oldest, which would wait for ever otherwise.
+        var exchange = _inFlight[Math.Max(index, 0)];
+        _inFlight.RemoveAt(Math.Max(index, 0));
+        exchange.Reply = reply;
+        exchange.Outcome = index >= 0 && reply.Operation == exchange.Request.Operation ? ExchangeOutcome.Answered : ExchangeOutcome.Nonsense;
+    }
+
+    private void WaitForPulse(ref bool isInterrupted)
+    {
+        try
+        {
+            Monitor.Wait(_lock);
+        }
+        catch (ThreadInterruptedException)
+        {
+            isInterrupted = true;
+        }
+    }
+
+    /// <summary>An interrupt takes effect at the thread's next wait.</summary>
+    private static void Reinterrupt(bool isInterrupted)
+    {
+        if (isInterrupted)
+        {
+            Thread.CurrentThread.Interrupt();
+        }
+    }
+
+    /// <summary>A request and what came of it.</summary>
+    private sealed class Exchange(in ConfigMessage request)
+    {
+        private ConfigMessage _request = request;
+
+        public ref ConfigMessage Request => ref _request;
+
+        public ConfigMessage Reply { get; set; }
+
+        public ExchangeOutcome? Outcome { get; set; }
     }
 }

@@ -1,4 +1,5 @@
 // The shared-memory objects of an instance that was opened straight through a daemon's socket.
+using System.Numerics;
 using Virtio.Linux;
 using VirtioUser.Guest.Channels;
 using VirtioUser.Protocol;
@@ -7,15 +8,23 @@ namespace VirtioUser.Guest.Direct;
 
 internal sealed partial class DirectChannel
 {
+    private static readonly ulong PageSize = (ulong)Environment.SystemPageSize;
+
     public override ObjectDescription Allocate(ulong length)
     {
-        var rounded = length + Limits.PageSize - 1 & ~(ulong)(Limits.PageSize - 1);
+        var rounded = (length + PageSize - 1) & ~(PageSize - 1);
         if (rounded == 0)
         {
             throw new VirtioUserException(identity.ToString(), "allocate", Errno.ENOMEM);
         }
 
-        var reply = Ask("allocate", new ConfigMessage { Operation = ConfigOperation.AllocateMemory, InstanceHandle = handle, ShmSize = length });
+        var reply = Ask("allocate", new ConfigMessage
+        {
+            Operation = ConfigOperation.AllocateMemory,
+            InstanceHandle = handle,
+            ShmSize = length,
+            ShmFlags = (uint)BitOperations.Log2(PageSize) << 8,
+        });
         return reply.ShmSize == rounded ? Describe("allocate", reply) : throw Nonsense("allocate");
     }
 
@@ -43,6 +52,19 @@ internal sealed partial class DirectChannel
         }
     }
 
+    public override string Explain()
+    {
+        try
+        {
+            var request = new ConfigMessage { Operation = ConfigOperation.Explain, InstanceHandle = handle };
+            return host.Ask(identity.ToString(), "explain", in request).Reason.ToString();
+        }
+        catch (VirtioUserException)
+        {
+            return "";
+        }
+    }
+
     private ConfigMessage Ask(string operation, in ConfigMessage request)
     {
         ThrowIfOver(operation);
@@ -50,7 +72,7 @@ internal sealed partial class DirectChannel
     }
 
     private ObjectDescription Describe(string operation, in ConfigMessage reply) =>
-        reply.ShmId != 0 && reply.ShmSize != 0 && reply.ShmOffset % Limits.PageSize == 0 && reply.ShmSize % Limits.PageSize == 0 &&
+        reply.ShmId != 0 && reply.ShmSize != 0 && reply.ShmOffset % PageSize == 0 && reply.ShmSize % PageSize == 0 &&
         reply.ShmSize <= host.ArenaLength && reply.ShmOffset <= host.ArenaLength - reply.ShmSize
             ? new ObjectDescription(reply.ShmId, reply.ShmOffset, reply.ShmSize)
             : throw Nonsense(operation);

@@ -12,9 +12,9 @@ namespace VirtioUser.Guest.Direct;
 /// </summary>
 internal sealed class HostConnection : IDisposable
 {
-    private const ushort ConfigQueueSize = 16;
     private const ushort MessageQueueSize = 256;
     private const int MaxEarlyEvents = 128;
+    private const int MaxEnumerations = 8;
 
     // How long a closed instance waits for its last pings before it is destroyed.
     private const int DrainMilliseconds = 5000;
@@ -24,6 +24,7 @@ internal sealed class HostConnection : IDisposable
     private readonly List<EventMessage> _early = [];
     private readonly ConfigExchange _config;
     private DirectChannel? _lastDelivered;
+    private int _changes;
     private int _creating;
     private bool _earlyLost;
     private volatile bool _gone;
@@ -31,7 +32,8 @@ internal sealed class HostConnection : IDisposable
     private HostConnection(RemoteDevice device, TimeSpan pollTime)
     {
         Device = device;
-        device.Start(ConfigQueueSize, ConfigQueueSize, MessageQueueSize, MessageQueueSize);
+        device.ConfigurationChanged += () => Interlocked.Increment(ref _changes);
+        device.Start(ConfigExchange.MaxInFlight, ConfigExchange.MaxInFlight, MessageQueueSize, MessageQueueSize);
         Pings = new PingRing(device.Queues[Limits.PingQueue], device.Memory);
         Pump = new EventPump(this, new EventRing(device.Queues[Limits.EventQueue], device.Memory), pollTime);
         _config = new ConfigExchange(device);
@@ -101,17 +103,20 @@ internal sealed class HostConnection : IDisposable
         return _gone;
     }
 
-    /// <summary>Asks the host for its devices.</summary>
+    /// <summary>Asks the host for its devices. Begins anew when these change meanwhile, a bounded number of times.</summary>
     /// <param name="socketPath">For the exception.</param>
-    public IEnumerable<DeviceIdentity> Enumerate(string socketPath)
+    public List<DeviceIdentity> Enumerate(string socketPath)
     {
-        var reply = Ask(socketPath, "list", new ConfigMessage { Operation = ConfigOperation.EnumerateDevices });
-        if (reply.DeviceCount > Limits.MaxDevices)
+        for (var attempt = 0; attempt < MaxEnumerations; attempt++)
         {
-            throw Nonsense(socketPath, "list");
+            var changes = Volatile.Read(ref _changes);
+            if (TryEnumerate(socketPath) is { } all && changes == Volatile.Read(ref _changes))
+            {
+                return all;
+            }
         }
 
-        return Enumerable.Range(0, (int)reply.DeviceCount).Select(i => new DeviceIdentity(reply.Vendors[i], reply.Devices[i], reply.Versions[i]));
+        throw new VirtioUserException(socketPath, "list", Errno.EAGAIN, $"the host's devices have changed {MaxEnumerations} times meanwhile");
     }
 
     /// <summary>Has an instance made.</summary>
@@ -127,12 +132,12 @@ internal sealed class HostConnection : IDisposable
         try
         {
             var reply = Ask(identity.ToString(), "open", in request);
-            if (reply.InstanceHandle == 0)
+            if (reply.InstanceHandle == 0 || reply.FirstDevice != identity)
             {
                 throw Nonsense(identity.ToString(), "open");
             }
 
-            created = new DirectChannel(this, identity with { Version = reply.Versions[0] }, reply.InstanceHandle);
+            created = new DirectChannel(this, identity, reply.InstanceHandle);
         }
         catch
         {
@@ -150,7 +155,7 @@ internal sealed class HostConnection : IDisposable
     /// <exception cref="VirtioUserException">The host refused, is gone, or answered nonsense (<see cref="Errno.EPROTO"/>).</exception>
     public ConfigMessage Ask(string subject, string operation, in ConfigMessage request)
     {
-        switch (_config.Exchange(in request, out var reply))
+        switch (_config.Ask(in request, out var reply))
         {
             case ExchangeOutcome.Lost:
                 NoteGone();
@@ -158,13 +163,50 @@ internal sealed class HostConnection : IDisposable
             case ExchangeOutcome.Nonsense:
                 throw Nonsense(subject, operation);
             default:
-                return reply.Error == ConfigError.None ? reply : throw new VirtioUserException(subject, operation, ErrnoOf(reply.Error));
+                return reply.Error == ConfigError.None ? reply : throw Refused(subject, operation, in reply);
         }
     }
 
     /// <summary>Makes the exception for a reply that makes no sense.</summary>
     public static VirtioUserException Nonsense(string subject, string operation) =>
         new(subject, operation, Errno.EPROTO, "the host's reply makes no sense");
+
+    /// <returns>Null if the number of devices changes on the way.</returns>
+    private List<DeviceIdentity>? TryEnumerate(string socketPath)
+    {
+        var all = new List<DeviceIdentity>();
+        ulong? total = null;
+        do
+        {
+            var reply = Ask(socketPath, "list", new ConfigMessage { Operation = ConfigOperation.EnumerateDevices, DeviceCount = (uint)all.Count });
+            if (total is not null && reply.ShmId != total)
+            {
+                return null;
+            }
+
+            total = reply.ShmId;
+            var left = total.Value - (ulong)all.Count;
+            if (total > Limits.MaxDevices || reply.DeviceCount > Math.Min(left, Limits.DevicesInMessage) || (reply.DeviceCount == 0 && left > 0))
+            {
+                throw Nonsense(socketPath, "list");
+            }
+
+            for (var i = 0; i < (int)reply.DeviceCount; i++)
+            {
+                all.Add(new DeviceIdentity(reply.Vendors[i], reply.Devices[i], reply.Versions[i]));
+            }
+        }
+        while ((ulong)all.Count < total);
+        return all;
+    }
+
+    private static VirtioUserException Refused(string subject, string operation, in ConfigMessage reply)
+    {
+        var (errno, reason) = (ErrnoOf(reply.Error), reply.Reason.ToString());
+        return reason.Length == 0
+            ? new VirtioUserException(subject, operation, errno)
+            : new VirtioUserException(subject, operation, errno, $"{VirtioUserException.TextOf(errno)}: {reason}");
+    }
 
     /// <summary>Maps a range of the arena; null if the daemon has not shown it.</summary>
     public Mapping? TryMap(ulong offset, ulong length) => Device.TryMapSharedMemory(Limits.ArenaRegionId, offset, length);

@@ -66,8 +66,8 @@ internal sealed class InstanceEvents
     {
         if (Revents.IsNotice(revents))
         {
-            _lost |= revents == Revents.NoticeEventsLost;
-            Ended |= revents == Revents.NoticeInstanceEnded;
+            _lost |= Revents.KindOf(revents) == Revents.NoticeEventsLost;
+            Ended |= Revents.KindOf(revents) == Revents.NoticeInstanceEnded; // another one is for who closes, and waits for nothing
         }
         else if (Revents.IsAnswer(revents))
         {

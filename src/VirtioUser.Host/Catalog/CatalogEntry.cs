@@ -13,6 +13,9 @@ public sealed record CatalogEntry(Device Device, string Source)
     /// <summary>The identity, read once: a device's own code is not asked on every enumeration.</summary>
     public DeviceIdentity Identity { get; } = Device.Identity;
 
+    /// <summary>The versions that the device accepts, read once and copied.</summary>
+    public IReadOnlyList<uint> Versions { get; } = [.. Device.Versions];
+
     /// <summary>The code and its place, for messages.</summary>
     internal string Place => Device is SharedLibraryDevice ? Source : $"{Device.GetType()} in {Source}";
 }

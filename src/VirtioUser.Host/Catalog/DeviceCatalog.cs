@@ -1,25 +1,35 @@
 // The devices of a host, in the order in which a guest sees them.
 using Microsoft.Extensions.Logging;
-using VirtioUser.Devices;
 using VirtioUser.Host.Plugins;
 using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Catalog;
 
-/// <summary>At most 32 devices, each vendor/device pair once. Fixed once made.</summary>
+/// <summary>At most 4096 devices, each version counted; each vendor/device pair once. Fixed once made.</summary>
 public sealed class DeviceCatalog : IAsyncDisposable
 {
     private readonly CatalogEntry[] _entries;
 
     /// <summary>Checks and keeps a list of devices.</summary>
     /// <param name="entries">The devices and where each came from.</param>
-    /// <exception cref="DeviceLoadException">A vendor/device pair stands twice, or there are more than 32.</exception>
+    /// <exception cref="DeviceLoadException">A vendor/device pair stands twice, a device's versions make no sense, or there are too many.</exception>
     public DeviceCatalog(IEnumerable<CatalogEntry> entries)
     {
         _entries = [.. entries];
-        if (_entries.Length > Limits.MaxDevices)
+        Identities = [.. _entries.SelectMany(entry => entry.Versions.Select(version => entry.Identity with { Version = version }))];
+        if (Identities.Count > Limits.MaxDevices)
         {
-            throw new DeviceLoadException($"{_entries.Length} devices were given; one host can offer {Limits.MaxDevices}.");
+            throw new DeviceLoadException(
+                $"{Identities.Count} devices were given, each version counted; one host can offer {Limits.MaxDevices}.");
+        }
+
+        foreach (var entry in _entries)
+        {
+            if (!entry.Versions.Contains(entry.Identity.Version) || entry.Versions.Distinct().Count() != entry.Versions.Count)
+            {
+                throw new DeviceLoadException(
+                    $"{entry.Place} lists the versions {string.Join(", ", entry.Versions)}: each must be there once, and {entry.Identity.Version}, that of its identity.");
+            }
         }
 
         foreach (var pair in _entries.GroupBy(entry => (entry.Identity.Vendor, entry.Identity.Device)).Where(pair => pair.Count() > 1))
@@ -31,6 +41,9 @@ public sealed class DeviceCatalog : IAsyncDisposable
 
     /// <summary>The devices.</summary>
     public IReadOnlyList<CatalogEntry> Entries => _entries;
+
+    /// <summary>What a guest sees: all devices, in the order of an enumeration.</summary>
+    public IReadOnlyList<DeviceIdentity> Identities { get; }
 
     /// <summary>There is a log: what libraries have logged while they were loaded goes there, and what they log from now on.</summary>
     /// <param name="loggers">Makes logs.</param>
@@ -60,13 +73,13 @@ public sealed class DeviceCatalog : IAsyncDisposable
     /// <param name="vendor">The vendor ID.</param>
     /// <param name="device">The device ID.</param>
     /// <returns>Null when there is none.</returns>
-    public Device? Find(uint vendor, uint device)
+    public CatalogEntry? Find(uint vendor, uint device)
     {
         foreach (var entry in _entries)
         {
             if (entry.Identity.Vendor == vendor && entry.Identity.Device == device)
             {
-                return entry.Device;
+                return entry;
             }
         }
 

@@ -1,4 +1,4 @@
-// Answers config requests, one at a time.
+// Answers config requests.
 using System.Diagnostics.CodeAnalysis;
 using VirtioUser.Host.Catalog;
 using VirtioUser.Host.Instances;
@@ -8,15 +8,23 @@ using VirtioUser.Protocol;
 
 namespace VirtioUser.Host.Config;
 
-/// <summary>The seven operations of the config queues (draft, "Config Virtqueue Messages"). One thread at a time.</summary>
+/// <summary>The operations of the config queues (draft, "Config Virtqueue Messages"). Any thread; those of one instance in their order.</summary>
 internal sealed class ConfigHandler(
     DeviceCatalog catalog,
     InstanceLife life,
     Lane<PingSchedule> lane,
     ObjectTable objects,
     HostCounters counters,
-    GuestLog guestLog)
+    GuestLog guestLog,
+    bool givesReasons)
 {
+    private const int AlignmentShift = 8;
+    private const uint AlignmentBits = 0xFF << AlignmentShift;
+    private const int MinAlignmentShift = 12;
+
+    // More do not fit into a reason.
+    private const int MaxVersionsNamed = 32;
+
     private volatile bool _arenaUsable = true;
 
     /// <summary>Whether the guest sees the arena; while it does not, nothing can be allocated. Any thread.</summary>
@@ -28,47 +36,69 @@ internal sealed class ConfigHandler(
 
     /// <summary>Answers a request.</summary>
     /// <param name="request">A copy of what the guest sent, of any length.</param>
-    public ConfigMessage Handle(ReadOnlySpan<byte> request)
+    /// <param name="isTagInUse">Whether another request with this tag is in flight.</param>
+    public ConfigMessage Handle(ReadOnlySpan<byte> request, bool isTagInUse = false)
     {
         counters.Add(Counter.ConfigRequests);
         var reply = default(ConfigMessage);
         if (request.Length != ConfigMessage.Size)
         {
-            // What there is of the type is repeated, so that the driver can tell which request this answers.
+            // What there is of the type and of the tag is repeated, so that the driver can tell which request this answers.
             reply.Operation = request.Length >= 4 ? (ConfigOperation)BitConverter.ToUInt32(request) : 0;
+            reply.Tag = request.Length >= ConfigMessage.TagOffset + sizeof(ulong) ? BitConverter.ToUInt64(request[ConfigMessage.TagOffset..]) : 0;
             return Refused(ref reply, ConfigError.BadRequest, $"the message has {request.Length} bytes, not {ConfigMessage.Size}");
         }
 
         var message = ConfigMessage.Read(request);
         reply.Operation = message.Operation;
+        reply.Tag = message.Tag;
         reply.InstanceHandle = message.InstanceHandle;
         reply.ShmId = message.ShmId;
-        if (message.ShmFlags != 0)
+        if (isTagInUse)
         {
-            return Refused(ref reply, ConfigError.BadRequest, $"shm_flags is {message.ShmFlags:x}, not 0");
+            return Refused(ref reply, ConfigError.BadRequest, $"another request with the tag {message.Tag} is in flight");
+        }
+
+        var flags = message.Operation == ConfigOperation.AllocateMemory ? message.ShmFlags & ~AlignmentBits : message.ShmFlags;
+        if (flags != 0)
+        {
+            return Refused(ref reply, ConfigError.BadRequest, $"shm_flags has bits that must be 0: {flags:x}");
         }
 
         return message.Operation switch
         {
-            ConfigOperation.EnumerateDevices => Enumerate(ref reply),
+            ConfigOperation.EnumerateDevices => Enumerate(in message, ref reply),
             ConfigOperation.CreateInstance => Create(in message, ref reply),
             ConfigOperation.DestroyInstance => Destroy(in message, ref reply),
             ConfigOperation.AllocateMemory => Allocate(in message, ref reply),
             ConfigOperation.FreeMemory => Free(in message, ref reply),
             ConfigOperation.ExportMemory => Export(in message, ref reply),
             ConfigOperation.ImportMemory => Import(in message, ref reply),
+            ConfigOperation.Explain => Explain(in message, ref reply),
             _ => Refused(ref reply, ConfigError.BadRequest, "there is no such operation"),
         };
     }
 
-    private ConfigMessage Enumerate(ref ConfigMessage reply)
+    /// <summary>Ends an instance that no driver knows of.</summary>
+    public void Destroy(ulong handle)
     {
-        reply.InstanceHandle = 0;
-        reply.ShmId = 0;
-        reply.DeviceCount = (uint)catalog.Entries.Count;
-        for (var i = 0; i < catalog.Entries.Count; i++)
+        if (TryFind(handle, out var instance))
         {
-            reply.SetDevice(i, catalog.Entries[i].Identity);
+            life.Destroy(instance);
+        }
+    }
+
+    private ConfigMessage Enumerate(in ConfigMessage message, ref ConfigMessage reply)
+    {
+        var all = catalog.Identities;
+        var first = (int)Math.Min(message.DeviceCount, (uint)all.Count);
+        var count = Math.Min(all.Count - first, Limits.DevicesInMessage);
+        reply.InstanceHandle = 0;
+        reply.ShmId = (ulong)all.Count;
+        reply.DeviceCount = (uint)count;
+        for (var i = 0; i < count; i++)
+        {
+            reply.SetDevice(i, all[first + i]);
         }
 
         return reply;
@@ -79,12 +109,18 @@ internal sealed class ConfigHandler(
         var wanted = message.FirstDevice;
         reply.InstanceHandle = 0;
         reply.FirstDevice = wanted;
-        if (catalog.Find(wanted.Vendor, wanted.Device) is not { } device)
+        if (catalog.Find(wanted.Vendor, wanted.Device) is not { } entry)
         {
             return Refused(ref reply, ConfigError.DeviceInitializationFailed, $"this host has no device {wanted.Vendor:x4}:{wanted.Device:x4}");
         }
 
-        if (life.Create(device, wanted, out var reason) is not { } instance)
+        if (!entry.Versions.Contains(wanted.Version))
+        {
+            return Refused(
+                ref reply, ConfigError.InstanceCreationFailed, $"no version {wanted.Version}, there are {string.Join(", ", entry.Versions.Take(MaxVersionsNamed))}");
+        }
+
+        if (life.Create(entry.Device, wanted, out var reason) is not { } instance)
         {
             return Refused(ref reply, ConfigError.InstanceCreationFailed, reason);
         }
@@ -109,6 +145,12 @@ internal sealed class ConfigHandler(
     private ConfigMessage Allocate(in ConfigMessage message, ref ConfigMessage reply)
     {
         reply.ShmId = 0;
+        var shift = (int)(message.ShmFlags >> AlignmentShift);
+        if (shift > Limits.MaxAlignmentShift)
+        {
+            return Refused(ref reply, ConfigError.BadRequest, $"an alignment of 2^{shift} bytes is more than 2^{Limits.MaxAlignmentShift}");
+        }
+
         if (!ArenaUsable)
         {
             return Refused(ref reply, ConfigError.AllocationFailed, "the guest does not see the shared memory");
@@ -119,9 +161,9 @@ internal sealed class ConfigHandler(
             return Refused(ref reply, ConfigError.AllocationFailed, NoInstance(in message));
         }
 
-        if (objects.Allocate(message.ShmSize) is not { } shared)
+        if (objects.Allocate(message.ShmSize, 1UL << Math.Max(shift, MinAlignmentShift), out var reason) is not { } shared)
         {
-            return Refused(ref reply, ConfigError.AllocationFailed, $"no room for {message.ShmSize} bytes");
+            return Refused(ref reply, ConfigError.AllocationFailed, reason);
         }
 
         return Take(instance, shared, ref reply, ConfigError.AllocationFailed);
@@ -161,6 +203,21 @@ internal sealed class ConfigHandler(
         }
 
         objects.Export(shared);
+        return reply;
+    }
+
+    private ConfigMessage Explain(in ConfigMessage message, ref ConfigMessage reply)
+    {
+        if (!TryFind(message.InstanceHandle, out var instance))
+        {
+            return Refused(ref reply, ConfigError.InstanceDestructionFailed, NoInstance(in message));
+        }
+
+        if (givesReasons)
+        {
+            reply.Reason = ReasonText.From(instance.Failure);
+        }
+
         return reply;
     }
 
@@ -204,6 +261,11 @@ internal sealed class ConfigHandler(
         }
 
         reply.Error = error;
+        if (givesReasons)
+        {
+            reply.Reason = ReasonText.From(reason);
+        }
+
         return reply;
     }
 

@@ -23,6 +23,7 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity)
     private volatile bool _failed;
     private volatile bool _abandoned;
     private volatile bool _isEnding;
+    private volatile string? _failure;
 
     /// <summary>Stands for the instances that a driver names and that do not exist.</summary>
     public static Instance Unknown() => new(0, default);
@@ -33,8 +34,8 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity)
     /// <summary>What devices call it: never 0, and never used twice in a process, whichever guest's it is.</summary>
     public ulong Id { get; } = handle == 0 ? 0 : (ulong)Interlocked.Increment(ref s_lastId);
 
-    /// <summary>Vendor and device, and the version that was agreed on. Set before the instance can be found.</summary>
-    public DeviceIdentity Identity { get; set; } = identity;
+    /// <summary>Vendor and device, and the version that the guest has opened.</summary>
+    public DeviceIdentity Identity { get; } = identity;
 
     /// <summary>The device's own object. Set before the instance can be found; then for the one who runs the strand.</summary>
     public DeviceInstance? Implementation { get; set; }
@@ -62,6 +63,16 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity)
 
     /// <summary>The end has begun, or comes after the pings that are in line: nobody waits for the guest any more to send an event.</summary>
     public bool IsEnding => _isEnding;
+
+    /// <summary>Why its last ping failed, or why it has ended; null if neither. Any thread.</summary>
+    public string? Failure
+    {
+        get => _failure;
+        set => _failure = value;
+    }
+
+    /// <summary>How many pings were interrupted that asked for no answer. For the one who runs the strand.</summary>
+    public int InterruptedUnasked { get; set; }
 
     /// <summary>Whether events of the device go nowhere any more.</summary>
     public bool SendsNoMore => _abandoned || _failed || _ended.Task.IsCompleted;

@@ -1,6 +1,7 @@
 // How an instance begins and how it ends.
 using Microsoft.Extensions.Logging;
 using VirtioUser.Devices;
+using VirtioUser.Host.Config;
 using VirtioUser.Host.Events;
 using VirtioUser.Host.Memory;
 using VirtioUser.Host.Pings;
@@ -192,13 +193,6 @@ internal sealed class InstanceLife(
 
             var made = instance = new Instance(handle, wanted);
             made.Step.Completed = () => work.Resume(made);
-            if (!device.AcceptVersion(wanted.Version, out var version))
-            {
-                ThrowAway(instance);
-                return (null, $"{wanted} does not accept version {wanted.Version}");
-            }
-
-            instance.Identity = wanted with { Version = version };
             var log = new InstanceLogger(guestLog.For(loggers.CreateLogger(device.GetType().FullName!)), instance.Handle);
             instance.Implementation = device.CreateInstance(new HostInstanceContext(instance, log, events, objects, plugins))
                 ?? throw new InvalidOperationException("CreateInstance returned null.");
@@ -218,7 +212,7 @@ internal sealed class InstanceLife(
                 ThrowAway(instance);
             }
 
-            return (null, "the device threw");
+            return (null, Reasons.Of(e));
         }
     }
 

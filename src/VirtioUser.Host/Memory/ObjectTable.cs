@@ -48,20 +48,34 @@ internal sealed class ObjectTable(IArenaMemory arena, HostCounters counters, Gue
     public void EndView() => _inUse.Remove();
 
     /// <summary>Makes an object that is all zero, with one reference.</summary>
-    /// <param name="size">In bytes; rounded up to 4096.</param>
+    /// <param name="size">In bytes; rounded up to the alignment.</param>
+    /// <param name="alignment">In bytes, of offset and size: a power of two, at least 4096.</param>
+    /// <param name="reason">Why there is none.</param>
     /// <returns>Null when the size is 0 or there is no room.</returns>
-    public SharedObject? Allocate(ulong size)
+    public SharedObject? Allocate(ulong size, ulong alignment, out string reason)
     {
+        reason = "";
         if (size == 0 || size > arena.Length)
         {
+            reason = $"{size} bytes are no size in a region of {arena.Length}";
             return null;
         }
 
-        size = (size + Limits.PageSize - 1) & ~(ulong)(Limits.PageSize - 1);
+        size = (size + alignment - 1) & ~(alignment - 1);
+
+        // Guest and host map such an object with huge pages, wherever they can.
+        var placed = size >= Limits.HugePageSize ? Math.Max(alignment, Limits.HugePageSize) : alignment;
         lock (_lock)
         {
-            if (_objectCount == MaxObjects || _referenceCount == MaxReferences || !_ranges.TryTake(size, out var offset))
+            if (_objectCount == MaxObjects || _referenceCount == MaxReferences)
             {
+                reason = $"there are {_objectCount} objects and {_referenceCount} references";
+                return null;
+            }
+
+            if (!_ranges.TryTake(size, out var offset, placed))
+            {
+                reason = $"no room: {_ranges.TotalFree} bytes are free, {_ranges.LongestFree} in one piece";
                 return null;
             }
 

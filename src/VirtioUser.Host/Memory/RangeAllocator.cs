@@ -2,8 +2,9 @@
 namespace VirtioUser.Host.Memory;
 
 /// <summary>
-/// Gives out ranges of [0, length): the smallest free range that fits, the lowest of those. Neighbours that
-/// become free grow together. All operations take time logarithmic in the number of free ranges.
+/// Gives out ranges of [0, length): out of the smallest free range in which it fits, the lowest of those. Neighbours that
+/// become free grow together. All operations take time logarithmic in the number of free ranges; with an alignment, linear in the
+/// number of those that are long enough.
 /// Not for use by several threads at once.
 /// </summary>
 internal sealed class RangeAllocator
@@ -19,28 +20,38 @@ internal sealed class RangeAllocator
     /// <summary>The free ranges, in no order.</summary>
     public IEnumerable<(ulong Start, ulong Size)> Free => _endOfStart.Select(range => (range.Key, range.Value - range.Key));
 
+    /// <summary>How many bytes are free.</summary>
+    public ulong TotalFree { get; private set; }
+
+    /// <summary>How many bytes the longest free range has.</summary>
+    public ulong LongestFree => _bySize.Count == 0 ? 0 : _bySize.Max.Size;
+
     /// <summary>Takes a range.</summary>
     /// <param name="size">How many bytes, at least 1.</param>
     /// <param name="start">Where the range begins.</param>
-    /// <returns>False when no free range is that long.</returns>
-    public bool TryTake(ulong size, out ulong start)
+    /// <param name="alignment">A power of two of which the beginning is a multiple.</param>
+    /// <returns>False when it fits into no free range.</returns>
+    public bool TryTake(ulong size, out ulong start, ulong alignment = 1)
     {
         ArgumentOutOfRangeException.ThrowIfZero(size);
         start = 0;
-        if (_bySize.Count == 0 || _bySize.Max.Size < size)
+        if (LongestFree < size)
         {
             return false;
         }
 
-        var (freeSize, freeStart) = _bySize.GetViewBetween((size, 0), (ulong.MaxValue, ulong.MaxValue)).Min;
-        Remove(freeStart, freeSize);
-        if (freeSize > size)
+        foreach (var (freeSize, freeStart) in _bySize.GetViewBetween((size, 0), (ulong.MaxValue, ulong.MaxValue)))
         {
-            Insert(freeStart + size, freeSize - size);
+            var before = (alignment - (freeStart & (alignment - 1))) & (alignment - 1);
+            if (before <= freeSize - size)
+            {
+                Take(freeStart, freeSize, before, size);
+                start = freeStart + before;
+                return true;
+            }
         }
 
-        start = freeStart;
-        return true;
+        return false;
     }
 
     /// <summary>Gives back a range that <see cref="TryTake"/> gave out.</summary>
@@ -69,8 +80,23 @@ internal sealed class RangeAllocator
     /// <param name="size">Its length in bytes.</param>
     public void Withdraw(ulong start, ulong size) => Remove(start, size);
 
+    private void Take(ulong freeStart, ulong freeSize, ulong before, ulong size)
+    {
+        Remove(freeStart, freeSize);
+        if (before > 0)
+        {
+            Insert(freeStart, before);
+        }
+
+        if (freeSize > before + size)
+        {
+            Insert(freeStart + before + size, freeSize - before - size);
+        }
+    }
+
     private void Insert(ulong start, ulong size)
     {
+        TotalFree += size;
         _bySize.Add((size, start));
         _endOfStart.Add(start, start + size);
         _startOfEnd.Add(start + size, start);
@@ -78,6 +104,7 @@ internal sealed class RangeAllocator
 
     private void Remove(ulong start, ulong size)
     {
+        TotalFree -= size;
         _bySize.Remove((size, start));
         _endOfStart.Remove(start);
         _startOfEnd.Remove(start + size);

@@ -2,6 +2,7 @@
 using Microsoft.Extensions.Logging;
 using Virtio;
 using VirtioUser.Devices;
+using VirtioUser.Host.Config;
 using VirtioUser.Host.Events;
 using VirtioUser.Host.Instances;
 using VirtioUser.Host.Memory;
@@ -97,6 +98,11 @@ internal sealed class PingRunner(
             objects.Drop(shared);
         }
 
+        if (instance.InterruptedUnasked > 0)
+        {
+            events.Post(instance, new EventMessage(instance.Handle, Revents.PingsInterrupted(instance.InterruptedUnasked)), EventKind.Notice);
+        }
+
         counters.Add(Counter.InstancesEnded);
         Log.InstanceEnded(logger, instance.Handle, instance.Identity);
         instance.MarkEnded();
@@ -150,11 +156,11 @@ internal sealed class PingRunner(
 
         if (instance.Handle == 0)
         {
-            Reject(in message, "there is no such instance");
-            return Conclude(instance, ping, Revents.Failed);
+            Reject(instance, in message, "there is no such instance");
+            return Conclude(instance, ping, Revents.Refused);
         }
 
-        return instance.Failed ? Conclude(instance, ping, Revents.Failed) : Call(instance, ping);
+        return instance.Failed ? Conclude(instance, ping, Revents.Refused) : Call(instance, ping);
     }
 
     private bool Call(Instance instance, PendingPing ping)
@@ -167,15 +173,15 @@ internal sealed class PingRunner(
 
         if (!instance.TryGetReference(message.ShmId, out var shared) || !shared.TryUse())
         {
-            Reject(in message, "the instance holds no such object");
-            return Conclude(instance, ping, Revents.Failed);
+            Reject(instance, in message, "the instance holds no such object");
+            return Conclude(instance, ping, Revents.Refused);
         }
 
         ping.Used = shared;
         if (!Bounds.Contains(shared.Size, message.ShmOffset, message.ShmSize))
         {
-            Reject(in message, "the bytes are not inside the object");
-            return Conclude(instance, ping, Revents.Failed);
+            Reject(instance, in message, "the bytes are not inside the object");
+            return Conclude(instance, ping, Revents.Refused);
         }
 
         var offset = shared.Offset + message.ShmOffset;
@@ -243,6 +249,10 @@ internal sealed class PingRunner(
 
             events.Post(instance, new EventMessage(ping.Message.InstanceHandle, revents), EventKind.Answer);
         }
+        else if (revents == Revents.Interrupted)
+        {
+            instance.InterruptedUnasked++;
+        }
 
         if (!instance.Failed || instance.Implementation is null)
         {
@@ -261,6 +271,7 @@ internal sealed class PingRunner(
         {
             case PingException failure:
                 counters.Add(Counter.PingsFailed);
+                instance.Failure = Reasons.Of(failure);
                 if (guestLog.Allows(out var log))
                 {
                     Log.PingFailed(log, instance.Handle, instance.Identity, failure.Code, failure.Message);
@@ -269,6 +280,7 @@ internal sealed class PingRunner(
                 return Revents.FailedWith(failure.Code);
             case OperationCanceledException when instance.Ending.IsCancellationRequested:
                 counters.Add(Counter.PingsCancelled);
+                instance.Failure = "the ping was interrupted: the instance ends";
                 return Revents.Interrupted;
             default:
                 Fail(instance, exception);
@@ -278,6 +290,7 @@ internal sealed class PingRunner(
 
     private void Fail(Instance instance, Exception exception)
     {
+        instance.Failure = Reasons.Of(exception);
         instance.MarkFailed();
         counters.Add(Counter.InstancesFailed);
         if (guestLog.Allows(out var log))
@@ -356,8 +369,9 @@ internal sealed class PingRunner(
         }
     }
 
-    private void Reject(in PingMessage message, string reason)
+    private void Reject(Instance instance, in PingMessage message, string reason)
     {
+        instance.Failure = reason;
         counters.Add(Counter.PingsRejected);
         if (guestLog.Allows(out var log))
         {

@@ -31,6 +31,7 @@ internal sealed class PluginExports
         Destroy = Find<DestroyFunction>("on_destroy_instance")!;
         Ping = Find<PingFunction>("on_instance_ping")!;
         PingSized = Find<PingSizedFunction>("on_instance_ping_sized");
+        GetVersions = Find<GetVersionsFunction>("get_device_versions");
         AcceptVersion = Find<AcceptVersionFunction>("on_accept_version");
         Initialize = Find<InitializeFunction>("virtio_user_plugin_init");
         PingAsync = Find<PingAsyncFunction>(PingAsyncName);
@@ -67,6 +68,9 @@ internal sealed class PluginExports
         ulong handle, ulong ping, ulong metadata, ulong physicalAddress, ref byte bytes, ulong size, uint events);
 
     [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+    public delegate uint GetVersionsFunction(ref uint versions, uint room);
+
+    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
     [return: MarshalAs(UnmanagedType.U1)]
     public delegate bool AcceptVersionFunction(uint requested, ref uint accepted);
 
@@ -86,6 +90,9 @@ internal sealed class PluginExports
 
     /// <summary>Null if the plug-in does not have it; otherwise called in place of <see cref="Ping"/>.</summary>
     public PingSizedFunction? PingSized { get; }
+
+    /// <summary>Null if the plug-in does not have it: it has one version.</summary>
+    public GetVersionsFunction? GetVersions { get; }
 
     /// <summary>Null if the plug-in does not have it.</summary>
     public AcceptVersionFunction? AcceptVersion { get; }

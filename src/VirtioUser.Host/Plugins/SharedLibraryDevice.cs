@@ -41,10 +41,14 @@ internal sealed class SharedLibraryDevice : Device
 
         Exports.GetDeviceInfo(out var vendor, out var device, out var version);
         Identity = new DeviceIdentity(vendor, device, version);
+        Versions = ReadVersions();
     }
 
     /// <inheritdoc/>
     public override DeviceIdentity Identity { get; }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<uint> Versions { get; }
 
     /// <summary>The library's functions.</summary>
     public PluginExports Exports { get; }
@@ -64,21 +68,16 @@ internal sealed class SharedLibraryDevice : Device
     }
 
     /// <inheritdoc/>
-    public override bool AcceptVersion(uint requested, out uint version)
-    {
-        if (Exports.AcceptVersion is null)
-        {
-            return base.AcceptVersion(requested, out version);
-        }
-
-        version = requested;
-        return Exports.AcceptVersion(requested, ref version);
-    }
-
-    /// <inheritdoc/>
     [SuppressMessage("Reliability", "CA2000:Dispose objects before losing scope", Justification = "The caller owns the instance; one that the library refused holds nothing.")]
     public override DeviceInstance CreateInstance(InstanceContext context)
     {
+        // Of versions that are listed one by one there is nothing to choose, but a library may have a reason not to take this one.
+        var accepted = context.Identity.Version;
+        if (Exports.AcceptVersion?.Invoke(context.Identity.Version, ref accepted) == false || accepted != context.Identity.Version)
+        {
+            throw new InvalidOperationException($"on_accept_version of {Path.GetFileName(_path)} refused version {context.Identity.Version}.");
+        }
+
         var instance = new SharedLibraryInstance(this, (HostInstanceContext)context);
         _instances[context.Handle] = instance;
         Begin(instance);
@@ -89,7 +88,7 @@ internal sealed class SharedLibraryDevice : Device
 
         EndMappings(instance);
         Forget(instance);
-        throw new InvalidOperationException($"on_create_instance of {_path} returned false.");
+        throw new InvalidOperationException($"on_create_instance of {Path.GetFileName(_path)} returned false.");
     }
 
     /// <summary>Ends the mappings of an instance, before the library hears of its end.</summary>
@@ -216,6 +215,20 @@ internal sealed class SharedLibraryDevice : Device
 
     // No instance can be there before the log.
     private ILogger DeviceLog => Volatile.Read(ref _logger) ?? Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance;
+
+    private IReadOnlyList<uint> ReadVersions()
+    {
+        if (Exports.GetVersions is null)
+        {
+            return base.Versions;
+        }
+
+        var versions = new uint[Limits.MaxDevices];
+        var count = Exports.GetVersions(ref versions[0], (uint)versions.Length);
+        return count <= versions.Length
+            ? versions[..(int)count]
+            : throw new DeviceLoadException($"get_device_versions of {_path} returned {count}; there was room for {versions.Length}.");
+    }
 
     private void Begin(SharedLibraryInstance instance)
     {

@@ -4,6 +4,7 @@ using TestDevice.Dependency;
 using Virtio.Linux;
 using VirtioUser.Daemon.Tests.Support;
 using VirtioUser.Guest;
+using VirtioUser.Guest.Direct;
 using VirtioUser.Protocol;
 using VirtioUser.Vm.Tests;
 
@@ -17,6 +18,7 @@ public sealed class WrongHostTests : IDisposable
 
     private readonly ScriptedHost _host;
     private readonly DeviceSource _source;
+    private List<DeviceIdentity> _offered = [Identity];
     private ulong _handles;
     private ulong _objects;
 
@@ -46,6 +48,8 @@ public sealed class WrongHostTests : IDisposable
         AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.InstanceHandle = 0);
         AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.InstanceHandle = taken);
         AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.Operation = ConfigOperation.DestroyInstance);
+        AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.FirstDevice = Identity with { Version = 2 });
+        AssertOpenFails(Errno.EPROTO, (ref ConfigMessage reply) => reply.Tag ^= 1UL << 63);
         AssertOpenFails(Errno.EPROTO, bytes => bytes[..^1]);
         AssertOpenFails(Errno.EPROTO, _ => []);
 
@@ -55,14 +59,110 @@ public sealed class WrongHostTests : IDisposable
     }
 
     [Fact]
+    public void An_error_says_why_in_the_hosts_words_but_for_what_would_control_a_terminal()
+    {
+        _host.Answer = request => Changed(Rightly(request), (ref ConfigMessage reply) =>
+        {
+            reply.Error = ConfigError.InstanceCreationFailed;
+            "no \u001b[2Jroom"u8.CopyTo(MemoryMarshal.AsBytes(new Span<ReasonText>(ref reply.Reason)));
+        });
+
+        var thrown = Assert.Throws<VirtioUserException>(() => _source.Open());
+
+        Assert.EndsWith("(EIO): no [2Jroom", thrown.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_ping_that_fails_says_how_and_why()
+    {
+        using var device = _source.Open();
+        _host.Answer = request => Changed(Rightly(request), (ref ConfigMessage reply) => reply.Reason = ReasonText.From($"as {request.Operation} says"));
+
+        AssertFails(Revents.Refused, (true, false, 0), "the host refused the ping (revents 0x80000001): as Explain says");
+        AssertFails(Revents.Interrupted, (false, true, 0), "the ping was interrupted, and may or may not have run (revents 0x80000002): as Explain says");
+        AssertFails(Revents.FailedWith(77), (false, false, 77), "the device failed the ping with code 77 (revents 0x80004d00): as Explain says");
+        AssertFails(Revents.Failed, (false, false, 0), "the device failed at the ping (revents 0x80000000): as Explain says");
+        _host.Answer = request => Changed(Rightly(request), (ref ConfigMessage reply) => reply.Error = ConfigError.BadRequest);
+        AssertFails(Revents.Refused, (true, false, 0), "the host refused the ping (revents 0x80000001)");
+
+        _host.Answer = Rightly;
+        _host.SendEvent(new EventMessage(_handles, Revents.PingsInterrupted(3)));
+        _host.SendEvent(new EventMessage(_handles, Revents.Notice | 99));
+        _host.SendEvent(new EventMessage(_handles, Revents.Unsolicited | 5));
+        Assert.Equal(5u, device.ReadEvent(TestContext.Current.CancellationToken));
+
+        void AssertFails(uint revents, (bool Refused, bool Interrupted, int Code) kind, string message)
+        {
+            var pinging = Program.Blocking(() => Record.Exception(() => device.Call(TestOperation.Echo)));
+            do
+            {
+                _host.SendEvent(new EventMessage(_handles, revents)); // one that comes before the ping is dropped
+            }
+            while (!pinging.Wait(10));
+
+            var failure = Assert.IsType<PingFailedException>(pinging.Result);
+            Assert.Equal(kind, (failure.IsRefused, failure.IsInterrupted, failure.Code));
+            Assert.EndsWith(message, failure.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void A_list_that_is_too_long_or_refused_is_EPROTO_or_what_the_host_says()
     {
-        _host.Answer = request => Changed(Rightly(request), (ref ConfigMessage reply) => reply.DeviceCount = Limits.MaxDevices + 1);
-        Assert.Equal(Errno.EPROTO, Assert.Throws<VirtioUserException>(() => _source.List()).Errno);
+        AssertNoList((ref ConfigMessage reply) => reply.DeviceCount = 33);
+        AssertNoList((ref ConfigMessage reply) => reply.DeviceCount = 2); // more than there are
+        AssertNoList((ref ConfigMessage reply) => reply.DeviceCount = 0); // the next page is the same
+        AssertNoList((ref ConfigMessage reply) => reply.ShmId = 4097);
+        AssertNoList((ref ConfigMessage reply) => reply.ShmId = ulong.MaxValue);
+        AssertNoList((ref ConfigMessage reply) => (reply.DeviceCount, reply.ShmId) = (0, 1));
         _host.Answer = request => Changed(Rightly(request), (ref ConfigMessage reply) => reply.Error = ConfigError.BadRequest);
         Assert.Equal(Errno.EINVAL, Assert.Throws<VirtioUserException>(() => _source.List()).Errno);
         _host.Answer = Rightly;
         Assert.Equal(Identity, Assert.Single(_source.List()).Identity);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(32)]
+    [InlineData(33)]
+    [InlineData(64)]
+    [InlineData(4096)]
+    public void A_list_of_any_length_comes_in_pages(int count)
+    {
+        _offered = [.. Enumerable.Range(1, count).Select(id => new DeviceIdentity(7, (uint)id, 1))];
+
+        Assert.Equal(_offered, _source.List().Select(node => node.Identity));
+    }
+
+    [Fact]
+    public void A_list_begins_anew_when_the_devices_change_between_its_pages()
+    {
+        _offered = [.. Enumerable.Range(1, 100).Select(id => new DeviceIdentity(7, (uint)id, 1))];
+        _host.Answer = request =>
+        {
+            if (request.DeviceCount == 64 && _offered.Count == 100)
+            {
+                _offered = [.. Enumerable.Range(1, 90).Select(id => new DeviceIdentity(8, (uint)id, 1))];
+            }
+
+            return Rightly(request);
+        };
+
+        Assert.Equal(_offered = [.. Enumerable.Range(1, 90).Select(id => new DeviceIdentity(8, (uint)id, 1))], _source.List().Select(node => node.Identity));
+    }
+
+    [Fact]
+    public void A_list_that_never_stays_the_same_is_given_up()
+    {
+        var asked = 0;
+        _host.Answer = request =>
+        {
+            _offered = [.. Enumerable.Range(1, 40 + (++asked % 2)).Select(id => new DeviceIdentity(7, (uint)id, 1))];
+            return Rightly(request);
+        };
+
+        Assert.Equal(Errno.EAGAIN, Assert.Throws<VirtioUserException>(() => _source.List()).Errno);
+        Assert.Equal(16, asked);
     }
 
     [Fact]
@@ -106,6 +206,76 @@ public sealed class WrongHostTests : IDisposable
         _source.Dispose();
 
         Assert.Equal(Errno.ENODEV, (await Assert.ThrowsAsync<VirtioUserException>(() => opening)).Errno);
+    }
+
+    [Fact]
+    public async Task A_thread_that_waits_for_a_silent_host_holds_up_no_other()
+    {
+        using var held = _source.Open();
+        var asked = new TaskCompletionSource<ConfigMessage>(TaskCreationOptions.RunContinuationsAsynchronously);
+        _host.Answer = request => request.Operation == ConfigOperation.CreateInstance && asked.TrySetResult(request) ? null : Rightly(request);
+        var opening = Program.Blocking(() => _source.Open());
+        var silent = await asked.Task.WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+
+        await Program.OnThreads(8, _ =>
+        {
+            for (var i = 0; i < 50; i++)
+            {
+                held.Allocate(8192).Dispose();
+            }
+        });
+        using (var other = _source.Open())
+        {
+            Assert.Equal(Identity, other.Identity);
+        }
+
+        Assert.False(opening.IsCompleted);
+        _host.Reply(Rightly(silent));
+        using var opened = await opening;
+        Assert.Equal(Identity, opened.Identity);
+    }
+
+    [Fact]
+    public void Instances_are_closed_without_waiting_for_the_host_and_no_more_requests_are_in_flight_than_it_takes()
+    {
+        const int Count = 100;
+        var destroyed = 0;
+        var silent = new Queue<ConfigMessage>();
+        var devices = Enumerable.Range(0, Count).Select(_ => _source.Open()).ToList();
+        _host.Answer = request =>
+        {
+            if (request.Operation == ConfigOperation.DestroyInstance)
+            {
+                lock (silent)
+                {
+                    silent.Enqueue(request);
+                }
+
+                Interlocked.Increment(ref destroyed);
+                return null;
+            }
+
+            return Rightly(request);
+        };
+
+        devices.ForEach(device => device.Dispose());
+
+        WaitFor(32);
+        for (var i = 33; i <= Count; i++)
+        {
+            lock (silent)
+            {
+                _host.Reply(Rightly(silent.Dequeue()));
+            }
+
+            WaitFor(i);
+        }
+
+        void WaitFor(int count)
+        {
+            Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref destroyed) >= count, Patience.Limit), $"{destroyed} of {count} were asked for.");
+            Assert.Equal(count, Volatile.Read(ref destroyed));
+        }
     }
 
     [Fact]
@@ -258,7 +428,7 @@ public sealed class WrongHostTests : IDisposable
         using var device = _source.Open();
         _host.Answer = request =>
         {
-            _host.DoOnQueue(Limits.ConfigRxQueue, queue => queue.Return(15, ConfigMessage.Size));
+            _host.DoOnQueue(Limits.ConfigRxQueue, queue => queue.Return(ConfigExchange.MaxInFlight, ConfigMessage.Size));
             return null;
         };
 
@@ -281,6 +451,12 @@ public sealed class WrongHostTests : IDisposable
 
     private void AssertAllocationFails(VirtioUserDevice device, Errno errno, Change change) =>
         AssertFails(errno, ConfigOperation.AllocateMemory, bytes => Changed(bytes, change), () => device.Allocate(8192));
+
+    private void AssertNoList(Change change)
+    {
+        _host.Answer = request => Changed(Rightly(request), change);
+        Assert.Equal(Errno.EPROTO, Assert.Throws<VirtioUserException>(() => _source.List()).Errno);
+    }
 
     private void AssertFails(Errno errno, ConfigOperation changed, Func<byte[], byte[]> change, Action action)
     {
@@ -314,12 +490,17 @@ public sealed class WrongHostTests : IDisposable
     // As a host should; every object lies behind the one before.
     private byte[] Rightly(ConfigMessage request)
     {
-        var reply = new ConfigMessage { Operation = request.Operation };
+        var reply = new ConfigMessage { Operation = request.Operation, Tag = request.Tag };
         switch (request.Operation)
         {
             case ConfigOperation.EnumerateDevices:
-                reply.DeviceCount = 1;
-                reply.SetDevice(0, Identity);
+                var left = _offered.Skip((int)request.DeviceCount).Take(Limits.DevicesInMessage).ToList();
+                (reply.DeviceCount, reply.ShmId) = ((uint)left.Count, (ulong)_offered.Count);
+                for (var i = 0; i < left.Count; i++)
+                {
+                    reply.SetDevice(i, left[i]);
+                }
+
                 break;
             case ConfigOperation.CreateInstance:
                 (reply.DeviceCount, reply.FirstDevice, reply.InstanceHandle) = (1, request.FirstDevice, ++_handles);

@@ -87,12 +87,12 @@ public class DeviceLoaderTests
     }
 
     [Fact]
-    public void More_than_32_devices_are_refused()
+    public void More_than_4096_devices_are_refused()
     {
-        var entries = Enumerable.Range(0, 33).Select(id => new CatalogEntry(new ScriptedDevice((in _) => 0) { Is = new(1, (uint)id, 1) }, "many.dll"));
+        var entries = Enumerable.Range(0, 4097).Select(id => new CatalogEntry(new ScriptedDevice((in _) => 0) { Is = new(1, (uint)id, 1) }, "many.dll"));
 
         Assert.Throws<DeviceLoadException>(() => new DeviceCatalog(entries));
-        Assert.Equal(32, new DeviceCatalog(entries.Take(32)).Entries.Count);
+        Assert.Equal(4096, new DeviceCatalog(entries.Take(4096)).Entries.Count);
     }
 
     // The test devices stand beside this assembly, each in its own folder: bin/PROJECT/CONFIGURATION.

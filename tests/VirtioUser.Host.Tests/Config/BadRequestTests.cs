@@ -26,19 +26,53 @@ public class BadRequestTests
     [InlineData(0)]
     [InlineData(3)]
     [InlineData(4)]
-    [InlineData(431)]
-    [InlineData(433)]
+    [InlineData(432)]
+    [InlineData(439)]
+    [InlineData(440)]
+    [InlineData(511)]
+    [InlineData(513)]
     [InlineData(100_000)]
     public void A_message_of_another_length_is_refused(int length)
     {
         using var host = new TestHost(new ScriptedDevice((in _) => 0));
         var bytes = new byte[length];
         bytes.AsSpan(0, Math.Min(4, length)).Fill(1);
+        bytes.AsSpan(Math.Min(432, length)).Fill(2);
 
         var reply = host.Model.HandleConfig(bytes);
 
         Assert.Equal(ConfigError.BadRequest, reply.Error);
         Assert.Equal(length < 4 ? 0u : 0x0101_0101u, (uint)reply.Operation);
+        Assert.Equal(length < 440 ? 0u : 0x0202_0202_0202_0202u, reply.Tag);
+        Assert.Equal($"the message has {length} bytes, not 512", reply.Reason.ToString());
+    }
+
+    [Property]
+    public void Every_reply_repeats_the_tag(byte operation, ulong tag)
+    {
+        using var host = new TestHost(new ScriptedDevice((in _) => 0));
+
+        var reply = host.Config(new ConfigMessage { Operation = (ConfigOperation)(operation % 9), FirstDevice = ScriptedDevice.Default, Tag = tag });
+
+        Assert.Equal(tag, reply.Tag);
+    }
+
+    [Fact]
+    public void What_went_well_has_no_reason()
+    {
+        using var host = new TestHost(new ScriptedDevice((in _) => 0));
+
+        Assert.Equal("", host.TryOpen(ScriptedDevice.Default).Reason.ToString());
+    }
+
+    [Fact]
+    public void A_host_that_gives_no_reasons_gives_none()
+    {
+        using var host = new TestHost(new ScriptedDevice(_ => throw new FormatException("secret")), new HostOptions { GivesReasons = false });
+
+        Assert.Equal("", host.Config((ConfigOperation)99).Reason.ToString());
+        Assert.Equal("", host.TryOpen(ScriptedDevice.Default).Reason.ToString());
+        Assert.Contains(host.Log.Lines, line => line.Contains("secret", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -66,7 +100,7 @@ public class BadRequestTests
             message[i] = bytes[i % bytes.Length];
         }
 
-        message[0] = (byte)(operation % 8);
+        message[0] = (byte)(operation % 9);
         host.Model.HandleConfig(message);
         host.Model.HandleConfig(bytes);
 

@@ -1,5 +1,6 @@
 // Config operation 1.
 using VirtioUser.Devices;
+using VirtioUser.Host.Catalog;
 using VirtioUser.Host.Tests.Support;
 using VirtioUser.Protocol;
 
@@ -39,19 +40,25 @@ public class CreateTests
     }
 
     [Fact]
-    public void A_version_that_the_device_does_not_accept_is_refused()
+    public void A_version_that_the_device_does_not_list_is_refused_with_those_that_it_does()
     {
-        using var host = new TestHost(new ScriptedDevice((in _) => 0));
+        using var host = new TestHost(new ScriptedDevice((in _) => 0) { Is = ScriptedDevice.Default with { Version = 7 }, Accepts = [3, 7, 5] });
 
-        var reply = host.TryOpen(ScriptedDevice.Default with { Version = 2 });
+        foreach (var version in new uint[] { 0, 1, 4, 6, 8, uint.MaxValue })
+        {
+            var reply = host.TryOpen(ScriptedDevice.Default with { Version = version });
+            Assert.Equal((ConfigError.InstanceCreationFailed, 0u), (reply.Error, reply.InstanceHandle));
+            Assert.Equal($"no version {version}, there are 3, 7, 5", reply.Reason.ToString());
+        }
 
-        Assert.Equal(ConfigError.InstanceCreationFailed, reply.Error);
-        Assert.Equal(0u, reply.InstanceHandle);
-        Assert.Contains(host.Log.Lines, line => line.Contains("does not accept version 2", StringComparison.Ordinal));
+        Assert.Equal(0, host[Counter.InstancesCreated]);
     }
 
-    [Fact]
-    public void The_reply_and_the_instance_have_the_negotiated_version()
+    [Theory]
+    [InlineData(3u)]
+    [InlineData(7u)]
+    [InlineData(5u)]
+    public void The_reply_and_the_instance_have_the_version_that_was_asked_for(uint version)
     {
         DeviceIdentity? seen = null;
         using var host = new TestHost(new ScriptedDevice(context =>
@@ -59,13 +66,23 @@ public class CreateTests
             seen = context.Identity;
             return new ScriptedInstance((in _) => 0);
         })
-        { Negotiate = requested => Math.Min(requested, 4) });
+        { Is = ScriptedDevice.Default with { Version = 7 }, Accepts = [3, 7, 5] });
 
-        var reply = host.TryOpen(ScriptedDevice.Default with { Version = 9 });
+        var reply = host.TryOpen(ScriptedDevice.Default with { Version = version });
 
-        Assert.Equal(ConfigError.None, reply.Error);
-        Assert.Equal(ScriptedDevice.Default with { Version = 4 }, reply.FirstDevice);
+        Assert.Equal((ConfigError.None, ScriptedDevice.Default with { Version = version }), (reply.Error, reply.FirstDevice));
         Assert.Equal(reply.FirstDevice, seen);
+    }
+
+    [Theory]
+    [InlineData]
+    [InlineData(2u)]
+    [InlineData(1u, 2u, 2u)]
+    public void A_device_whose_versions_make_no_sense_is_not_loaded(params uint[] versions)
+    {
+        var thrown = Assert.Throws<DeviceLoadException>(() => new TestHost(new ScriptedDevice((in _) => 0) { Accepts = versions }));
+
+        Assert.Contains("ScriptedDevice in test lists the versions", thrown.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -74,21 +91,14 @@ public class CreateTests
         var fails = true;
         using var host = new TestHost(new ScriptedDevice(_ => fails ? throw new FormatException("not today") : new ScriptedInstance((in _) => 0)));
 
-        Assert.Equal(ConfigError.InstanceCreationFailed, host.TryOpen(ScriptedDevice.Default).Error);
+        var refused = host.TryOpen(ScriptedDevice.Default);
+        Assert.Equal((ConfigError.InstanceCreationFailed, "not today"), (refused.Error, refused.Reason.ToString()));
         fails = false;
         host.Close(host.Open());
 
         Assert.Contains(host.Log.Lines, line => line.Contains("not today", StringComparison.Ordinal));
         Assert.Equal(host[Counter.InstancesCreated], host[Counter.InstancesEnded]);
         host.WaitForUse(0, 0, 0, 0);
-    }
-
-    [Fact]
-    public void A_version_check_that_throws_refuses_the_instance()
-    {
-        using var host = new TestHost(new ScriptedDevice((in _) => 0) { Negotiate = _ => throw new FormatException() });
-
-        Assert.Equal(ConfigError.InstanceCreationFailed, host.TryOpen(ScriptedDevice.Default).Error);
     }
 
     [Fact]

@@ -146,7 +146,7 @@ public class DestroyTests
 
         host.Ping(handle, events: 1);
 
-        Assert.Equal([Revents.Failed], host.Events.WaitFor(handle, 1));
+        Assert.Equal([Revents.Refused], host.Events.WaitFor(handle, 1));
         Assert.Equal(0, calls);
         Assert.Equal(1, host[Counter.PingsRejected]);
     }

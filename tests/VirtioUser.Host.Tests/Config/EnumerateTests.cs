@@ -1,4 +1,5 @@
 // Config operation 0.
+using VirtioUser.Host.Catalog;
 using VirtioUser.Host.Tests.Support;
 using VirtioUser.Protocol;
 
@@ -23,6 +24,19 @@ public class EnumerateTests
     }
 
     [Fact]
+    public void Lists_each_version_as_a_device()
+    {
+        using var host = new TestHost([
+            new ScriptedDevice((in _) => 0) { Is = new(1, 1, 9), Accepts = [.. Enumerable.Range(0, 40).Select(version => (uint)version)] },
+            new ScriptedDevice((in _) => 0) { Is = new(1, 2, 5) }]);
+
+        var reply = host.Config(new ConfigMessage { Operation = ConfigOperation.EnumerateDevices, DeviceCount = 38 });
+
+        Assert.Equal((3u, 41u), (reply.DeviceCount, reply.ShmId));
+        Assert.Equal([new(1, 1, 38), new(1, 1, 39), new(1, 2, 5)], Enumerable.Range(0, 3).Select(i => Identity(reply, i)));
+    }
+
+    [Fact]
     public void Answers_the_same_when_asked_twice()
     {
         using var host = new TestHost(Three.Select(identity => new ScriptedDevice((in _) => 0) { Is = identity }));
@@ -36,16 +50,32 @@ public class EnumerateTests
         Assert.Equal(first, second);
     }
 
-    [Fact]
-    public void Lists_32_devices()
+    [Theory]
+    [InlineData(32, 0, 32)]
+    [InlineData(32, 31, 1)]
+    [InlineData(32, 32, 0)]
+    [InlineData(33, 0, 32)]
+    [InlineData(33, 32, 1)]
+    [InlineData(100, 64, 32)]
+    [InlineData(100, 96, 4)]
+    [InlineData(4096, 4080, 16)]
+    [InlineData(3, 4, 0)]
+    [InlineData(3, uint.MaxValue, 0)]
+    [InlineData(3, 0x8000_0000, 0)]
+    public void Lists_up_to_32_devices_from_the_one_that_is_asked_for(int total, uint first, uint count)
     {
-        using var host = new TestHost(Enumerable.Range(1, 32).Select(id => new ScriptedDevice((in _) => 0) { Is = new(1, (uint)id, 7) }));
+        using var host = new TestHost(Enumerable.Range(0, total).Select(id => new ScriptedDevice((in _) => 0) { Is = new(1, (uint)id, 7) }));
 
-        var reply = host.Config(ConfigOperation.EnumerateDevices);
+        var reply = host.Config(new ConfigMessage { Operation = ConfigOperation.EnumerateDevices, DeviceCount = first });
 
-        Assert.Equal(32u, reply.DeviceCount);
-        Assert.Equal(new DeviceIdentity(1, 32, 7), Identity(reply, 31));
+        Assert.Equal((ConfigError.None, count, (ulong)total), (reply.Error, reply.DeviceCount, reply.ShmId));
+        Assert.Equal(Enumerable.Range(0, (int)count).Select(i => new DeviceIdentity(1, first + (uint)i, 7)), Enumerable.Range(0, (int)count).Select(i => Identity(reply, i)));
+        Assert.All(Enumerable.Range((int)count, 32 - (int)count), i => Assert.Equal(default, Identity(reply, i)));
     }
+
+    [Fact]
+    public void A_host_of_more_devices_than_a_guest_takes_does_not_begin() =>
+        Assert.Throws<DeviceLoadException>(() => new TestHost(Enumerable.Range(0, 4097).Select(id => new ScriptedDevice((in _) => 0) { Is = new(1, (uint)id, 7) })));
 
     [Fact]
     public void A_host_without_devices_lists_none()

@@ -44,6 +44,76 @@ public class MemoryOperationTests
         host.Allocate(handle, 16 * 4096);
     }
 
+    [Theory]
+    [InlineData(0, 1ul, 4096ul)]
+    [InlineData(1, 1ul, 4096ul)]
+    [InlineData(12, 1ul, 4096ul)]
+    [InlineData(13, 1ul, 8192ul)]
+    [InlineData(14, 16385ul, 32768ul)]
+    [InlineData(16, 4096ul, 65536ul)]
+    public void Offset_and_size_have_the_alignment_that_the_guest_needs(int shift, ulong size, ulong rounded)
+    {
+        using var host = NewHost();
+        var handle = host.Open();
+        var small = shift < 16 ? host.Allocate(handle) : default; // so that the lowest place would not do
+
+        var reply = host.Config(Request(handle, size, (uint)shift << 8));
+
+        Assert.Equal((ConfigError.None, rounded, 0u), (reply.Error, reply.ShmSize, reply.ShmOffset % rounded & ((1u << shift) - 1)));
+        Assert.True(small.ShmId == 0 || reply.ShmOffset >= 4096);
+    }
+
+    [Theory]
+    [InlineData(31u << 8)]
+    [InlineData(64u << 8)]
+    [InlineData(255u << 8)]
+    [InlineData(1u)]
+    [InlineData(0x80u)]
+    [InlineData(12u << 8 | 1)]
+    [InlineData(1u << 16)]
+    [InlineData(1u << 31)]
+    public void An_alignment_that_nobody_needs_and_other_flags_are_bad_requests(uint flags)
+    {
+        using var host = NewHost();
+
+        var reply = host.Config(Request(host.Open(), 4096, flags));
+
+        Assert.Equal((ConfigError.BadRequest, 0u), (reply.Error, reply.ShmId));
+        Assert.NotEqual("", reply.Reason.ToString());
+    }
+
+    [Fact]
+    public void Only_an_allocation_has_an_alignment()
+    {
+        using var host = NewHost();
+        var handle = host.Open();
+        var made = host.Allocate(handle);
+
+        foreach (var operation in Enumerable.Range(0, 7).Select(value => (ConfigOperation)value).Where(each => each != ConfigOperation.AllocateMemory))
+        {
+            var reply = host.Config(new ConfigMessage { Operation = operation, InstanceHandle = handle, ShmId = made.ShmId, ShmFlags = 12u << 8 });
+            Assert.Equal(ConfigError.BadRequest, reply.Error);
+        }
+    }
+
+    [Fact]
+    public void An_object_of_2_MiB_or_more_is_aligned_to_2_MiB_or_refused()
+    {
+        const ulong Huge = 2 << 20;
+        using var host = new TestHost(new ScriptedDevice((in _) => 0), arena: new HeapArena((5 * (int)Huge) - 4096));
+        var handle = host.Open();
+        host.Allocate(handle);
+
+        Assert.Equal(4096u, host.Allocate(handle, Huge - 4096).ShmOffset);
+        Assert.Equal(Huge, host.Allocate(handle, Huge).ShmOffset);
+        Assert.Equal((2 * Huge, Huge + 4096), (host.Allocate(handle, Huge + 1) is var odd ? odd.ShmOffset : 0, odd.ShmSize));
+        var refused = host.Config(Request(handle, Huge, 0)); // there is room behind it, but at no multiple
+
+        Assert.Equal(ConfigError.AllocationFailed, refused.Error);
+        Assert.Equal($"no room: {(2 * Huge) - 8192} bytes are free, {(2 * Huge) - 8192} in one piece", refused.Reason.ToString());
+        Assert.Equal((3 * Huge) + 4096, host.Allocate(handle, Huge - 4096).ShmOffset);
+    }
+
     [Fact]
     public void A_full_arena_refuses_until_something_is_freed()
     {
@@ -224,6 +294,9 @@ public class MemoryOperationTests
 
         host.WaitForUse(1, 1, 1, 0);
     }
+
+    private static ConfigMessage Request(ulong handle, ulong size, uint flags) =>
+        new() { Operation = ConfigOperation.AllocateMemory, InstanceHandle = handle, ShmSize = size, ShmFlags = flags };
 
     private TestHost NewHost() => new(new ScriptedDevice((in _) => 0), arena: _arena);
 

@@ -140,7 +140,7 @@ public class OwnEventTests
         host.Ping(good, 1, events: 1);
 
         Assert.Equal([7u], host.Events.WaitFor(good, 1));
-        Assert.Equal([7u, Revents.Failed, Revents.NoticeInstanceEnded, Revents.Failed], host.Events.WaitFor(bad, 4));
+        Assert.Equal([7u, Revents.Failed, Revents.NoticeInstanceEnded, Revents.Refused], host.Events.WaitFor(bad, 4));
         Assert.Equal(1, disposed);
         Assert.False(_contexts[0].TrySendEvent(1));
         Assert.True(_contexts[1].TrySendEvent(1));

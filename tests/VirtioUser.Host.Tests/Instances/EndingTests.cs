@@ -120,7 +120,7 @@ public class EndingTests
         Assert.Equal(2, host.Events.Of(bad).Count);
 
         over.SetException(new FormatException());
-        Assert.Equal([Revents.Failed, Revents.NoticeInstanceEnded, Revents.Failed], host.Events.WaitFor(bad, 3));
+        Assert.Equal([Revents.Failed, Revents.NoticeInstanceEnded, Revents.Refused], host.Events.WaitFor(bad, 3));
         await Patience.Await(host.ReplaceDriver());
         host.WaitForUse(0, 0, 0, 0);
     }

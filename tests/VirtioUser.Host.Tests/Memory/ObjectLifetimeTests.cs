@@ -58,7 +58,7 @@ public class ObjectLifetimeTests
         host.Config(ConfigOperation.FreeMemory, handle, made.ShmId);
         go.Set();
 
-        Assert.Equal([1u, Revents.Failed], host.Events.WaitFor(handle, 2));
+        Assert.Equal([1u, Revents.Refused], host.Events.WaitFor(handle, 2));
     }
 
     [Fact]

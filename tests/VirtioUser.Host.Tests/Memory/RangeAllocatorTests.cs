@@ -20,10 +20,12 @@ public class RangeAllocatorTests
             if (steps[step] % 2 == 0)
             {
                 var size = 1 + (steps[step] / 2 % 20);
-                var fits = LongestFree(owner) >= size;
-                Assert.Equal(fits, ranges.TryTake((ulong)size, out var start));
+                var alignment = 1 << (step % 5);
+                var fits = Fits(owner, size, alignment);
+                Assert.Equal(fits, ranges.TryTake((ulong)size, out var start, (ulong)alignment));
                 if (fits)
                 {
+                    Assert.Equal(0, (int)start % alignment);
                     var range = owner.AsSpan((int)start, size);
                     Assert.Equal(-1, range.IndexOfAnyExcept(0));
                     range.Fill(step + 1);
@@ -39,6 +41,8 @@ public class RangeAllocatorTests
             }
 
             Assert.Equal(owner.Count(unit => unit == 0), (int)ranges.Free.Sum(range => (long)range.Size));
+            Assert.Equal(owner.Count(unit => unit == 0), (int)ranges.TotalFree);
+            Assert.Equal(ranges.Free.Select(range => range.Size).DefaultIfEmpty().Max(), ranges.LongestFree);
             Assert.All(ranges.Free, range => Assert.Equal(-1, owner.AsSpan((int)range.Start, (int)range.Size).IndexOfAnyExcept(0)));
         }
 
@@ -84,15 +88,16 @@ public class RangeAllocatorTests
     [Fact]
     public void Nothing_is_no_range() => Assert.Throws<ArgumentOutOfRangeException>(() => new RangeAllocator(8).TryTake(0, out _));
 
-    private static int LongestFree(int[] owner)
+    private static bool Fits(int[] owner, int size, int alignment)
     {
-        var (longest, current) = (0, 0);
-        foreach (var unit in owner)
+        for (var start = 0; start + size <= owner.Length; start += alignment)
         {
-            current = unit == 0 ? current + 1 : 0;
-            longest = Math.Max(longest, current);
+            if (owner.AsSpan(start, size).IndexOfAnyExcept(0) < 0)
+            {
+                return true;
+            }
         }
 
-        return longest;
+        return false;
     }
 }

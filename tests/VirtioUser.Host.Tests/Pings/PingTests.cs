@@ -129,7 +129,7 @@ public class PingTests
 
         host.Ping(handle, events: 1, shmId: made.ShmId, offset: offset, size: size);
 
-        Assert.Equal([Revents.Failed], host.Events.WaitFor(handle, 1));
+        Assert.Equal([Revents.Refused], host.Events.WaitFor(handle, 1));
         Assert.Equal(0, calls);
         Assert.Equal(1, host[Counter.PingsRejected]);
     }
@@ -158,13 +158,13 @@ public class PingTests
         var made = host.Allocate(owner);
 
         host.Ping(other, events: 1, shmId: made.ShmId, size: 1);
-        Assert.Equal([Revents.Failed], host.Events.WaitFor(other, 1));
+        Assert.Equal([Revents.Refused], host.Events.WaitFor(other, 1));
         host.Config(ConfigOperation.ExportMemory, owner, made.ShmId);
         host.Ping(other, events: 1, shmId: made.ShmId, size: 1);
-        Assert.Equal([Revents.Failed, Revents.Failed], host.Events.WaitFor(other, 2));
+        Assert.Equal([Revents.Refused, Revents.Refused], host.Events.WaitFor(other, 2));
         host.Config(ConfigOperation.ImportMemory, other, made.ShmId);
         host.Ping(other, events: 1, shmId: made.ShmId, size: 1);
-        Assert.Equal([Revents.Failed, Revents.Failed, 1u], host.Events.WaitFor(other, 3));
+        Assert.Equal([Revents.Refused, Revents.Refused, 1u], host.Events.WaitFor(other, 3));
     }
 
     [Fact]
@@ -179,7 +179,7 @@ public class PingTests
         }
 
         Assert.Equal(
-            Enumerable.Range(0, 300).Select(i => i % 3 == 0 ? Revents.Failed : (uint)i),
+            Enumerable.Range(0, 300).Select(i => i % 3 == 0 ? Revents.Refused : (uint)i),
             host.Events.WaitFor(handle, 300));
     }
 
@@ -194,7 +194,7 @@ public class PingTests
         host.Pings.Put(null);
         host.Ping(handle, events: 1);
 
-        Assert.Equal([Revents.Failed], host.Events.WaitFor(12345, 1));
+        Assert.Equal([Revents.Refused], host.Events.WaitFor(12345, 1));
         Assert.Equal([7u], host.Events.WaitFor(handle, 1));
         host.WaitForPings();
         Assert.Equal((2L, 1L, 3L), (host[Counter.PingsRejected], host[Counter.MessagesRejected], host[Counter.Pings]));

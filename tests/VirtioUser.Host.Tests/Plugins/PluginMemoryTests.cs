@@ -30,7 +30,7 @@ public sealed class PluginMemoryTests : IDisposable
     public void A_mapping_that_could_not_end_keeps_its_range_and_ends_with_the_next_instance()
     {
         var (instance, next) = (Begin(), Begin());
-        var shared = _objects.Allocate(4096)!;
+        var shared = _objects.Allocate(4096, 4096, out _)!;
         Assert.True(instance.TryAddReference(shared));
         Assert.True(_memory.Map(_arenaAddress + shared.Offset, 0x1000, 4096));
 
@@ -38,19 +38,19 @@ public sealed class PluginMemoryTests : IDisposable
         End(instance);
         Assert.Contains(_log.Lines, line => line.Contains("can not unmap", StringComparison.Ordinal) && line.Contains("no memory today", StringComparison.Ordinal));
         Assert.Empty(_arena.Discarded);
-        Assert.Null(_objects.Allocate(4096));
+        Assert.Null(_objects.Allocate(4096, 4096, out _));
 
         _platform.Fails = false;
         End(next);
         Assert.Equal(1, _platform.Restored);
-        Assert.NotNull(_objects.Allocate(4096));
+        Assert.NotNull(_objects.Allocate(4096, 4096, out _));
     }
 
     [Fact]
     public void A_mapping_that_could_not_end_can_be_unmapped()
     {
         var instance = Begin();
-        var shared = _objects.Allocate(4096)!;
+        var shared = _objects.Allocate(4096, 4096, out _)!;
         Assert.True(instance.TryAddReference(shared));
         Assert.True(_memory.Map(_arenaAddress + shared.Offset, 0x1000, 4096));
 
@@ -62,21 +62,21 @@ public sealed class PluginMemoryTests : IDisposable
 
         Assert.Equal(1, _platform.Restored);
         End(instance);
-        Assert.NotNull(_objects.Allocate(4096));
+        Assert.NotNull(_objects.Allocate(4096, 4096, out _));
     }
 
     [Fact]
     public void A_range_that_could_not_be_mapped_is_free_when_the_object_is()
     {
         var instance = Begin();
-        var shared = _objects.Allocate(4096)!;
+        var shared = _objects.Allocate(4096, 4096, out _)!;
         Assert.True(instance.TryAddReference(shared));
 
         _platform.Fails = true;
         Assert.False(_memory.Map(_arenaAddress + shared.Offset, 0x1000, 4096));
         End(instance);
 
-        Assert.NotNull(_objects.Allocate(4096));
+        Assert.NotNull(_objects.Allocate(4096, 4096, out _));
     }
 
     [Fact]
@@ -84,7 +84,7 @@ public sealed class PluginMemoryTests : IDisposable
     {
         var holds = new PluginHolds(_platform, ScriptedDevice.Default, _objects, new ArenaAddress(() => _arenaAddress), _guestLog);
         var instance = Begin();
-        var shared = _objects.Allocate(4096)!;
+        var shared = _objects.Allocate(4096, 4096, out _)!;
         Assert.True(instance.TryAddReference(shared));
         var seen = _arenaAddress + shared.Offset;
 

@@ -18,22 +18,12 @@ internal sealed class ScriptedDevice(Func<InstanceContext, DeviceInstance?> crea
 
     public DeviceIdentity Is { get; init; } = Default;
 
-    /// <summary>From a requested version to the one that the instance has; null refuses.</summary>
-    public Func<uint, uint?>? Negotiate { get; init; }
+    /// <summary>The versions that it accepts; null is the one that it is.</summary>
+    public IReadOnlyList<uint>? Accepts { get; init; }
 
     public override DeviceIdentity Identity => Is;
 
-    public override bool AcceptVersion(uint requested, out uint version)
-    {
-        if (Negotiate is null)
-        {
-            return base.AcceptVersion(requested, out version);
-        }
-
-        var accepted = Negotiate(requested);
-        version = accepted ?? 0;
-        return accepted is not null;
-    }
+    public override IReadOnlyList<uint> Versions => Accepts ?? base.Versions;
 
     public override DeviceInstance CreateInstance(InstanceContext context) => create(context)!;
 }

@@ -99,6 +99,9 @@ internal sealed class TestHost : IDisposable
     public void WaitForCount(Counter counter, long count) =>
         Assert.True(SpinWait.SpinUntil(() => this[counter] >= count, Patience.Limit), $"{counter} is {this[counter]}, not {count}.");
 
+    /// <summary>Has a worker do something.</summary>
+    public void Post(IWork work) => _workers.Post(work);
+
     public ConfigMessage Config(in ConfigMessage request)
     {
         var bytes = new byte[ConfigMessage.Size];

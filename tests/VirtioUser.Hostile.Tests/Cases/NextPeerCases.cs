@@ -160,7 +160,7 @@ internal static class NextPeerCases
             var instance = former.Create();
             former.Dispose();
             var next = a.Boot();
-            a.Saw = next.Ping(RawGuest.Echo(instance)) == Revents.Failed ? Verdict.Refused : null;
+            a.Saw = next.Ping(RawGuest.Echo(instance)) == Revents.Refused ? Verdict.Refused : null;
         }),
         HostileCase.Refused("an object of the former connection is imported", "protocol: Config messages", a =>
         {

@@ -32,7 +32,7 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
 
     /// <summary>Listens; serves one VM.</summary>
     /// <param name="answer">
-    /// Makes the reply to a request: normally 432 bytes. Null is no reply until <see cref="Reply"/> is called. On a thread
+    /// Makes the reply to a request: normally 512 bytes, with its tag. Null is no reply until <see cref="Reply"/> is called. On a thread
     /// of the host's own, one request at a time.
     /// </param>
     public ScriptedHost(Func<ConfigMessage, byte[]?> answer)
