@@ -66,15 +66,15 @@ internal sealed class ConfigExchange : IDisposable
     /// <param name="reply">The reply; its <see cref="ConfigMessage.Error"/> is the caller's to look at.</param>
     public ExchangeOutcome Ask(in ConfigMessage request, out ConfigMessage reply)
     {
-        var exchange = new Exchange(in request);
-        var (isSent, isInterrupted) = (false, false);
+        var isInterrupted = false;
+        Exchange exchange;
         using (Gate.Enter(_lock))
         {
-            do
+            exchange = Run(in request, ref isInterrupted);
+            if (exchange is { IsBehindPosted: true, Reply.Error: ConfigError.AllocationFailed } && TryWaitForPosted(exchange, ref isInterrupted))
             {
-                isSent = isSent || (TrySendPosted() && TrySend(exchange));
+                exchange = Run(in request, ref isInterrupted); // what the program has closed before has its room back now
             }
-            while (exchange.Outcome is null && TryWait(ref isInterrupted));
         }
 
         Reinterrupt(isInterrupted);
@@ -119,6 +119,33 @@ internal sealed class ConfigExchange : IDisposable
         Reinterrupt(isInterrupted);
     }
 
+    private Exchange Run(in ConfigMessage request, ref bool isInterrupted)
+    {
+        var exchange = new Exchange(in request, isPosted: false);
+        var isSent = false;
+        do
+        {
+            isSent = isSent || (TrySendPosted() && TrySend(exchange));
+        }
+        while (exchange.Outcome is null && TryWait(ref isInterrupted));
+        return exchange;
+    }
+
+    /// <summary>Waits until what was posted before an exchange is answered.</summary>
+    /// <returns>False if the connection is over.</returns>
+    private bool TryWaitForPosted(Exchange exchange, ref bool isInterrupted)
+    {
+        while (_inFlight.Exists(each => each.IsPosted && each.Request.Tag < exchange.Request.Tag))
+        {
+            if (!TryWait(ref isInterrupted))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     private void SendWhatIsPosted()
     {
         var isInterrupted = false;
@@ -159,7 +186,7 @@ internal sealed class ConfigExchange : IDisposable
                 }
             }
 
-            if (!TrySend(new Exchange(in request)))
+            if (!TrySend(new Exchange(in request, isPosted: true)))
             {
                 return false;
             }
@@ -192,6 +219,7 @@ internal sealed class ConfigExchange : IDisposable
             }
 
             exchange.Request.Tag = ++_lastTag;
+            exchange.IsBehindPosted = _inFlight.Exists(each => each.IsPosted);
             MemoryMarshal.Write(_memory.GetSpan(_requestBuffers[slot]), in exchange.Request);
             _requests.Driver.TryAdd([_requestBuffers[slot]], [], (ulong)slot);
             _inFlight.Add(exchange);
@@ -334,11 +362,15 @@ internal sealed class ConfigExchange : IDisposable
     }
 
     /// <summary>A request and what came of it.</summary>
-    private sealed class Exchange(in ConfigMessage request)
+    private sealed class Exchange(in ConfigMessage request, bool isPosted)
     {
         private ConfigMessage _request = request;
 
         public ref ConfigMessage Request => ref _request;
+
+        public bool IsPosted => isPosted;
+
+        public bool IsBehindPosted { get; set; }
 
         public ConfigMessage Reply { get; set; }
 

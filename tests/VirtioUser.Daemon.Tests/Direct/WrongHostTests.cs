@@ -279,6 +279,36 @@ public sealed class WrongHostTests : IDisposable
     }
 
     [Fact]
+    public async Task Memory_that_was_closed_just_before_is_waited_for_where_there_is_no_other()
+    {
+        using var device = _source.Open();
+        var closed = _source.Open();
+        var destroying = new TaskCompletionSource<ConfigMessage>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var refused = 0;
+        _host.Answer = request =>
+        {
+            if (request.Operation == ConfigOperation.DestroyInstance && destroying.TrySetResult(request))
+            {
+                return null;
+            }
+
+            var isFull = request.Operation == ConfigOperation.AllocateMemory && Interlocked.Increment(ref refused) == 1;
+            return isFull ? Changed(Rightly(request), (ref ConfigMessage reply) => reply.Error = ConfigError.AllocationFailed) : Rightly(request);
+        };
+        closed.Dispose();
+        var destroy = await destroying.Task.WaitAsync(Patience.Limit, TestContext.Current.CancellationToken);
+
+        var allocating = Program.Blocking(() => device.Allocate(8192));
+        Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref refused) == 1, Patience.Limit));
+        _host.Reply(Rightly(destroy));
+
+        using var memory = await allocating;
+        Assert.Equal((2, 8192ul), (refused, memory.Length));
+        _host.Answer = request => Changed(Rightly(request), (ref ConfigMessage reply) => reply.Error = ConfigError.AllocationFailed);
+        Assert.Equal(Errno.ENOMEM, Assert.Throws<VirtioUserException>(() => device.Allocate(8192)).Errno);
+    }
+
+    [Fact]
     public void Events_that_come_before_the_reply_that_tells_their_instance_are_its_first()
     {
         _host.Answer = request =>

@@ -75,7 +75,7 @@ public sealed class HoldTests : IDisposable
     [Fact]
     public async Task The_end_of_an_instance_ends_its_holds_after_the_device_has_heard_of_it_and_no_others()
     {
-        await using var daemon = await ListenAsync();
+        await using var daemon = await ListenAsync("--log-level", "Debug");
         using var source = DeviceSource.Daemon(_folder.SocketPath);
         using var survivor = Open(source);
         var ending = Open(source);
@@ -90,7 +90,8 @@ public sealed class HoldTests : IDisposable
         Ask(ending, Operation.PokeAtEnd, slot: 2, value: 60, number: 9);
 
         ending.Dispose();
-        using var fresh = survivor.Allocate(Page); // what the host does for one program is in order
+        await daemon.LineAsync("Instance 2 of 5655:7e5d:01 ended");
+        using var fresh = survivor.Allocate(Page);
 
         Assert.Equal(ownPage, Ask(survivor, Operation.PageOf, fresh));
         Assert.Equal(-1, fresh.Span.IndexOfAnyExcept((byte)0));
@@ -163,7 +164,7 @@ public sealed class HoldTests : IDisposable
     [InlineData(true)]
     public async Task An_instance_that_is_being_made_holds_nothing_and_one_that_was_refused_leaves_nothing(bool refused)
     {
-        await using var daemon = await ListenAsync();
+        await using var daemon = await ListenAsync("--log-level", "Debug");
         using var source = DeviceSource.Daemon(_folder.SocketPath);
         using var device = Open(source);
         using var memory = device.Allocate(Page);
@@ -178,7 +179,7 @@ public sealed class HoldTests : IDisposable
             Open(source).Dispose();
         }
 
-        device.Allocate(Page).Dispose(); // what the host does for one program is in order
+        await daemon.LineAsync("Instance 2 of 5655:7e5d:01 ended");
 
         Assert.Equal(2u, Ask(device, Operation.AnswerWhenMade));
         Assert.Contains("that is not inside an object that the instance holds", await daemon.LineAsync("for instance 2"), StringComparison.Ordinal);

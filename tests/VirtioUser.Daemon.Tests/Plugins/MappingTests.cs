@@ -68,7 +68,7 @@ public sealed class MappingTests : IDisposable
     [Fact]
     public async Task The_end_of_the_last_instance_that_holds_the_object_ends_the_mapping()
     {
-        await using var daemon = await ListenAsync();
+        await using var daemon = await ListenAsync("--log-level", "Debug");
         using var source = DeviceSource.Daemon(_folder.SocketPath);
         using var survivor = Open(source);
         var first = Open(source);
@@ -78,11 +78,12 @@ public sealed class MappingTests : IDisposable
         Assert.Equal(1u, Map(first, memory, slot: 7, Kind.SharedMemfd, page: 0, pages: 1));
 
         first.Dispose();
-        survivor.Allocate(Page).Dispose(); // what the host does for one program is in order
+        await daemon.LineAsync("Instance 2 of 5655:7e5c:01 ended");
         imported.Span[0] = 60;
         Assert.Equal(60u, Ask(survivor, Operation.Peek, 7, offset: 0));
         Assert.Equal(7u, Ask(survivor, Operation.PeekFile, 7, offset: 0));
         second.Dispose();
+        await daemon.LineAsync("Instance 3 of 5655:7e5c:01 ended");
         using var fresh = survivor.Allocate(Page);
 
         Assert.Equal(60u, Ask(survivor, Operation.Peek, 7, offset: 0));
@@ -98,7 +99,7 @@ public sealed class MappingTests : IDisposable
     [InlineData(true)]
     public async Task The_end_of_the_instance_that_mapped_ends_what_others_have_freed(bool freesToo)
     {
-        await using var daemon = await ListenAsync();
+        await using var daemon = await ListenAsync("--log-level", "Debug");
         using var source = DeviceSource.Daemon(_folder.SocketPath);
         using var first = Open(source);
         var second = Open(source);
@@ -115,7 +116,8 @@ public sealed class MappingTests : IDisposable
 
         Assert.Equal(7u, Ask(first, Operation.PeekFile, 7, offset: 0));
         second.Dispose();
-        using var fresh = first.Allocate(Page); // what the host does for one program is in order
+        await daemon.LineAsync("Instance 2 of 5655:7e5c:01 ended");
+        using var fresh = first.Allocate(Page);
 
         Assert.Equal(60u, Ask(first, Operation.PeekFile, 7, offset: 0));
         fresh.Span[0] = 61;

@@ -24,6 +24,10 @@ internal static class ConfigCases
             $"config: operation {operation}", ConfigError.BadRequest, (g, i) => new() { Operation = (ConfigOperation)operation, InstanceHandle = i })),
         .. Enumerable.Range(0, 7).Select(operation => Answered(
             $"config: {(ConfigOperation)operation} with reserved flags", ConfigError.BadRequest, (g, i) => new() { Operation = (ConfigOperation)operation, InstanceHandle = i, ShmFlags = 1 })),
+        .. new uint[] { 31 << 8, 255 << 8, (12 << 8) | 1, 1 << 16, 1U << 31 }.Select(flags => Answered(
+            $"config: alloc with flags 0x{flags:x}", ConfigError.BadRequest, (g, i) => new() { Operation = ConfigOperation.AllocateMemory, InstanceHandle = i, ShmSize = 4096, ShmFlags = flags })),
+        .. Handles.Select(handle => Answered(
+            $"config: explain of instance {handle}", ConfigError.InstanceDestructionFailed, (g, i) => new() { Operation = ConfigOperation.Explain, InstanceHandle = handle })),
         .. Handles.SelectMany(handle => new[]
         {
             Answered($"config: destroy of instance {handle}", ConfigError.InstanceDestructionFailed, (g, i) => new() { Operation = ConfigOperation.DestroyInstance, InstanceHandle = handle }),
@@ -127,6 +131,39 @@ internal static class ConfigCases
             guest.Requests.AwaitUsed(0, "the request is taken");
             a.Shut(TestDevices.SlowCreateGate);
             a.Shut(TestDevices.SlowDestroyGate);
+        }) with { Patience = TimeSpan.FromSeconds(20), FreshDaemon = true },
+        HostileCase.Refused("config: a tag that is in flight", Config, a =>
+        {
+            var guest = a.Boot();
+            a.Shut(TestDevices.SlowCreateGate);
+            a.Shut(TestDevices.SlowDestroyGate);
+            guest.OfferReply();
+            guest.OfferRequest(Create(TestDevices.Vendor, TestDevices.Slow, 1) with { Tag = 7 });
+            guest.Requests.AwaitUsed(0, "the slow request is taken");
+            guest.OfferRequest(new ConfigMessage { Operation = ConfigOperation.EnumerateDevices, Tag = 7 });
+            guest.Requests.AwaitUsed(0, "the second request is taken");
+            var reply = guest.TakeReply("the reply to the second request");
+            a.Saw = reply is { Error: ConfigError.BadRequest, Tag: 7 } ? Verdict.Refused : throw new HarmException($"Answered with {reply.Error}, tag {reply.Tag}.");
+        }) with { Patience = TimeSpan.FromSeconds(20), FreshDaemon = true },
+        HostileCase.Ignored("config: 200 create callbacks that hang when the connection ends", Limit, a =>
+        {
+            const int Creates = 200;
+            var guest = a.Boot(256);
+            a.Shut(TestDevices.SlowCreateGate);
+            a.Shut(TestDevices.SlowDestroyGate);
+            for (var i = 0; i < Creates; i++)
+            {
+                var buffer = guest.Requests.Buffers + ((ulong)i * ConfigMessage.Size);
+                (Create(TestDevices.Vendor, TestDevices.Slow, 1) with { Tag = (ulong)i }).Write(guest.Bytes(buffer, ConfigMessage.Size));
+                guest.Requests.Describe(i, buffer, ConfigMessage.Size);
+            }
+
+            guest.Requests.Offer([.. Enumerable.Range(0, Creates).Select(i => (ushort)i)]);
+            SpinWait.SpinUntil(() => guest.Requests.UsedIndex == Limits.MaxRequestsInFlight, 10_000);
+            if (guest.Requests.UsedIndex > Limits.MaxRequestsInFlight)
+            {
+                throw new HarmException($"{guest.Requests.UsedIndex} requests were taken.");
+            }
         }) with { Patience = TimeSpan.FromSeconds(20), FreshDaemon = true },
         .. Ranges.Select(each => Failed($"ping: {each.What}", (guest, instance) => RawGuest.Echo(instance) with
         {

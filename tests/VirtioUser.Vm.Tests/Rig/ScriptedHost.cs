@@ -27,7 +27,7 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
     private readonly UnixSocket _listener;
     private readonly Thread _connection, _worker;
     private BackEnd? _backEnd;
-    private byte[]? _reply;
+    private readonly Queue<byte[]> _replies = new();
     private volatile bool _stopping;
 
     /// <summary>Listens; serves one VM.</summary>
@@ -66,7 +66,7 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
     {
         lock (_gate)
         {
-            _reply = bytes.ToArray();
+            _replies.Enqueue(bytes.ToArray());
         }
 
         _wake.Signal();
@@ -210,13 +210,13 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
         ConfigMessage request;
         lock (_gate)
         {
-            if (_reply is not null && TryPut(_queues[Limits.ConfigRxQueue], _reply))
+            while (_replies.TryPeek(out var reply) && TryPut(_queues[Limits.ConfigRxQueue], reply))
             {
-                _reply = null;
+                _replies.Dequeue();
             }
 
             var bytes = new byte[ConfigMessage.Size];
-            if (_reply is not null || !TryTake(Limits.ConfigTxQueue, bytes))
+            if (_replies.Count > 0 || !TryTake(Limits.ConfigTxQueue, bytes))
             {
                 return false;
             }
@@ -227,7 +227,10 @@ public sealed class ScriptedHost : BackEndDevice, IDisposable
         var answer = Answer(request);
         lock (_gate)
         {
-            _reply ??= answer;
+            if (answer is not null)
+            {
+                _replies.Enqueue(answer);
+            }
         }
 
         return true;
