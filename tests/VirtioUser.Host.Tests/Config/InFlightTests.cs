@@ -217,7 +217,7 @@ public class InFlightTests
         var old = new TaskCompletionSource();
         host.Model.Config.WaitFor(old.Task);
         host.Model.Config.SetOpen(true);
-        host.WaitUntilQuiet();
+        WaitFor(() => host.Model.Config.InUse == (0, 1)); // it waits for the former driver
         Assert.Equal(1, driver.Waiting);
 
         old.SetResult();
