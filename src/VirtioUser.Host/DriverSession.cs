@@ -15,9 +15,6 @@ internal sealed class DriverSession
     /// <summary>Stands for all instances that the driver names and that do not exist, so that answers to it have an owner.</summary>
     public Instance Unknown { get; } = Instance.Unknown();
 
-    /// <summary>How many instances the driver can reach.</summary>
-    public int Count => _instances.Count;
-
     /// <summary>The instances that the driver can reach.</summary>
     public IEnumerable<Instance> All => _instances.Values;
 

@@ -1,5 +1,4 @@
 // Group 10: what each shortcut on the way of a ping buys.
-using System.Diagnostics;
 using VirtioUser.Benchmarks.Measuring;
 using VirtioUser.Benchmarks.Processes;
 using VirtioUser.Benchmarks.Reporting;
@@ -14,7 +13,6 @@ internal sealed class Ablations() : BenchmarkGroup(10, "shortcuts")
     private const int Several = 4;
     private const int InFlight = 64;
     private const int Idle = 16;
-    private const int Microseconds = 20;
 
     /// <inheritdoc/>
     public override async Task<IReadOnlyList<Figure>> RunAsync(RunContext context, CancellationToken cancellationToken)
@@ -27,12 +25,6 @@ internal sealed class Ablations() : BenchmarkGroup(10, "shortcuts")
                 "one ping a turn",
                 Unit.ThousandsPerSecond,
                 (name, source, daemon) => new RateContender(name, source, daemon, Several, InFlight)),
-            await CompareAsync(
-                Shortcuts.LoneInstance,
-                $"pings a second, {Microseconds} us each, 1 instance",
-                "kicks asked for in each callback",
-                Unit.ThousandsPerSecond,
-                (name, source, daemon) => new LoopContender(name, source, daemon)),
             await CompareAsync(
                 Shortcuts.ComingBack,
                 $"round trip, p50, beside {Idle} idle instances",
@@ -56,22 +48,5 @@ internal sealed class Ablations() : BenchmarkGroup(10, "shortcuts")
     {
         VirtioUserDevice[] open = [.. Enumerable.Range(0, Idle + 1).Select(_ => Pings.Open(source, BenchmarkDevices.Echo))];
         return new RoundTripContender(name, Pings.EchoOver(open[0]), [daemon], open);
-    }
-
-    /// <summary>Pings come while others run.</summary>
-    private sealed class LoopContender(string name, DeviceSource source, int daemon) : Contender(name)
-    {
-        public override IReadOnlyList<int> Others => [daemon];
-
-        public override async Task<Sample> MeasureAsync(TimeSpan turn)
-        {
-            using ClosedLoop loop = new(source, instances: 1, Microseconds);
-            var (before, watch) = (CpuTime.WithOwn(daemon), Stopwatch.StartNew());
-            await Task.Delay(turn);
-            var done = loop.Done;
-            return new Sample(done / watch.Elapsed.TotalSeconds, null, CpuTime.WithOwn(daemon) - before, done);
-        }
-
-        public override ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }

@@ -158,7 +158,6 @@ internal sealed class InstanceLife(
 
     private bool TryAdd(Instance instance, DriverSession driver)
     {
-        bool call;
         using (var held = lane.Enter())
         {
             if (held.Inside.Driver != driver)
@@ -166,12 +165,7 @@ internal sealed class InstanceLife(
                 return false;
             }
 
-            call = held.Inside.Add(instance);
-        }
-
-        if (call)
-        {
-            work.Call();
+            driver.Add(instance);
         }
 
         counters.Add(Counter.InstancesCreated);

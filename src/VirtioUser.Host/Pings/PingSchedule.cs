@@ -68,14 +68,6 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
         return former;
     }
 
-    /// <summary>Lets the driver reach an instance.</summary>
-    /// <returns>Whether a thread must be called: one may be in a callback of what was the only instance, and not have asked for kicks.</returns>
-    public bool Add(Instance instance)
-    {
-        Driver.Add(instance);
-        return _queue is not null && !_armed && TryCall();
-    }
-
     /// <summary>Asks for the end of an instance, after the pings that are in line.</summary>
     /// <returns>Whether a thread must be called.</returns>
     public bool RequestEnd(Instance instance)
@@ -142,7 +134,7 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
         if (TakeReady() is { } next)
         {
             plan.Next = next;
-            plan.Call = !MayLeave(next, isEmpty) && TryCall();
+            plan.Call = !MayLeave() && TryCall();
             next.Strand.AsksForKicks = _armed && Shortcuts.TakesBackKicks;
         }
         else if (isEmpty)
@@ -288,13 +280,8 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
         }
     }
 
-    /// <summary>Whether a thread may run this instance and call no other: nothing waits for one, and nothing can come unnoticed.</summary>
-    private bool MayLeave(Instance next, bool isEmpty)
-    {
-        // As long as there is only this one, all that is in the ring and all that comes is its own. Add calls a thread when that changes.
-        var isAlone = Shortcuts.KnowsLoneInstance && Driver.Count == 1 && Driver.TryFind(next.Handle, out var only) && only == next;
-        return _firstReady is null && (_queue is null || _isPolled || isAlone || (isEmpty && Arm(_queue)));
-    }
+    /// <summary>Whether a thread may go into a callback and call no other: no instance is ready, and nothing can come unnoticed.</summary>
+    private bool MayLeave() => _firstReady is null && (_queue is null || _isPolled || Arm(_queue));
 
     private bool Arm(IPingQueue queue)
     {

@@ -10,17 +10,11 @@ internal static class Shortcuts
     /// <summary>Of <see cref="PingsOfATurn"/>.</summary>
     public const string Turns = "VirtioUser.Host.Turns";
 
-    /// <summary>Of <see cref="KnowsLoneInstance"/>.</summary>
-    public const string LoneInstance = "VirtioUser.Host.LoneInstance";
-
     /// <summary>Of <see cref="TakesBackKicks"/>.</summary>
     public const string ComingBack = "VirtioUser.Host.ComingBack";
 
     /// <summary>How many pings of one instance a thread runs before it looks at the lane again.</summary>
     public static readonly int PingsOfATurn = Has(Turns) ? 16 : 1;
-
-    /// <summary>Whether a thread in a callback of a driver's only instance leaves the ring unwatched: what comes is that instance's.</summary>
-    public static readonly bool KnowsLoneInstance = Has(LoneInstance);
 
     /// <summary>Whether a thread takes the wish for kicks back before it answers: it looks at the ring next.</summary>
     public static readonly bool TakesBackKicks = Has(ComingBack);

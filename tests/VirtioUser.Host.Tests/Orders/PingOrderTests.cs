@@ -74,8 +74,7 @@ public class PingOrderTests(ITestOutputHelper output)
 
     /// <summary>
     /// Guards each part of what <c>PingSchedule.Plan</c> asks before a callback: without a call for the instances that are ready, or without
-    /// asking for kicks, or without a call where a ping has come meanwhile, or if any instance counts as the only one (all of
-    /// <c>MayLeave</c>), nobody takes the ping of the second instance while a thread is in the callback of the first. With three of
+    /// asking for kicks, or without a call where a ping has come meanwhile (all of <c>MayLeave</c>), nobody takes the ping of the second instance while a thread is in the callback of the first. With three of
     /// them also that who is called calls the next (<c>_isCalled</c> in <c>TryBegin</c>).
     /// </summary>
     [Theory]
@@ -111,34 +110,6 @@ public class PingOrderTests(ITestOutputHelper output)
             }
         },
         maxOvertakings);
-
-    /// <summary>Guards what <c>PingSchedule.Add</c> returns: a thread in a callback of the only instance did not ask for kicks.</summary>
-    [Fact]
-    public void An_instance_is_added_while_the_only_other_one_is_in_a_callback() => Explore(order =>
-    {
-        var (secondRan, second) = (false, 0ul);
-        var host = new SteppedHost(order, new ScriptedDevice((in ping) => Run(ping.Metadata)), workers: 2);
-        var first = host.Open();
-        host.Attach();
-        order.Add("config", () =>
-        {
-            second = host.Open();
-            host.Ping(second, 2);
-        });
-        host.AddGuest(() => host.Ping(first, 1));
-        return () =>
-        {
-            host.Check(first, 1);
-            host.Check(second, 2);
-        };
-
-        uint Run(ulong metadata)
-        {
-            secondRan |= metadata == 2;
-            Order.StopUntil(() => secondRan);
-            return (uint)metadata;
-        }
-    });
 
     /// <summary>
     /// Guards that <c>PingSchedule.Attach</c> forgets that kicks were asked for, and that each step looks under the lane which queue

@@ -43,8 +43,8 @@ public class AllocationTests
             return 1;
         }
 
-        // As long as there is one instance one thread does all, so that all of the path is seen.
-        using var host = new TestHost(device, attach: false);
+        // One thread does all, so that all of the path is seen.
+        using var host = new TestHost(device, new HostOptions { MaxWorkers = 1 }, attach: false);
         host.Model.AttachEvents(new Sink());
         var handle = host.Open();
         var made = host.Allocate(handle);
