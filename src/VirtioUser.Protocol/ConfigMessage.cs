@@ -13,6 +13,9 @@ public struct ConfigMessage
     /// <summary>The message's length in bytes.</summary>
     public const int Size = 512;
 
+    /// <summary>Where <see cref="Tag"/> stands, in bytes.</summary>
+    public const int TagOffset = 432;
+
     /// <summary>Which operation; a reply repeats its request's.</summary>
     public ConfigOperation Operation;
 
@@ -54,9 +57,6 @@ public struct ConfigMessage
 
     /// <summary>Set in replies: why the host refused.</summary>
     public ReasonText Reason;
-
-    /// <summary>Where <see cref="Tag"/> stands, in bytes.</summary>
-    public const int TagOffset = 432;
 
     /// <summary>The device that element 0 of the three arrays names.</summary>
     public DeviceIdentity FirstDevice

@@ -22,6 +22,8 @@ internal sealed class ConfigHandler(
     private const uint AlignmentBits = 0xFF << AlignmentShift;
     private const int MinAlignmentShift = 12;
 
+    private const int MaxLogged = 300;
+
     // More do not fit into a reason.
     private const int MaxVersionsNamed = 32;
 
@@ -257,7 +259,8 @@ internal sealed class ConfigHandler(
 
         if (guestLog.Allows(out var log))
         {
-            Log.ConfigRefused(log, reply.Operation, error, reason);
+            // It can be the message of a device's exception.
+            Log.ConfigRefused(log, reply.Operation, error, (reason.Length > MaxLogged ? reason[..MaxLogged] : reason).ReplaceLineEndings(" "));
         }
 
         reply.Error = error;

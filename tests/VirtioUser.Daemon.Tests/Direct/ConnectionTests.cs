@@ -86,6 +86,42 @@ public sealed class ConnectionTests : IDisposable
     }
 
     [Fact]
+    public async Task What_fails_says_why_in_the_devices_words_and_the_hosts()
+    {
+        await using var daemon = await ListenAsync();
+        using var source = DeviceSource.Daemon(_folder.SocketPath);
+        var refused = Assert.Throws<VirtioUserException>(() => source.Open(TestDevices.Failing));
+        Assert.EndsWith("(EIO): This device makes no instances.", refused.Message, StringComparison.Ordinal);
+        using var device = source.Open();
+        var full = Assert.Throws<VirtioUserException>(() => device.Allocate(1UL << 40));
+        Assert.EndsWith($"(ENOMEM): {1UL << 40} bytes are no size in a region of {1UL << 30}", full.Message, StringComparison.Ordinal);
+
+        var failed = Assert.Throws<PingFailedException>(() => device.Call(TestOperation.Throw));
+
+        Assert.Equal((false, false, 0), (failed.IsRefused, failed.IsInterrupted, failed.Code));
+        Assert.EndsWith(": The guest asked for an exception.", failed.Message, StringComparison.Ordinal);
+        foreach (var over in new[] { () => device.Call(TestOperation.Echo), () => (uint)device.Allocate(1).Length, () => (uint)device.Import(1).Length })
+        {
+            var ended = await Assert.ThrowsAsync<VirtioUserException>(() => Program.Blocking(() =>
+            {
+                while (true)
+                {
+                    try
+                    {
+                        over();
+                    }
+                    catch (PingFailedException)
+                    {
+                        // The notice that the instance has ended is on its way.
+                    }
+                }
+            }));
+            Assert.Equal(Errno.EIO, ended.Errno);
+            Assert.EndsWith("(EIO): The guest asked for an exception.", ended.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task A_device_that_is_not_offered_and_a_version_that_is_not_are_told_apart()
     {
         await using var daemon = await ListenAsync();

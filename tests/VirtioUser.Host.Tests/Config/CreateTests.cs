@@ -102,6 +102,16 @@ public class CreateTests
     }
 
     [Fact]
+    public void A_long_message_of_a_device_fills_neither_the_log_nor_the_reply()
+    {
+        using var host = new TestHost(new ScriptedDevice(_ => throw new FormatException(new string('x', 100_000) + "\n")));
+
+        Assert.Equal(new string('x', 72), host.TryOpen(ScriptedDevice.Default).Reason.ToString());
+
+        Assert.All(host.Log.Lines, line => Assert.True(line.Length < 2000 && !line.Contains('\n', StringComparison.Ordinal), $"{line.Length} characters"));
+    }
+
+    [Fact]
     public void A_device_that_makes_null_refuses_the_instance()
     {
         using var host = new TestHost(new ScriptedDevice(_ => null));
