@@ -241,7 +241,8 @@ internal sealed class PingRunner(
         // The answer is what is waited for, so it comes before all else.
         if (ping.Message.Events != 0)
         {
-            if (ping.Next is null && instance.Strand.AsksForKicks)
+            // What failed ends before this thread is back at the ring, by code of the device.
+            if (ping.Next is null && !instance.Failed && instance.Strand.AsksForKicks)
             {
                 using var held = lane.Enter();
                 held.Inside.ComeBack();

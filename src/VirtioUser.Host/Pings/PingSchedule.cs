@@ -146,8 +146,8 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
     }
 
     /// <summary>
-    /// A thread has come back from a callback: it answers, and then looks at the ring again. So no kick is needed for what the guest
-    /// sends as soon as it has the answer; one would wake another thread for it.
+    /// A thread has come back from the last callback of its turn: it answers, and then looks at the ring again, with no device's code
+    /// between. So no kick is needed for what the guest sends as soon as it has the answer; one would wake another thread for it.
     /// </summary>
     public void ComeBack()
     {

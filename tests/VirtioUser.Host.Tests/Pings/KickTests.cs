@@ -31,6 +31,30 @@ public class KickTests
         host.WaitForPings();
     }
 
+    /// <summary>After the answer of a ping that failed comes the device's code again.</summary>
+    [Fact]
+    public void What_is_sent_because_of_a_failure_does_not_wait_for_the_end_of_what_failed()
+    {
+        using var ending = new ManualResetEventSlim();
+        using var leave = new ManualResetEventSlim();
+        using var host = new TestHost(new ScriptedDevice(_ => new ScriptedInstance(
+            (in ping) => ping.Metadata == 1 ? throw new InvalidOperationException("On purpose.") : (uint)ping.Metadata,
+            () =>
+            {
+                ending.Set();
+                Patience.Wait(leave, "the end of the test");
+            })));
+        var (first, second) = (host.Open(), host.Open());
+        host.WaitUntilQuiet();
+        host.Ping(first, 1, events: 1);
+        Patience.Wait(ending, "the end of the instance");
+
+        host.Ping(second, 2, events: 1);
+
+        Assert.Equal([2u], host.Events.WaitFor(second, 1));
+        leave.Set();
+    }
+
     /// <summary>During a callback the guest is asked to kick: the ping may be another instance's.</summary>
     [Fact]
     public void What_is_sent_during_a_callback_is_kicked_for_and_runs_beside_it()
