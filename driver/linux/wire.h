@@ -49,6 +49,7 @@ struct vu_config_space {
 	__le64 messages_offset;
 	__le64 messages_size;
 };
+
 static_assert(sizeof(struct vu_config_space) == 32);
 
 /* Request (queue 0) and reply (queue 1) */
