@@ -178,6 +178,14 @@ public sealed class HostileGuestTests(CodecDaemon daemon) : IClassFixture<CodecD
     public async Task No_line_of_the_log_comes_of_what_a_guest_sends()
     {
         var sample = await Sample.GetAsync(Sample.H264);
+        using (RawDecoder.Open(daemon.Source))
+        {
+            // The first one of all connects, of which the log has lines.
+        }
+
+        Assert.True(
+            SpinWait.SpinUntil(() => daemon.Lines.Any(line => line.Contains("The guest sees the arena", StringComparison.Ordinal)), Patience.Limit),
+            "Nobody said that the guest sees the arena.");
         var before = daemon.Lines.Count;
         for (var round = 0; round < 50; round++)
         {
