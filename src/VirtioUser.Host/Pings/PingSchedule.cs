@@ -134,7 +134,7 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
         if (TakeReady() is { } next)
         {
             plan.Next = next;
-            plan.Call = !MayLeave() && TryCall();
+            plan.Call = !MayLeave(isEmpty) && TryCall();
             next.Strand.AsksForKicks = _armed && Shortcuts.TakesBackKicks;
         }
         else if (isEmpty)
@@ -281,7 +281,7 @@ internal sealed class PingSchedule(HostOptions options, HostCounters counters)
     }
 
     /// <summary>Whether a thread may go into a callback and call no other: no instance is ready, and nothing can come unnoticed.</summary>
-    private bool MayLeave() => _firstReady is null && (_queue is null || _isPolled || Arm(_queue));
+    private bool MayLeave(bool isEmpty) => _firstReady is null && (_queue is null || _isPolled || (isEmpty && Arm(_queue)));
 
     private bool Arm(IPingQueue queue)
     {
