@@ -10,7 +10,8 @@ namespace Virtio.VhostUser;
 /// </summary>
 /// <remarks>
 /// The other side shares the descriptor: it can make it blocking and fill it, so that a thread that signals is stuck.
-/// Therefore the connection's thread never signals itself, whoever asks it to (<see cref="SignalHelper"/> does it then), and
+/// Therefore one thread at a time is in a signal, which it makes once more for those that came meanwhile: however often the other side
+/// has reasons to be signalled, it holds one thread for each descriptor. The connection's thread never signals itself, whoever asks it to (<see cref="SignalHelper"/> does it then), and
 /// gets stuck threads out before it waits for any (<see cref="Mute"/>). <see cref="Mute"/>, <see cref="Unmute"/> and <see cref="Replace"/> are for that thread.
 /// </remarks>
 public sealed class CallSignal
@@ -18,7 +19,7 @@ public sealed class CallSignal
     private readonly SignalHelper? _helper;
     private readonly bool _makesUp;
     private EventFd? _call;
-    private int _inside;
+    private int _inside; // how many signals were asked for that the thread inside has not made; 0 when none is inside
     private bool _muted = true;
 
     /// <summary>Muted, as long as the queue has not started.</summary>
@@ -27,7 +28,7 @@ public sealed class CallSignal
     /// too many costs nothing, one too few hangs a driver. Not for errors, which only tell what was.</param>
     internal CallSignal(SignalHelper? helper, bool makesUp) => (_helper, _makesUp) = (helper, makesUp);
 
-    /// <summary>Signals; does nothing while the front-end has not given a descriptor (it polls then), or the queue is stopped. Allocates nothing.</summary>
+    /// <summary>Signals, or leaves it to the thread that does already; does nothing while the front-end has not given a descriptor (it polls then), or the queue is stopped. Allocates nothing.</summary>
     public void Signal()
     {
         if (_helper is { IsOwner: true })
@@ -44,17 +45,28 @@ public sealed class CallSignal
     internal void SignalNow()
     {
         // A full fence, which pairs with the one in Mute: either it sees us inside, or we see that it muted.
-        Interlocked.Increment(ref _inside);
+        if (Interlocked.Increment(ref _inside) != 1)
+        {
+            return;
+        }
+
         try
         {
-            if (!Volatile.Read(ref _muted))
+            int done;
+            do
             {
-                Volatile.Read(ref _call)?.Signal();
+                done = Volatile.Read(ref _inside);
+                if (!Volatile.Read(ref _muted))
+                {
+                    Volatile.Read(ref _call)?.Signal();
+                }
             }
+            while (Interlocked.Add(ref _inside, -done) != 0);
         }
-        finally
+        catch
         {
-            Interlocked.Decrement(ref _inside);
+            Interlocked.Exchange(ref _inside, 0); // it cannot be written; nobody would hear of those that came meanwhile either
+            throw;
         }
     }
 

@@ -71,6 +71,38 @@ public class SignalTests
         Assert.True(SpinWait.SpinUntil(() => !Helpers().Any(), Connection.Patience), "The thread stays.");
     }
 
+    [Fact]
+    public void A_descriptor_that_blocks_holds_one_thread_however_often_it_is_signalled()
+    {
+        const int Threads = 20;
+        using var guest = new Guest();
+        var device = new KeepingDevice();
+        using var connection = new Connection(device);
+        using var frontEnd = connection.Negotiate();
+        guest.Start(frontEnd);
+        Assert.True(guest.Calls[0].Wait(Connection.Patience)); // made up for at the start, on a thread of its own
+        Assert.True(guest.Calls[0].TryConsume());
+        Block(guest.Calls[0]);
+        using var returned = new SemaphoreSlim(0);
+        var threads = Enumerable.Range(0, Threads).Select(_ => new Thread(() =>
+        {
+            device.Queue!.Call.Signal();
+            returned.Release();
+        })).ToList();
+
+        threads.ForEach(thread => thread.Start());
+
+        for (var i = 1; i < Threads; i++)
+        {
+            Assert.True(returned.Wait(Connection.Patience, TestContext.Current.CancellationToken), $"Only {i - 1} threads came back.");
+        }
+
+        Assert.False(returned.Wait(0, TestContext.Current.CancellationToken), "Nobody is held.");
+        Assert.True(guest.Calls[0].TryConsume());
+        threads.ForEach(thread => thread.Join());
+        Assert.True(guest.Calls[0].TryConsume(), "The signal that was held is lost.");
+    }
+
     private static IEnumerable<string> Helpers()
     {
         foreach (var task in Directory.EnumerateDirectories("/proc/self/task"))
@@ -109,6 +141,18 @@ public class SignalTests
             base.QueueStarted(queue);
             queue.Call.Signal();
             queue.ReportError();
+        }
+    }
+
+    /// <summary>Hands its first queue out.</summary>
+    private sealed class KeepingDevice : EchoDevice
+    {
+        public StartedQueue? Queue { get; private set; }
+
+        public override void QueueStarted(StartedQueue queue)
+        {
+            base.QueueStarted(queue);
+            Queue ??= queue;
         }
     }
 }
