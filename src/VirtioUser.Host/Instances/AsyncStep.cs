@@ -13,6 +13,9 @@ internal enum AsyncKind
     /// <summary>The answer to the current ping.</summary>
     Answer,
 
+    /// <summary>That the device's code returns which hears that the instance ends.</summary>
+    Ending,
+
     /// <summary>The end of the device's own object.</summary>
     Disposal,
 }
@@ -34,6 +37,13 @@ internal sealed class AsyncStep
     {
         (Kind, _answer) = (AsyncKind.Answer, answer);
         answer.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(Completed!); // whatever context a device has left on this thread
+    }
+
+    /// <summary>Waits until the device's code has returned that hears of the end. When this returns the strand may be somebody else's already.</summary>
+    public void Await(Task told)
+    {
+        Kind = AsyncKind.Ending;
+        told.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(Completed!);
     }
 
     /// <summary>Waits for the end of the device's object. When this returns the strand may be somebody else's already.</summary>

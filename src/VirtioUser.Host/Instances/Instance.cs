@@ -18,6 +18,8 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity)
     private readonly ConcurrentDictionary<ulong, SharedObject> _references = new(concurrencyLevel: 1, capacity: 1);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _cancellation = new();
+    private readonly TaskCompletionSource _told = new();
+    private bool _isTold;
     private readonly Lock _referenceLock = new();
     private bool _takesNoReferences;
     private volatile bool _failed;
@@ -92,9 +94,27 @@ internal sealed class Instance(ulong handle, DeviceIdentity identity)
     /// <summary>Everything was given back.</summary>
     public void MarkEnded() => _ended.TrySetResult();
 
-    /// <summary>Cancels <see cref="Ending"/>: runs the device's code, on this thread.</summary>
+    /// <summary>Complete when the device's code that hears of <see cref="Ending"/> has returned. Who waits for it goes on there.</summary>
+    public Task Told => _told.Task;
+
+    /// <summary>Cancels <see cref="Ending"/>: runs the device's code, on this thread; unless another thread does, or has done it.</summary>
     /// <exception cref="AggregateException">That threw.</exception>
-    public void Cancel() => _cancellation.Cancel();
+    public void Cancel()
+    {
+        if (Interlocked.Exchange(ref _isTold, true))
+        {
+            return;
+        }
+
+        try
+        {
+            _cancellation.Cancel();
+        }
+        finally
+        {
+            _told.SetResult();
+        }
+    }
 
     /// <summary>Whether the instance has a reference to an object. Any thread, no lock.</summary>
     public bool TryGetReference(ulong shmId, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out SharedObject? shared) =>

@@ -49,6 +49,20 @@ internal sealed class PingRunner(
 
                 strand.Pass();
                 break;
+            case AsyncKind.Ending:
+                step.Kind = AsyncKind.None;
+                if (!TryDispose(instance))
+                {
+                    return false;
+                }
+
+                if (strand.Current is null)
+                {
+                    return End(instance);
+                }
+
+                strand.Pass();
+                break;
             case AsyncKind.Disposal:
                 EndDisposal(instance, step);
                 if (strand.Current is null)
@@ -84,13 +98,9 @@ internal sealed class PingRunner(
     /// <returns>False: there is no strand any more, or its end goes on without a thread.</returns>
     public bool End(Instance instance)
     {
-        if (instance.Implementation is not null)
+        if (instance.Implementation is not null && !TryEndImplementation(instance))
         {
-            Cancel(instance);
-            if (!TryDispose(instance))
-            {
-                return false;
-            }
+            return false;
         }
 
         foreach (var shared in instance.TakeAllReferences())
@@ -262,8 +272,7 @@ internal sealed class PingRunner(
 
         // After the answer to the ping that did it: the driver may end everything at this notice.
         events.Post(instance, new EventMessage(instance.Handle, Revents.NoticeInstanceEnded), EventKind.Notice);
-        Cancel(instance);
-        return TryDispose(instance); // the device's code again, which may hang: the guest knows already
+        return TryEndImplementation(instance); // the device's code again, which may hang: the guest knows already
     }
 
     private uint ToRevents(Instance instance, Exception exception)
@@ -298,6 +307,20 @@ internal sealed class PingRunner(
         {
             Log.PingThrew(log, instance.Handle, instance.Identity, exception);
         }
+    }
+
+    /// <summary>Ends the device's own object, after what hears that the instance ends.</summary>
+    /// <returns>False if that goes on without a thread.</returns>
+    private bool TryEndImplementation(Instance instance)
+    {
+        Cancel(instance);
+        if (!instance.Told.IsCompleted)
+        {
+            instance.Step.Await(instance.Told); // another thread tells it
+            return false;
+        }
+
+        return TryDispose(instance);
     }
 
     /// <summary>Ends the device's own object.</summary>

@@ -105,6 +105,48 @@ public class EndingTests
     }
 
     [Fact]
+    public void A_device_is_disposed_of_when_its_code_has_returned_that_heard_of_the_end()
+    {
+        using var started = new ManualResetEventSlim();
+        using var go = new ManualResetEventSlim();
+        using var hears = new ManualResetEventSlim();
+        using var heard = new ManualResetEventSlim();
+        var isDisposed = false;
+        using var host = new TestHost(
+            new ScriptedDevice(context =>
+            {
+                context.Ending.Register(() =>
+                {
+                    hears.Set();
+                    Patience.Wait(heard, "the end of what hears of the end");
+                });
+                return new ScriptedInstance(
+                    (in _) =>
+                    {
+                        started.Set();
+                        Patience.Wait(go, "the end of the callback");
+                        return 1;
+                    },
+                    () => isDisposed = true);
+            }),
+            ImpatientClose);
+        var handle = host.Open();
+        host.Ping(handle, events: 1);
+        Patience.Wait(started, "the callback");
+        host.Close(handle); // a worker tells it, beside the callback
+        Patience.Wait(hears, "what hears of the end");
+
+        go.Set();
+        host.WaitForPings();
+        Assert.True(SpinWait.SpinUntil(() => host.Model.Workers == 0, Patience.Limit), "The end keeps a thread.");
+        Assert.False(isDisposed);
+
+        heard.Set();
+        host.WaitForUse(0, 0, 0, 0);
+        Assert.True(isDisposed);
+    }
+
+    [Fact]
     public async Task A_device_that_fails_and_ends_later_holds_up_only_its_own_pings()
     {
         var over = new TaskCompletionSource();
