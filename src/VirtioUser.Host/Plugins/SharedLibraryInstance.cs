@@ -17,11 +17,8 @@ internal sealed class SharedLibraryInstance : DeviceInstance
     private readonly PluginExports _exports;
     private readonly PluginVm _vm;
     private readonly LibraryAnswer _ping = new(); // the library has one at the most
-    private readonly LibraryAnswer _told = new(); // of the end, from the beginning until on_instance_ending has returned
     private readonly LibraryAnswer _end = new();
-    private readonly ulong _toldNumber;
     private ulong _endNumber;
-    private bool _isTold;
     private ILogger? _log;
     private nint _data;
 
@@ -32,7 +29,6 @@ internal sealed class SharedLibraryInstance : DeviceInstance
         (_device, _exports, Context, Instance) = (device, device.Exports, context, context.Instance);
         _vm = context.Plugins ?? throw new InvalidOperationException("This host runs no shared libraries.");
         (Memory, Holds) = _vm.Of(device);
-        _toldNumber = _told.Begin();
     }
 
     /// <summary>The instance in one of whose callbacks this thread is.</summary>
@@ -78,7 +74,7 @@ internal sealed class SharedLibraryInstance : DeviceInstance
 
         if (_exports.Ending is not null)
         {
-            Context.Ending.UnsafeRegister(static instance => ((SharedLibraryInstance)instance!).Tell(), this);
+            Context.Ending.UnsafeRegister(static instance => ((SharedLibraryInstance)instance!).Tell(), this); // the host waits for it
         }
 
         return true;
@@ -124,35 +120,6 @@ internal sealed class SharedLibraryInstance : DeviceInstance
     [SuppressMessage("Usage", "CA2215:Dispose methods should call base class dispose", Justification = "It has nothing to dispose of, and the end may come later.")]
     public override ValueTask DisposeAsync()
     {
-        Tell();
-        return _exports.Ending is null || _told.Completion.IsCompleted ? EndAsync() : EndWhenToldAsync();
-    }
-
-    /// <summary>Tells the library that the instance is about to end; once, by whoever comes first.</summary>
-    private void Tell()
-    {
-        if (_exports.Ending is not { } ending || Interlocked.Exchange(ref _isTold, true))
-        {
-            return;
-        }
-
-        using (new Callback(this))
-        {
-            ending(Context.Handle);
-        }
-
-        _told.TryComplete(_toldNumber, revents: 0);
-    }
-
-    // Another thread is telling it: goes on there.
-    private async ValueTask EndWhenToldAsync()
-    {
-        await _told.Completion.ConfigureAwait(false);
-        await EndAsync().ConfigureAwait(false);
-    }
-
-    private ValueTask EndAsync()
-    {
         using (new Callback(this))
         {
             _device.EndMappings(this);
@@ -166,6 +133,14 @@ internal sealed class SharedLibraryInstance : DeviceInstance
             _exports.Destroy(Context.Handle);
             _device.Forget(this);
             return ValueTask.CompletedTask;
+        }
+    }
+
+    private void Tell()
+    {
+        using (new Callback(this))
+        {
+            _exports.Ending!(Context.Handle);
         }
     }
 
