@@ -54,10 +54,10 @@ internal sealed class Scale() : BenchmarkGroup(5, "scale")
         async Task<IEnumerable<Figure>> CompareAsync(string what, Func<World, Action> operation)
         {
             Contender[] contenders = [.. worlds.Select(world => new RoundTripContender(world.Name, operation(world), [world.Daemon.Id]))];
-            var all = await context.ShortRounds.MeasureAsync(
-                contenders, text => context.BusyWith($"{what}, {text}"), cancellationToken);
+            var all = await Placement.Together.MeasureAsync(
+                contenders, context.ShortRounds, text => context.BusyWith($"{what}, {text}"), cancellationToken);
             return all.Skip(1).Select((series, i) => Figure.Of(
-                $"{what}, {series.Name}", Unit.Microseconds, series, all[0], isFloor: true, i == Sizes.Length - 2 ? Goal.RatioAtMost(MostAtLargest) : null));
+                $"{what}{Placement.Together.Name}, {series.Name}", Unit.Microseconds, series, all[0], isFloor: true, i == Sizes.Length - 2 ? Goal.RatioAtMost(MostAtLargest) : null));
         }
     }
 

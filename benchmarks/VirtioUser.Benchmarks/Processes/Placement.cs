@@ -31,6 +31,12 @@ internal sealed record Placement(string Name, string Here, string There)
     /// <summary>Each side on a processor of its own, as a VM and its host are; <see cref="Any"/> where there is only one.</summary>
     public static Placement Apart { get; } = All[^1];
 
+    /// <summary>
+    /// Both sides on one processor: for what is compared with itself, since where else Linux puts two processes is chance, and costs more than
+    /// what is compared.
+    /// </summary>
+    public static Placement Together { get; } = All.Count > 1 ? All[1] : Any;
+
     /// <summary>The processor of the other end for a program that binds itself.</summary>
     public string Processor => this == Any ? "any" : There;
 
