@@ -22,28 +22,25 @@ internal sealed class Ablations() : BenchmarkGroup(10, "shortcuts")
             await CompareAsync(
                 Shortcuts.Turns,
                 $"pings a second, {InFlight} in flight, each of {Several} instances",
-                Placement.Any,
                 "one ping a turn",
                 Unit.ThousandsPerSecond,
                 (name, source, daemon) => new RateContender(name, source, daemon, Several, InFlight)),
             await CompareAsync(
                 Shortcuts.ComingBack,
                 $"round trip, p50, beside {Idle} idle instances",
-                Placement.Together,
                 "kicks still asked for at the answer",
                 Unit.Microseconds,
                 (name, source, daemon) => RoundTrip(name, source, daemon)),
         ];
 
-        async Task<Figure> CompareAsync(
-            string shortcut, string what, Placement placement, string without, Unit unit, Func<string, DeviceSource, int, Contender> start)
+        async Task<Figure> CompareAsync(string shortcut, string what, string without, Unit unit, Func<string, DeviceSource, int, Contender> start)
         {
             await using var daemon = await ServerProcess.StartDaemonAsync(TimeSpan.Zero, Pings.EchoProject);
             await using var other = await ServerProcess.StartDaemonWithoutAsync(shortcut, Pings.EchoProject);
             using DeviceSource ours = DeviceSource.Daemon(daemon.SocketPath), theirs = DeviceSource.Daemon(other.SocketPath);
             await using Contender with = start("virtio-userd", ours, daemon.Id), peer = start(without, theirs, other.Id);
-            var all = await placement.MeasureAsync([with, peer], context.Rounds, context.BusyWith, cancellationToken);
-            return Figure.Of($"{what}{placement.Name}", unit, all[0], all[1], isFloor: false);
+            var all = await context.Rounds.MeasureAsync([with, peer], context.BusyWith, cancellationToken);
+            return Figure.Of(what, unit, all[0], all[1], isFloor: false);
         }
     }
 
